@@ -1,0 +1,1 @@
+//! Values: PostgreSQL's types, their text, binary, key, row and Arrow forms.

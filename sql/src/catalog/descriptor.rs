@@ -1,0 +1,203 @@
+//! What the catalog says about each object, and how it is stored.
+//!
+//! A descriptor is stored as JSON under the key `kind (1 byte) ‖ oid (u32,
+//! big-endian)` of the tenant's catalog stream ([`CATALOG_STREAM`]). JSON keeps
+//! old logs readable when a later version adds a field with a default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{state, SqlError};
+use crate::types::PgType;
+
+/// The stream that catalog entries of a tenant live in.
+pub const CATALOG_STREAM: u64 = 0;
+
+/// The first object identifier given to a user's object, as in PostgreSQL.
+pub const FIRST_USER_OID: u32 = 16_384;
+
+/// A database as listed in the system tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Object identifier, stable over the life of the database.
+    pub oid: u32,
+    /// The name that clients connect to.
+    pub name: String,
+    /// The tenant whose key and rows the database is, 32 hex digits.
+    pub tenant: String,
+    /// Name of the owning role.
+    pub owner: String,
+}
+
+/// A role of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleDescriptor {
+    /// Object identifier.
+    pub oid: u32,
+    /// Role name.
+    pub name: String,
+    /// Whether the role may open a session.
+    pub login: bool,
+    /// Whether the role passes every permission check.
+    pub superuser: bool,
+    /// SCRAM-SHA-256 verifier in PostgreSQL's text form.
+    pub scram: Option<String>,
+}
+
+/// A schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaDescriptor {
+    /// Object identifier.
+    pub oid: u32,
+    /// Schema name.
+    pub name: String,
+    /// Name of the owning role.
+    pub owner: String,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Position in the stored row, from 1; never reused.
+    pub attnum: u16,
+    /// Column name.
+    pub name: String,
+    /// Declared type.
+    pub ty: PgType,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// `DEFAULT` as SQL text.
+    pub default: Option<String>,
+    /// Value of the column in rows written before it was added, as
+    /// PostgreSQL's text form of the type.
+    pub missing: Option<String>,
+    /// Whether the column was dropped; it stays to keep its place in old rows.
+    pub dropped: bool,
+}
+
+/// A secondary index, or the index behind a UNIQUE constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexDescriptor {
+    /// Object identifier.
+    pub oid: u32,
+    /// Index (and constraint) name.
+    pub name: String,
+    /// Stream of the index entries.
+    pub stream: u64,
+    /// Indexed columns, by `attnum`, in key order.
+    pub columns: Vec<u16>,
+    /// Whether two rows may not have equal keys (NULLs are distinct).
+    pub unique: bool,
+    /// Whether the index belongs to a UNIQUE constraint of the same name.
+    pub constraint: bool,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableDescriptor {
+    /// Object identifier.
+    pub oid: u32,
+    /// Schema that the table is in.
+    pub schema: u32,
+    /// Table name.
+    pub name: String,
+    /// Name of the owning role.
+    pub owner: String,
+    /// Stream of the rows. TRUNCATE gives the table a new one, so that the old
+    /// rows stay readable at the times at which they were current.
+    pub stream: u64,
+    /// All columns, dropped ones included, in `attnum` order without gaps.
+    pub columns: Vec<Column>,
+    /// Columns of the primary key by `attnum`; empty when there is none, in
+    /// which case rows are keyed by a hidden 64-bit row number.
+    pub primary_key: Vec<u16>,
+    /// Name and object identifier of the primary key constraint.
+    pub primary_key_name: Option<(String, u32)>,
+    /// Secondary indexes.
+    pub indexes: Vec<IndexDescriptor>,
+}
+
+impl TableDescriptor {
+    /// The columns that exist for a user, in order.
+    pub fn live_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|c| !c.dropped)
+    }
+
+    /// Finds a live column by name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.live_columns().find(|c| c.name == name)
+    }
+
+    /// The column at `attnum`, dropped or not.
+    pub fn attribute(&self, attnum: u16) -> Option<&Column> {
+        self.columns.get(usize::from(attnum).checked_sub(1)?)
+    }
+
+    /// Types of all attributes in row order, dropped ones included.
+    pub fn attribute_types(&self) -> Vec<PgType> {
+        self.columns.iter().map(|c| c.ty.clone()).collect()
+    }
+
+    /// Whether rows are keyed by a hidden row number.
+    pub fn has_row_number(&self) -> bool {
+        self.primary_key.is_empty()
+    }
+}
+
+/// Next identifiers to hand out; one entry a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Next object identifier.
+    pub next_oid: u32,
+    /// Next stream identifier.
+    pub next_stream: u64,
+}
+
+/// Any stored catalog entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CatalogEntry {
+    /// Identifier counters (oid 0).
+    Counters(Counters),
+    /// A schema.
+    Schema(SchemaDescriptor),
+    /// A table with its columns and indexes.
+    Table(Box<TableDescriptor>),
+    /// A role.
+    Role(RoleDescriptor),
+    /// A database (system tenant only).
+    Database(Database),
+}
+
+impl CatalogEntry {
+    /// The entry's key within the catalog stream.
+    pub fn key(&self) -> [u8; 5] {
+        let (kind, oid) = match self {
+            Self::Counters(_) => (b'c', 0),
+            Self::Schema(s) => (b's', s.oid),
+            Self::Table(t) => (b't', t.oid),
+            Self::Role(r) => (b'r', r.oid),
+            Self::Database(d) => (b'd', d.oid),
+        };
+        let [a, b, c, d] = oid.to_be_bytes();
+        [kind, a, b, c, d]
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// XX000 when the entry cannot be written as JSON, which no entry causes.
+    pub fn encode(&self) -> Result<Vec<u8>, SqlError> {
+        serde_json::to_vec(self)
+            .map_err(|e| SqlError::new(state::INTERNAL_ERROR, format!("catalog entry: {e}")))
+    }
+
+    /// Reads a stored entry.
+    ///
+    /// # Errors
+    /// XX001 when the bytes are not a catalog entry.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SqlError> {
+        serde_json::from_slice(bytes).map_err(|e| {
+            SqlError::new(state::DATA_CORRUPTED, format!("unreadable catalog entry: {e}"))
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! The catalog of one tenant: schemas, tables, columns, indexes and roles.
+//!
+//! Descriptors are stored in the log as catalog changes and read back from the
+//! `catalog` projection, so the catalog has the same history and the same
+//! guarantees as the rows it describes. [`Catalog`] is an immutable view: DDL
+//! builds a new one, statements keep the one they were planned with.
+
+mod bootstrap;
+mod descriptor;
+mod names;
+mod snapshot;
+
+pub use bootstrap::bootstrap_changes;
+pub use descriptor::{
+    CatalogEntry, Column, Counters, Database, IndexDescriptor, RoleDescriptor, SchemaDescriptor,
+    TableDescriptor, CATALOG_STREAM, FIRST_USER_OID,
+};
+pub use names::{fold_identifier, QualifiedName};
+pub use snapshot::{Catalog, CatalogChange, SYSTEM_SCHEMAS};

@@ -1,0 +1,290 @@
+//! [`Catalog`]: an immutable view of one tenant's objects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::descriptor::{
+    CatalogEntry, Column, Counters, Database, IndexDescriptor, RoleDescriptor, SchemaDescriptor,
+    TableDescriptor, FIRST_USER_OID,
+};
+use super::names::QualifiedName;
+use crate::error::{state, SqlError};
+
+/// Schemas that exist in every database and hold no stored tables.
+pub const SYSTEM_SCHEMAS: [(&str, u32); 2] = [("pg_catalog", 11), ("information_schema", 13_000)];
+
+/// One change of a catalog, in the order in which it was made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CatalogChange {
+    /// The entry is new or replaces the one with the same key.
+    Put(CatalogEntry),
+    /// The entry is gone.
+    Remove(CatalogEntry),
+}
+
+/// An immutable view of one tenant's objects. Cloning shares the descriptors.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    schemas: BTreeMap<u32, Arc<SchemaDescriptor>>,
+    tables: BTreeMap<u32, Arc<TableDescriptor>>,
+    roles: BTreeMap<u32, Arc<RoleDescriptor>>,
+    databases: BTreeMap<u32, Arc<Database>>,
+    counters: Counters,
+    /// (schema, name) of every relation: tables and indexes share one name space.
+    relations: BTreeMap<(u32, String), u32>,
+    version: u64,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            schemas: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            databases: BTreeMap::new(),
+            counters: Counters {
+                next_oid: FIRST_USER_OID,
+                next_stream: 1,
+            },
+            relations: BTreeMap::new(),
+            version: 0,
+        }
+    }
+}
+
+impl Catalog {
+    /// Builds a view from stored entries; `version` identifies it in caches.
+    pub fn from_entries(entries: impl IntoIterator<Item = CatalogEntry>, version: u64) -> Self {
+        let mut catalog = Self::default();
+        for entry in entries {
+            catalog.put(entry);
+        }
+        catalog.version = version;
+        catalog
+    }
+
+    /// Identifies this state of the catalog in statement caches.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Sets the identity of this state.
+    pub fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    /// Applies one change.
+    pub fn apply(&mut self, change: &CatalogChange) {
+        match change {
+            CatalogChange::Put(entry) => self.put(entry.clone()),
+            CatalogChange::Remove(entry) => self.remove(entry),
+        }
+    }
+
+    fn put(&mut self, entry: CatalogEntry) {
+        match entry {
+            CatalogEntry::Counters(c) => self.counters = c,
+            CatalogEntry::Schema(s) => {
+                self.schemas.insert(s.oid, Arc::new(s));
+            }
+            CatalogEntry::Role(r) => {
+                self.roles.insert(r.oid, Arc::new(r));
+            }
+            CatalogEntry::Database(d) => {
+                self.databases.insert(d.oid, Arc::new(d));
+            }
+            CatalogEntry::Table(t) => {
+                self.forget_names(t.oid);
+                self.relations.insert((t.schema, t.name.clone()), t.oid);
+                for (name, oid) in relation_names(&t) {
+                    self.relations.insert((t.schema, name), oid);
+                }
+                self.tables.insert(t.oid, Arc::new(*t));
+            }
+        }
+    }
+
+    fn remove(&mut self, entry: &CatalogEntry) {
+        match entry {
+            CatalogEntry::Counters(_) => {}
+            CatalogEntry::Schema(s) => {
+                self.schemas.remove(&s.oid);
+            }
+            CatalogEntry::Role(r) => {
+                self.roles.remove(&r.oid);
+            }
+            CatalogEntry::Database(d) => {
+                self.databases.remove(&d.oid);
+            }
+            CatalogEntry::Table(t) => {
+                self.forget_names(t.oid);
+                self.tables.remove(&t.oid);
+            }
+        }
+    }
+
+    fn forget_names(&mut self, table: u32) {
+        if let Some(old) = self.tables.get(&table) {
+            self.relations.remove(&(old.schema, old.name.clone()));
+            for (name, _) in relation_names(old) {
+                self.relations.remove(&(old.schema, name));
+            }
+        }
+    }
+
+    /// Hands out the next object identifier.
+    pub fn allocate_oid(&mut self) -> u32 {
+        let oid = self.counters.next_oid;
+        self.counters.next_oid += 1;
+        oid
+    }
+
+    /// Hands out the next stream identifier.
+    pub fn allocate_stream(&mut self) -> u64 {
+        let stream = self.counters.next_stream;
+        self.counters.next_stream += 1;
+        stream
+    }
+
+    /// The identifier counters, to be stored with the change that used them.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// All schemas that are stored.
+    pub fn schemas(&self) -> impl Iterator<Item = &Arc<SchemaDescriptor>> {
+        self.schemas.values()
+    }
+
+    /// All tables.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDescriptor>> {
+        self.tables.values()
+    }
+
+    /// All roles.
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<RoleDescriptor>> {
+        self.roles.values()
+    }
+
+    /// All databases (system tenant only).
+    pub fn databases(&self) -> impl Iterator<Item = &Arc<Database>> {
+        self.databases.values()
+    }
+
+    /// Finds a stored schema by name.
+    pub fn schema(&self, name: &str) -> Option<&Arc<SchemaDescriptor>> {
+        self.schemas.values().find(|s| s.name == name)
+    }
+
+    /// Finds a schema by identifier.
+    pub fn schema_by_oid(&self, oid: u32) -> Option<&Arc<SchemaDescriptor>> {
+        self.schemas.get(&oid)
+    }
+
+    /// Finds a table by identifier.
+    pub fn table_by_oid(&self, oid: u32) -> Option<&Arc<TableDescriptor>> {
+        self.tables.get(&oid)
+    }
+
+    /// Finds a role by name.
+    pub fn role(&self, name: &str) -> Option<&Arc<RoleDescriptor>> {
+        self.roles.values().find(|r| r.name == name)
+    }
+
+    /// Finds a database by name.
+    pub fn database(&self, name: &str) -> Option<&Arc<Database>> {
+        self.databases.values().find(|d| d.name == name)
+    }
+
+    /// Finds a table by name along `search_path`; `None` when there is none.
+    pub fn find_table(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Option<&Arc<TableDescriptor>> {
+        self.schemas_to_search(name, search_path)
+            .find_map(|schema| self.table_in(schema, &name.name))
+    }
+
+    fn table_in(&self, schema: u32, name: &str) -> Option<&Arc<TableDescriptor>> {
+        let oid = self.relations.get(&(schema, name.to_owned()))?;
+        self.tables.get(oid)
+    }
+
+    /// Finds an index by name along `search_path`, with its table.
+    pub fn find_index(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Option<(&Arc<TableDescriptor>, &IndexDescriptor)> {
+        self.schemas_to_search(name, search_path).find_map(|schema| {
+            let oid = *self.relations.get(&(schema, name.name.clone()))?;
+            self.tables
+                .values()
+                .find_map(|t| t.indexes.iter().find(|i| i.oid == oid).map(|i| (t, i)))
+        })
+    }
+
+    /// Whether a relation of that name exists in the schema.
+    pub fn relation_exists(&self, schema: u32, name: &str) -> bool {
+        self.relations.contains_key(&(schema, name.to_owned()))
+    }
+
+    fn schemas_to_search<'a>(
+        &'a self,
+        name: &'a QualifiedName,
+        search_path: &'a [String],
+    ) -> impl Iterator<Item = u32> + 'a {
+        let explicit = name.schema.as_deref();
+        let path = search_path
+            .iter()
+            .map(String::as_str)
+            .filter(move |_| explicit.is_none());
+        explicit
+            .into_iter()
+            .chain(path)
+            .filter_map(|schema| self.schema(schema).map(|s| s.oid))
+    }
+
+    /// The table of that name, or the error PostgreSQL gives.
+    ///
+    /// # Errors
+    /// 42P01 when there is no such table.
+    pub fn table(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Result<&Arc<TableDescriptor>, SqlError> {
+        self.find_table(name, search_path).ok_or_else(|| {
+            SqlError::new(
+                state::UNDEFINED_TABLE,
+                format!("relation \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// A column of a table, or the error PostgreSQL gives.
+    ///
+    /// # Errors
+    /// 42703 when there is no such column.
+    pub fn column<'a>(table: &'a TableDescriptor, name: &str) -> Result<&'a Column, SqlError> {
+        table.column(name).ok_or_else(|| {
+            SqlError::new(
+                state::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" does not exist",
+                    table.name
+                ),
+            )
+        })
+    }
+}
+
+/// Names that a table puts into its schema besides its own.
+fn relation_names(table: &TableDescriptor) -> impl Iterator<Item = (String, u32)> + '_ {
+    table
+        .primary_key_name
+        .iter()
+        .map(|(name, oid)| (name.clone(), *oid))
+        .chain(table.indexes.iter().map(|i| (i.name.clone(), i.oid)))
+}

@@ -1,0 +1,274 @@
+//! The changes of a transaction that nobody else sees yet.
+//!
+//! Each statement writes into a layer of its own, so that it never sees its own
+//! changes while it runs; a finished statement's layer is frozen and pushed on
+//! the [`LayerStack`]. Savepoints remember a height of the stack, and going
+//! back to one drops the layers above it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kimberlite_storage::Space;
+
+/// A stream of changes: a table's rows, an index's entries or the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamKey {
+    /// Which projection the stream belongs to.
+    pub space: Space,
+    /// The stream's number within the tenant.
+    pub stream: u64,
+}
+
+/// What happened to a key, relative to the state beneath the layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// The key did not exist.
+    Insert,
+    /// The key existed with another value.
+    Update,
+    /// The key existed.
+    Delete,
+}
+
+/// The newest state of one key in a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What happened.
+    pub kind: EntryKind,
+    /// The new value; empty for a deletion.
+    pub value: Bytes,
+    /// Changed columns by `attnum` for an update; empty means all or unknown.
+    pub changed: Vec<u16>,
+}
+
+impl Entry {
+    /// An insertion.
+    pub fn insert(value: impl Into<Bytes>) -> Self {
+        Self {
+            kind: EntryKind::Insert,
+            value: value.into(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// An update of the given columns.
+    pub fn update(value: impl Into<Bytes>, changed: Vec<u16>) -> Self {
+        Self {
+            kind: EntryKind::Update,
+            value: value.into(),
+            changed,
+        }
+    }
+
+    /// A deletion.
+    pub fn delete() -> Self {
+        Self {
+            kind: EntryKind::Delete,
+            value: Bytes::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Bytes that the entry holds, for the memory bound.
+    fn weight(&self) -> usize {
+        self.value.len() + self.changed.len() * 2 + ENTRY_OVERHEAD
+    }
+
+    /// The entry that has the effect of `self` followed by `newer`; `None` when
+    /// together they did nothing.
+    fn followed_by(self, newer: Self) -> Option<Self> {
+        use EntryKind::{Delete, Insert, Update};
+        match (self.kind, newer.kind) {
+            (Insert, Delete) => None,
+            (Insert, _) => Some(Self {
+                kind: Insert,
+                ..newer
+            }),
+            (Delete, Delete) => Some(newer),
+            (Delete, _) => Some(Self {
+                kind: Update,
+                changed: Vec::new(),
+                ..newer
+            }),
+            (Update, Update) => Some(Self {
+                changed: union(self.changed, &newer.changed),
+                ..newer
+            }),
+            (Update, _) => Some(newer),
+        }
+    }
+}
+
+/// Changed columns of two updates; an empty list means "all" and wins.
+fn union(mut a: Vec<u16>, b: &[u16]) -> Vec<u16> {
+    if a.is_empty() || b.is_empty() {
+        return Vec::new();
+    }
+    for column in b {
+        if !a.contains(column) {
+            a.push(*column);
+        }
+    }
+    a
+}
+
+/// Rough cost of a tree node and its bookkeeping, in bytes.
+const ENTRY_OVERHEAD: usize = 96;
+
+/// Changes by stream and key. Keys carry no tenant and no stream.
+#[derive(Debug, Clone, Default)]
+pub struct Layer {
+    streams: BTreeMap<StreamKey, BTreeMap<Box<[u8]>, Entry>>,
+    weight: usize,
+}
+
+impl Layer {
+    /// Whether nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Approximate memory in bytes.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The state of a key, if this layer changed it.
+    pub fn get(&self, stream: StreamKey, key: &[u8]) -> Option<&Entry> {
+        self.streams.get(&stream)?.get(key)
+    }
+
+    /// The changes of one stream in key order.
+    pub fn stream(&self, stream: StreamKey) -> Option<&BTreeMap<Box<[u8]>, Entry>> {
+        self.streams.get(&stream)
+    }
+
+    /// All changes by stream, in stream order.
+    pub fn streams(&self) -> impl Iterator<Item = (&StreamKey, &BTreeMap<Box<[u8]>, Entry>)> {
+        self.streams.iter()
+    }
+
+    /// Records a change made after all others in this layer.
+    pub fn put(&mut self, stream: StreamKey, key: &[u8], entry: Entry) {
+        let changes = self.streams.entry(stream).or_default();
+        if let Some(slot) = changes.get_mut(key) {
+            let old = std::mem::replace(slot, Entry::delete());
+            self.weight -= old.weight() + key.len();
+            match old.followed_by(entry) {
+                Some(merged) => {
+                    self.weight += merged.weight() + key.len();
+                    *slot = merged;
+                }
+                None => {
+                    changes.remove(key);
+                    if changes.is_empty() {
+                        self.streams.remove(&stream);
+                    }
+                }
+            }
+            return;
+        }
+        self.weight += entry.weight() + key.len();
+        changes.insert(key.into(), entry);
+    }
+
+    /// Puts all changes of `newer` on top of this layer's.
+    pub fn absorb(&mut self, newer: Self) {
+        if self.is_empty() {
+            *self = newer;
+            return;
+        }
+        for (stream, changes) in newer.streams {
+            for (key, entry) in changes {
+                self.put(stream, &key, entry);
+            }
+        }
+    }
+}
+
+/// The frozen layers of a transaction, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct LayerStack {
+    layers: Vec<Arc<Layer>>,
+    /// Heights that savepoints hold on to: layers below must not be merged with
+    /// layers above.
+    floors: Vec<usize>,
+}
+
+/// Layers above this number are merged, so that reads stay cheap.
+const MAX_LAYERS: usize = 8;
+
+impl LayerStack {
+    /// Whether the transaction has changed nothing.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layers, oldest first.
+    pub fn layers(&self) -> &[Arc<Layer>] {
+        &self.layers
+    }
+
+    /// Approximate memory in bytes.
+    pub fn weight(&self) -> usize {
+        self.layers.iter().map(|l| l.weight()).sum()
+    }
+
+    /// Adds the changes of a finished statement.
+    pub fn push(&mut self, layer: Layer) {
+        if layer.is_empty() {
+            return;
+        }
+        let floor = self.floors.last().copied().unwrap_or(0);
+        if self.layers.len() > floor
+            && let Some(top) = self.layers.last_mut()
+            && (top.weight() <= layer.weight().saturating_mul(16) || self.layers.len() - floor >= MAX_LAYERS)
+            && let Some(top) = self.layers.last_mut().and_then(Arc::get_mut)
+        {
+            top.absorb(layer);
+            return;
+        }
+        self.layers.push(Arc::new(layer));
+        self.limit_height(floor);
+    }
+
+    /// Merges the layers above the newest savepoint when there are too many.
+    fn limit_height(&mut self, floor: usize) {
+        if self.layers.len() - floor <= MAX_LAYERS {
+            return;
+        }
+        let mut merged = Layer::default();
+        for layer in self.layers.drain(floor..) {
+            merged.absorb(Arc::unwrap_or_clone(layer));
+        }
+        self.layers.push(Arc::new(merged));
+    }
+
+    /// Marks a savepoint; returns the height to go back to.
+    pub fn mark(&mut self) -> usize {
+        self.floors.push(self.layers.len());
+        self.layers.len()
+    }
+
+    /// Drops everything above `height` and the marks above it.
+    pub fn rollback_to(&mut self, height: usize) {
+        self.layers.truncate(height);
+        self.floors.retain(|f| *f <= height);
+    }
+
+    /// Forgets the newest `count` marks; their changes stay.
+    pub fn release(&mut self, count: usize) {
+        let keep = self.floors.len().saturating_sub(count);
+        self.floors.truncate(keep);
+    }
+
+    /// All changes as one layer.
+    pub fn into_layer(self) -> Layer {
+        let mut merged = Layer::default();
+        for layer in self.layers {
+            merged.absorb(Arc::unwrap_or_clone(layer));
+        }
+        merged
+    }
+}

@@ -1,0 +1,15 @@
+//! Transactions: own changes in layers, read views, locks, and commit.
+
+mod commit;
+mod layer;
+mod lock;
+mod merge;
+mod transaction;
+mod view;
+
+pub use commit::{commit_changes, CommitSource};
+pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};
+pub use lock::{HeldLocks, LockKey, LockManager, LockMode, TransactionId, WaitPolicy};
+pub use merge::MergeScan;
+pub use transaction::{IsolationLevel, Savepoint, Transaction};
+pub use view::{physical_key, prefix_end, stream_prefix, ReadView, Version, OWN_CSN, PREFIX_LEN};

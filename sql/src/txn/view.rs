@@ -1,0 +1,172 @@
+//! [`ReadView`]: what a statement sees.
+//!
+//! A view is the transaction's own layers over a published snapshot, merged by
+//! key. Every access path reads through it: fast path, scans, index look-ups
+//! and constraint checks.
+
+use std::sync::Arc;
+
+use kimberlite_storage::{Snapshot, Space, TenantId};
+
+use super::layer::{EntryKind, Layer, StreamKey};
+use super::merge::MergeScan;
+use crate::error::SqlError;
+
+/// Length of `tenant ‖ stream` at the front of each physical key.
+pub const PREFIX_LEN: usize = 24;
+
+/// The commit sequence number reported for a row that the transaction itself
+/// wrote and that is not in the log yet.
+pub const OWN_CSN: u64 = u64::MAX;
+
+/// The first bytes of every physical key of a stream.
+pub fn stream_prefix(tenant: TenantId, stream: u64) -> [u8; PREFIX_LEN] {
+    let mut prefix = [0; PREFIX_LEN];
+    let (t, s) = prefix.split_at_mut(16);
+    t.copy_from_slice(&tenant.0);
+    s.copy_from_slice(&stream.to_be_bytes());
+    prefix
+}
+
+/// A physical key: `tenant ‖ stream ‖ key`.
+pub fn physical_key(tenant: TenantId, stream: u64, key: &[u8]) -> Vec<u8> {
+    let mut physical = Vec::with_capacity(PREFIX_LEN + key.len());
+    physical.extend_from_slice(&stream_prefix(tenant, stream));
+    physical.extend_from_slice(key);
+    physical
+}
+
+/// The smallest byte string greater than every string that starts with `prefix`;
+/// `None` when there is no such string.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.last_mut() {
+        if *last < u8::MAX {
+            *last += 1;
+            return Some(end);
+        }
+        end.pop();
+    }
+    None
+}
+
+/// One visible version of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Version<'a> {
+    /// When it was committed, or [`OWN_CSN`]. Zero in the index space, whose
+    /// entries carry no version.
+    pub csn: u64,
+    /// The stored value.
+    pub value: &'a [u8],
+}
+
+impl<'a> Version<'a> {
+    /// Splits a value as the projection stores it.
+    pub(super) fn from_stored(space: Space, stored: &'a [u8]) -> Result<Self, SqlError> {
+        if space == Space::Index {
+            return Ok(Self {
+                csn: 0,
+                value: stored,
+            });
+        }
+        let (csn, value) = stored
+            .split_first_chunk::<8>()
+            .ok_or_else(|| SqlError::corrupted("a stored version is shorter than its header"))?;
+        Ok(Self {
+            csn: u64::from_le_bytes(*csn),
+            value,
+        })
+    }
+}
+
+/// What a statement sees: own layers over a snapshot.
+#[derive(Clone)]
+pub struct ReadView {
+    tenant: TenantId,
+    snapshot: Arc<Snapshot>,
+    layers: Arc<[Arc<Layer>]>,
+}
+
+impl std::fmt::Debug for ReadView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadView")
+            .field("tenant", &self.tenant)
+            .field("index", &self.snapshot.index())
+            .field("layers", &self.layers.len())
+            .finish()
+    }
+}
+
+impl ReadView {
+    /// A view of `tenant` at `snapshot` with the given own changes.
+    pub fn new(tenant: TenantId, snapshot: Arc<Snapshot>, layers: &[Arc<Layer>]) -> Self {
+        Self {
+            tenant,
+            snapshot,
+            layers: layers.into(),
+        }
+    }
+
+    /// The tenant whose data the view shows.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The snapshot beneath the own changes.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The own layers, oldest first.
+    pub(super) fn layers(&self) -> &[Arc<Layer>] {
+        &self.layers
+    }
+
+    /// Whether the transaction has changes of its own.
+    pub fn has_own_changes(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// Reads a key of a stream; `scratch` is reused for the physical key.
+    ///
+    /// # Errors
+    /// XX001 for a damaged value, 58030 when the projection cannot be read.
+    pub fn get<R>(
+        &self,
+        stream: StreamKey,
+        key: &[u8],
+        scratch: &mut Vec<u8>,
+        read: impl FnOnce(Version<'_>) -> R,
+    ) -> Result<Option<R>, SqlError> {
+        for layer in self.layers.iter().rev() {
+            if let Some(entry) = layer.get(stream, key) {
+                return Ok(match entry.kind {
+                    EntryKind::Delete => None,
+                    EntryKind::Insert | EntryKind::Update => Some(read(Version {
+                        csn: OWN_CSN,
+                        value: &entry.value,
+                    })),
+                });
+            }
+        }
+        scratch.clear();
+        scratch.extend_from_slice(&stream_prefix(self.tenant, stream.stream));
+        scratch.extend_from_slice(key);
+        let found = self.snapshot.get(stream.space, scratch, |stored| {
+            Version::from_stored(stream.space, stored).map(read)
+        })?;
+        found.transpose()
+    }
+
+    /// Reads the keys of a stream from `start` (included) to `end` (excluded;
+    /// `None` = to the end of the stream), in key order.
+    pub fn scan<'a>(
+        &'a self,
+        stream: StreamKey,
+        start: &[u8],
+        end: Option<&[u8]>,
+        large: bool,
+    ) -> MergeScan<'a> {
+        MergeScan::new(self, stream, start, end, large)
+    }
+}

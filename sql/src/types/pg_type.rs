@@ -1,0 +1,402 @@
+//! The types a column, parameter or result can have.
+
+use crate::error::{SqlError, SqlResult, state};
+use crate::types::oid::{self, Oid};
+
+/// Most characters `varchar(n)` and `char(n)` can declare (PostgreSQL's limit).
+pub const MAX_CHAR_LENGTH: u32 = 10_485_760;
+/// Most digits a declared `numeric(p, s)` can have here: what 256 bits hold.
+pub const MAX_NUMERIC_PRECISION: u8 = 76;
+/// Bytes of a `name`, without the terminator PostgreSQL stores.
+pub const MAX_NAME_BYTES: usize = 63;
+
+/// A PostgreSQL type with its modifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PgType {
+    /// `boolean`
+    Bool,
+    /// `smallint`
+    Int2,
+    /// `integer`
+    Int4,
+    /// `bigint`
+    Int8,
+    /// `real`
+    Float4,
+    /// `double precision`
+    Float8,
+    /// `numeric`, or `numeric(precision, scale)` with `scale <= precision <= 76`
+    Numeric(Option<(u8, i8)>),
+    /// `text`
+    Text,
+    /// `character varying` with its length in characters
+    Varchar(Option<u32>),
+    /// `character(n)`; `0` is `bpchar` without a length. Values are kept
+    /// without trailing blanks and padded where they are shown.
+    Char(u32),
+    /// `bytea`
+    Bytea,
+    /// `uuid`
+    Uuid,
+    /// `date`
+    Date,
+    /// `time without time zone`
+    Time,
+    /// `timestamp without time zone`
+    Timestamp,
+    /// `timestamp with time zone`
+    Timestamptz,
+    /// `interval`
+    Interval,
+    /// `json`: the text as given
+    Json,
+    /// `jsonb`: the text in normal form
+    Jsonb,
+    /// `name`: at most 63 bytes
+    Name,
+    /// `"char"`: one byte, used in the system catalogs
+    InternalChar,
+    /// `oid`
+    Oid,
+    /// `unknown`: a literal whose type nothing decides
+    Unknown,
+    /// `void`: what a function without a result answers
+    Void,
+    /// A one-dimensional array of the element type (see [`PgType::array_of`])
+    Array(&'static PgType),
+    /// `int2vector`, used in the system catalogs
+    Int2Vector,
+    /// `oidvector`, used in the system catalogs
+    OidVector,
+}
+
+/// Types an array can have as element: OID, OID of the array, the type.
+static ELEMENTS: [(Oid, Oid, PgType); 22] = [
+    (oid::BOOL, oid::BOOL_ARRAY, PgType::Bool),
+    (oid::INT2, oid::INT2_ARRAY, PgType::Int2),
+    (oid::INT4, oid::INT4_ARRAY, PgType::Int4),
+    (oid::INT8, oid::INT8_ARRAY, PgType::Int8),
+    (oid::FLOAT4, oid::FLOAT4_ARRAY, PgType::Float4),
+    (oid::FLOAT8, oid::FLOAT8_ARRAY, PgType::Float8),
+    (oid::NUMERIC, oid::NUMERIC_ARRAY, PgType::Numeric(None)),
+    (oid::TEXT, oid::TEXT_ARRAY, PgType::Text),
+    (oid::VARCHAR, oid::VARCHAR_ARRAY, PgType::Varchar(None)),
+    (oid::BPCHAR, oid::BPCHAR_ARRAY, PgType::Char(0)),
+    (oid::BYTEA, oid::BYTEA_ARRAY, PgType::Bytea),
+    (oid::UUID, oid::UUID_ARRAY, PgType::Uuid),
+    (oid::DATE, oid::DATE_ARRAY, PgType::Date),
+    (oid::TIME, oid::TIME_ARRAY, PgType::Time),
+    (oid::TIMESTAMP, oid::TIMESTAMP_ARRAY, PgType::Timestamp),
+    (
+        oid::TIMESTAMPTZ,
+        oid::TIMESTAMPTZ_ARRAY,
+        PgType::Timestamptz,
+    ),
+    (oid::INTERVAL, oid::INTERVAL_ARRAY, PgType::Interval),
+    (oid::JSON, oid::JSON_ARRAY, PgType::Json),
+    (oid::JSONB, oid::JSONB_ARRAY, PgType::Jsonb),
+    (oid::NAME, oid::NAME_ARRAY, PgType::Name),
+    (oid::CHAR, oid::CHAR_ARRAY, PgType::InternalChar),
+    (oid::OID, oid::OID_ARRAY, PgType::Oid),
+];
+
+impl PgType {
+    /// The type an array of `element` has; the element's modifier is dropped.
+    /// `None` for elements that have no array here (arrays, pseudo-types).
+    pub fn array_of(element: PgType) -> Option<PgType> {
+        let wanted = element.oid();
+        ELEMENTS
+            .iter()
+            .find(|(oid, _, _)| *oid == wanted)
+            .map(|(_, _, element)| PgType::Array(element))
+    }
+
+    /// Every type that an array can have as element, without modifiers.
+    pub fn element_types() -> impl Iterator<Item = PgType> {
+        ELEMENTS.iter().map(|(_, _, element)| *element)
+    }
+
+    /// The element type of an array or vector.
+    pub fn element(self) -> Option<PgType> {
+        match self {
+            PgType::Array(element) => Some(*element),
+            PgType::Int2Vector => Some(PgType::Int2),
+            PgType::OidVector => Some(PgType::Oid),
+            _ => None,
+        }
+    }
+
+    /// The type's OID in `pg_type`.
+    pub fn oid(self) -> Oid {
+        match self {
+            PgType::Bool => oid::BOOL,
+            PgType::Int2 => oid::INT2,
+            PgType::Int4 => oid::INT4,
+            PgType::Int8 => oid::INT8,
+            PgType::Float4 => oid::FLOAT4,
+            PgType::Float8 => oid::FLOAT8,
+            PgType::Numeric(_) => oid::NUMERIC,
+            PgType::Text => oid::TEXT,
+            PgType::Varchar(_) => oid::VARCHAR,
+            PgType::Char(_) => oid::BPCHAR,
+            PgType::Bytea => oid::BYTEA,
+            PgType::Uuid => oid::UUID,
+            PgType::Date => oid::DATE,
+            PgType::Time => oid::TIME,
+            PgType::Timestamp => oid::TIMESTAMP,
+            PgType::Timestamptz => oid::TIMESTAMPTZ,
+            PgType::Interval => oid::INTERVAL,
+            PgType::Json => oid::JSON,
+            PgType::Jsonb => oid::JSONB,
+            PgType::Name => oid::NAME,
+            PgType::InternalChar => oid::CHAR,
+            PgType::Oid => oid::OID,
+            PgType::Unknown => oid::UNKNOWN,
+            PgType::Void => oid::VOID,
+            PgType::Int2Vector => oid::INT2VECTOR,
+            PgType::OidVector => oid::OIDVECTOR,
+            PgType::Array(element) => element.array_oid(),
+        }
+    }
+
+    /// The OID of the array type over this type; 0 when there is none.
+    pub fn array_oid(self) -> Oid {
+        match self {
+            PgType::Int2Vector => oid::INT2VECTOR_ARRAY,
+            PgType::OidVector => oid::OIDVECTOR_ARRAY,
+            PgType::Array(_) | PgType::Unknown | PgType::Void => 0,
+            other => {
+                let wanted = other.oid();
+                ELEMENTS
+                    .iter()
+                    .find(|(oid, _, _)| *oid == wanted)
+                    .map_or(0, |(_, array, _)| *array)
+            }
+        }
+    }
+
+    /// `atttypmod`: -1 when the type has no modifier.
+    pub fn typmod(self) -> i32 {
+        match self {
+            PgType::Numeric(Some((precision, scale))) => {
+                ((i32::from(precision) << 16) | (i32::from(scale) & 0x7ff)) + 4
+            }
+            PgType::Varchar(Some(n)) => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
+            PgType::Char(n) if n > 0 => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
+            _ => -1,
+        }
+    }
+
+    /// `typlen`: bytes of a fixed-size type, -1 variable, -2 a C string.
+    pub fn typlen(self) -> i16 {
+        match self {
+            PgType::Bool | PgType::InternalChar => 1,
+            PgType::Int2 => 2,
+            PgType::Int4 | PgType::Float4 | PgType::Date | PgType::Oid | PgType::Void => 4,
+            PgType::Int8
+            | PgType::Float8
+            | PgType::Time
+            | PgType::Timestamp
+            | PgType::Timestamptz => 8,
+            PgType::Uuid | PgType::Interval => 16,
+            PgType::Name => 64,
+            PgType::Unknown => -2,
+            _ => -1,
+        }
+    }
+
+    /// The text `format_type(oid, typmod)` answers: "character varying(10)".
+    pub fn sql_name(self) -> String {
+        match self {
+            PgType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
+            PgType::Varchar(Some(n)) => format!("character varying({n})"),
+            PgType::Char(n) if n > 0 => format!("character({n})"),
+            PgType::Array(element) => format!("{}[]", element.sql_name()),
+            other => other.base_name().to_owned(),
+        }
+    }
+
+    /// The SQL name without modifier: what error messages say.
+    pub fn base_name(self) -> &'static str {
+        match self {
+            PgType::Bool => "boolean",
+            PgType::Int2 => "smallint",
+            PgType::Int4 => "integer",
+            PgType::Int8 => "bigint",
+            PgType::Float4 => "real",
+            PgType::Float8 => "double precision",
+            PgType::Numeric(_) => "numeric",
+            PgType::Text => "text",
+            PgType::Varchar(_) => "character varying",
+            PgType::Char(0) => "bpchar",
+            PgType::Char(_) => "character",
+            PgType::Bytea => "bytea",
+            PgType::Uuid => "uuid",
+            PgType::Date => "date",
+            PgType::Time => "time without time zone",
+            PgType::Timestamp => "timestamp without time zone",
+            PgType::Timestamptz => "timestamp with time zone",
+            PgType::Interval => "interval",
+            PgType::Json => "json",
+            PgType::Jsonb => "jsonb",
+            PgType::Name => "name",
+            PgType::InternalChar => "\"char\"",
+            PgType::Oid => "oid",
+            PgType::Unknown => "unknown",
+            PgType::Void => "void",
+            PgType::Array(_) => "array",
+            PgType::Int2Vector => "int2vector",
+            PgType::OidVector => "oidvector",
+        }
+    }
+
+    /// The name in `pg_type.typname`: "varchar", "_int4".
+    pub fn typname(self) -> String {
+        match self {
+            PgType::Bool => "bool",
+            PgType::Int2 => "int2",
+            PgType::Int4 => "int4",
+            PgType::Int8 => "int8",
+            PgType::Float4 => "float4",
+            PgType::Float8 => "float8",
+            PgType::Varchar(_) => "varchar",
+            PgType::Char(_) => "bpchar",
+            PgType::Time => "time",
+            PgType::Timestamp => "timestamp",
+            PgType::Timestamptz => "timestamptz",
+            PgType::InternalChar => "char",
+            PgType::Array(element) => return format!("_{}", element.typname()),
+            other => other.base_name(),
+        }
+        .to_owned()
+    }
+
+    /// The type with this OID and modifier (-1: none); `None` for a type we
+    /// do not have.
+    pub fn from_oid(oid: Oid, typmod: i32) -> Option<PgType> {
+        match oid {
+            oid::UNKNOWN => return Some(PgType::Unknown),
+            oid::VOID => return Some(PgType::Void),
+            oid::INT2VECTOR => return Some(PgType::Int2Vector),
+            oid::OIDVECTOR => return Some(PgType::OidVector),
+            _ => {}
+        }
+        if let Some((_, _, element)) = ELEMENTS.iter().find(|(_, array, _)| *array == oid) {
+            return Some(PgType::Array(element));
+        }
+        let (_, _, bare) = ELEMENTS.iter().find(|(base, _, _)| *base == oid)?;
+        let modifier = typmod.checked_sub(4).and_then(|m| u32::try_from(m).ok());
+        Some(match (*bare, modifier) {
+            (PgType::Varchar(_), Some(n)) => PgType::Varchar(Some(n)),
+            (PgType::Char(_), Some(n)) => PgType::Char(n),
+            (PgType::Numeric(_), Some(m)) => {
+                let precision = u8::try_from(m >> 16).ok()?;
+                // Eleven bits, two's complement.
+                let scale = i32::try_from(m & 0x7ff).ok()?;
+                let scale = if scale >= 1024 { scale - 2048 } else { scale };
+                PgType::numeric(i64::from(precision), i64::from(scale)).ok()?
+            }
+            (bare, _) => bare,
+        })
+    }
+
+    /// `numeric(precision, scale)`, checked as PostgreSQL does (22023), and
+    /// against what we can store (0A000).
+    pub fn numeric(precision: i64, scale: i64) -> SqlResult<PgType> {
+        if !(1..=1000).contains(&precision) {
+            return Err(SqlError::new(
+                state::INVALID_PARAMETER_VALUE,
+                format!("NUMERIC precision {precision} must be between 1 and 1000"),
+            ));
+        }
+        if !(-1000..=1000).contains(&scale) {
+            return Err(SqlError::new(
+                state::INVALID_PARAMETER_VALUE,
+                format!("NUMERIC scale {scale} must be between -1000 and 1000"),
+            ));
+        }
+        match (u8::try_from(precision), i8::try_from(scale)) {
+            (Ok(p), Ok(s)) if p <= MAX_NUMERIC_PRECISION && s >= 0 && i64::from(s) <= precision => {
+                Ok(PgType::Numeric(Some((p, s))))
+            }
+            _ => Err(
+                SqlError::unsupported(format!("numeric({precision},{scale})")).hint(format!(
+                    "Use a precision of at most {MAX_NUMERIC_PRECISION} and a scale between 0 and the precision."
+                )),
+            ),
+        }
+    }
+
+    /// Whether values are kept as text.
+    pub fn is_textual(self) -> bool {
+        matches!(
+            self,
+            PgType::Text
+                | PgType::Varchar(_)
+                | PgType::Char(_)
+                | PgType::Name
+                | PgType::InternalChar
+                | PgType::Unknown
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    #[test]
+    fn oid_and_typmod_round_trip() {
+        let mut types: Vec<PgType> = PgType::element_types().collect();
+        types.extend(PgType::element_types().filter_map(PgType::array_of));
+        types.extend([
+            PgType::Varchar(Some(1)),
+            PgType::Varchar(Some(MAX_CHAR_LENGTH)),
+            PgType::Char(7),
+            PgType::Numeric(Some((10, 2))),
+            PgType::Numeric(Some((76, 76))),
+            PgType::Numeric(Some((5, 0))),
+            PgType::Int2Vector,
+            PgType::OidVector,
+            PgType::Unknown,
+            PgType::Void,
+        ]);
+        for ty in types {
+            assert_eq!(PgType::from_oid(ty.oid(), ty.typmod()), Some(ty), "{ty:?}");
+        }
+    }
+
+    // Expected values: `select atttypmod, format_type(atttypid, atttypmod)` on
+    // PostgreSQL 15.
+    #[test]
+    fn modifiers_and_names_are_postgresqls() {
+        let cases = [
+            (PgType::Varchar(Some(10)), 14, "character varying(10)"),
+            (PgType::Char(3), 7, "character(3)"),
+            (PgType::Numeric(Some((10, 2))), 655_366, "numeric(10,2)"),
+            (PgType::Numeric(Some((5, 0))), 327_684, "numeric(5,0)"),
+            (PgType::Timestamptz, -1, "timestamp with time zone"),
+            (PgType::InternalChar, -1, "\"char\""),
+            (
+                PgType::array_of(PgType::Varchar(None)).unwrap(),
+                -1,
+                "character varying[]",
+            ),
+        ];
+        for (ty, typmod, name) in cases {
+            assert_eq!(ty.typmod(), typmod);
+            assert_eq!(ty.sql_name(), name);
+        }
+    }
+
+    #[test]
+    fn numeric_limits() {
+        assert!(PgType::numeric(0, 0).unwrap_err().is("22023"));
+        assert!(PgType::numeric(1001, 0).unwrap_err().is("22023"));
+        assert!(PgType::numeric(77, 0).unwrap_err().is("0A000"));
+        assert!(PgType::numeric(3, 5).unwrap_err().is("0A000"));
+        assert!(PgType::numeric(3, -2).unwrap_err().is("0A000"));
+        assert!(PgType::numeric(76, 76).is_ok());
+    }
+}

@@ -149,6 +149,11 @@ impl Layer {
         self.streams.iter()
     }
 
+    /// The changes, by stream and key.
+    pub fn into_streams(self) -> BTreeMap<StreamKey, BTreeMap<Box<[u8]>, Entry>> {
+        self.streams
+    }
+
     /// Records a change made after all others in this layer.
     pub fn put(&mut self, stream: StreamKey, key: &[u8], entry: Entry) {
         let changes = self.streams.entry(stream).or_default();
@@ -196,6 +201,9 @@ pub struct LayerStack {
     floors: Vec<usize>,
 }
 
+/// Bytes up to which a layer is moved into the one below without a thought.
+const SMALL_LAYER: usize = 64 << 10;
+
 /// Layers above this number are merged, so that reads stay cheap.
 const MAX_LAYERS: usize = 8;
 
@@ -222,9 +230,9 @@ impl LayerStack {
         }
         let floor = self.floors.last().copied().unwrap_or(0);
         if self.layers.len() > floor
-            && let Some(top) = self.layers.last_mut()
-            && (top.weight() <= layer.weight().saturating_mul(16) || self.layers.len() - floor >= MAX_LAYERS)
             && let Some(top) = self.layers.last_mut().and_then(Arc::get_mut)
+            // A large layer is cheaper to keep than to move into a small one.
+            && layer.weight() <= top.weight().saturating_mul(4) + SMALL_LAYER
         {
             top.absorb(layer);
             return;

@@ -1,0 +1,82 @@
+//! Entries of secondary indexes.
+//!
+//! | index | key | value |
+//! |---|---|---|
+//! | unique, no NULL in the key | memcomparable columns | row key |
+//! | otherwise | memcomparable columns ‖ row key | length of the columns part, `u16` little-endian |
+//!
+//! A unique index treats NULLs as distinct, so an entry with a NULL in it takes
+//! the second form and never collides. The first byte of a value tells the forms
+//! apart: `0` row key follows, `1` a length follows.
+
+use crate::error::SqlError;
+use crate::types::{key, Datum};
+
+const ROW_KEY_FOLLOWS: u8 = 0;
+const LENGTH_FOLLOWS: u8 = 1;
+
+/// An encoded entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// Key below the index's stream.
+    pub key: Vec<u8>,
+    /// Value.
+    pub value: Vec<u8>,
+    /// Whether no other row may have the same key.
+    pub exclusive: bool,
+}
+
+/// Encodes the entry of one row.
+///
+/// # Errors
+/// 54000 when the indexed columns take more than 64 KiB.
+pub fn encode(unique: bool, columns: &[&Datum], row_key: &[u8]) -> Result<IndexEntry, SqlError> {
+    let mut entry_key = Vec::with_capacity(32 + row_key.len());
+    for column in columns {
+        key::encode(column, &mut entry_key)?;
+    }
+    if unique && columns.iter().all(|c| !c.is_null()) {
+        let mut value = Vec::with_capacity(1 + row_key.len());
+        value.push(ROW_KEY_FOLLOWS);
+        value.extend_from_slice(row_key);
+        return Ok(IndexEntry {
+            key: entry_key,
+            value,
+            exclusive: true,
+        });
+    }
+    let length = u16::try_from(entry_key.len()).map_err(|_| too_long())?;
+    entry_key.extend_from_slice(row_key);
+    let [low, high] = length.to_le_bytes();
+    Ok(IndexEntry {
+        key: entry_key,
+        value: vec![LENGTH_FOLLOWS, low, high],
+        exclusive: false,
+    })
+}
+
+/// The row key that an entry points to.
+///
+/// # Errors
+/// XX001 when the entry is damaged.
+pub fn row_key<'a>(key: &'a [u8], value: &'a [u8]) -> Result<&'a [u8], SqlError> {
+    match value {
+        [ROW_KEY_FOLLOWS, row_key @ ..] => Ok(row_key),
+        [LENGTH_FOLLOWS, low, high] => key
+            .get(usize::from(u16::from_le_bytes([*low, *high]))..)
+            .ok_or_else(damaged),
+        _ => Err(damaged()),
+    }
+}
+
+fn damaged() -> SqlError {
+    SqlError::corrupted("an index entry is unreadable")
+        .hint("Rebuild the projection: kimberlite-cli projection rebuild.")
+}
+
+fn too_long() -> SqlError {
+    SqlError::new(
+        crate::error::state::PROGRAM_LIMIT_EXCEEDED,
+        "index row size exceeds maximum 65535",
+    )
+}

@@ -1,0 +1,226 @@
+//! From a query string to statements.
+//!
+//! sqlparser does the work. Before it, the string is cut at semicolons by its
+//! tokenizer, so that each statement keeps its own text and position, and the
+//! few commands that its grammar lacks are recognised by their first word.
+
+use sqlparser::ast::Statement;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use crate::error::{state, SqlError};
+
+/// How deep expressions may nest.
+const RECURSION_LIMIT: usize = 200;
+
+/// One statement of a query string.
+#[derive(Debug, Clone)]
+pub struct ParsedStatement {
+    /// What it says.
+    pub(crate) command: Command,
+    /// Its text, without the semicolon.
+    pub(crate) text: String,
+}
+
+/// A statement, or a command that sqlparser has no grammar for.
+#[derive(Debug, Clone)]
+pub(crate) enum Command {
+    /// Anything that sqlparser reads.
+    Sql(Box<Statement>),
+    /// VACUUM, with or without ANALYZE; and ANALYZE. The tag to answer.
+    Maintenance(&'static str),
+    /// ABORT: another word for ROLLBACK.
+    Abort,
+    /// A command of PostgreSQL's that is not there yet.
+    Unsupported(String),
+}
+
+/// Cuts a query string into statements; an empty string gives none.
+///
+/// # Errors
+/// 42601 with the position of the first token that does not fit.
+pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| {
+            SqlError::new(state::SYNTAX_ERROR, e.message.clone())
+                .position(position_of(sql, e.location))
+        })?;
+    tokens
+        .split(|t| t.token == Token::SemiColon)
+        .filter(|t| t.iter().any(is_meaningful))
+        .map(|t| parse_one(sql, t))
+        .collect()
+}
+
+fn is_meaningful(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
+}
+
+fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
+    let text = text_of(sql, tokens);
+    let command = match special_command(tokens) {
+        Some(command) => command,
+        None => parse_sql(sql, tokens)?,
+    };
+    Ok(ParsedStatement { command, text })
+}
+
+fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(RECURSION_LIMIT)
+        .with_tokens_with_locations(tokens.to_vec());
+    let statement = parser
+        .parse_statement()
+        .map_err(|e| syntax_error(sql, tokens, e))?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        return Err(near(sql, &rest));
+    }
+    Ok(Command::Sql(Box::new(statement)))
+}
+
+/// Commands known by their first words.
+fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
+    let mut words = tokens.iter().filter_map(|t| match &t.token {
+        Token::Word(w) if w.quote_style.is_none() => Some(w),
+        _ => None,
+    });
+    let first = words.next()?;
+    match first.keyword {
+        Keyword::VACUUM => return Some(Command::Maintenance("VACUUM")),
+        Keyword::ANALYZE => return Some(Command::Maintenance("ANALYZE")),
+        _ => {}
+    }
+    let name = first.value.to_ascii_uppercase();
+    match name.as_str() {
+        "ABORT" => Some(Command::Abort),
+        "CHECKPOINT" | "REINDEX" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "REFRESH"
+        | "IMPORT" | "NOTIFY" | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
+        _ => None,
+    }
+}
+
+/// The statement's own text: from its first to its last meaningful token.
+fn text_of(sql: &str, tokens: &[TokenWithSpan]) -> String {
+    let mut meaningful = tokens.iter().filter(|t| is_meaningful(t));
+    let Some(first) = meaningful.next() else {
+        return String::new();
+    };
+    let last = meaningful.next_back().unwrap_or(first);
+    let start = byte_offset(sql, first.span.start);
+    let end = byte_offset(sql, last.span.end);
+    sql.get(start..end).unwrap_or(sql).to_owned()
+}
+
+/// Byte offset of a line and column (both from 1, columns in characters).
+fn byte_offset(sql: &str, location: Location) -> usize {
+    let line_start = match usize::try_from(location.line.saturating_sub(1)) {
+        Ok(0) | Err(_) => 0,
+        Ok(line) => sql
+            .match_indices('\n')
+            .nth(line - 1)
+            .map_or(sql.len(), |(at, _)| at + 1),
+    };
+    let column = usize::try_from(location.column.saturating_sub(1)).unwrap_or(0);
+    sql.get(line_start..)
+        .and_then(|line| line.char_indices().nth(column))
+        .map_or(sql.len(), |(at, _)| line_start + at)
+}
+
+/// PostgreSQL's error position: characters from 1.
+pub(crate) fn position_of(sql: &str, location: Location) -> u32 {
+    let bytes = byte_offset(sql, location);
+    let characters = sql.get(..bytes).map_or(0, |s| s.chars().count());
+    u32::try_from(characters + 1).unwrap_or(u32::MAX)
+}
+
+fn near(sql: &str, token: &TokenWithSpan) -> SqlError {
+    if token.token == Token::EOF {
+        let end = u32::try_from(sql.chars().count() + 1).unwrap_or(u32::MAX);
+        return SqlError::new(state::SYNTAX_ERROR, "syntax error at end of input").position(end);
+    }
+    SqlError::new(
+        state::SYNTAX_ERROR,
+        format!("syntax error at or near \"{}\"", token.token),
+    )
+    .position(position_of(sql, token.span.start))
+}
+
+/// sqlparser puts the place into its message ("… at Line: 1, Column: 8").
+fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlError {
+    let message = match error {
+        ParserError::ParserError(m) | ParserError::TokenizerError(m) => m,
+        ParserError::RecursionLimitExceeded => {
+            return SqlError::new(state::STATEMENT_TOO_COMPLEX, "statement is nested too deeply")
+                .hint("Simplify the expression, or split the statement.");
+        }
+    };
+    let Some(location) = location_in(&message) else {
+        return near_end(sql, tokens, &message);
+    };
+    match tokens.iter().find(|t| t.span.start == location) {
+        Some(token) => near(sql, token).with_internal(message),
+        None => SqlError::new(state::SYNTAX_ERROR, message)
+            .position(position_of(sql, location)),
+    }
+}
+
+fn near_end(sql: &str, tokens: &[TokenWithSpan], message: &str) -> SqlError {
+    if message.contains("found: EOF") {
+        let end = tokens.last().map_or(1, |t| position_of(sql, t.span.end));
+        return SqlError::new(state::SYNTAX_ERROR, "syntax error at end of input")
+            .position(end)
+            .with_internal(message);
+    }
+    SqlError::new(state::SYNTAX_ERROR, message.to_owned())
+}
+
+fn location_in(message: &str) -> Option<Location> {
+    let (_, tail) = message.rsplit_once("at Line: ")?;
+    let (line, column) = tail.split_once(", Column: ")?;
+    let digits: String = column.chars().take_while(char::is_ascii_digit).collect();
+    Some(Location {
+        line: line.trim().parse().ok()?,
+        column: digits.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn statements_keep_their_text() {
+        let statements = parse("select 1; -- nothing\n ;  insert into t values ('a;b')").unwrap();
+        let texts: Vec<_> = statements.iter().map(|s| s.text.as_str()).collect();
+        assert_eq!(texts, ["select 1", "insert into t values ('a;b')"]);
+    }
+
+    #[test]
+    fn errors_carry_the_place() {
+        let error = parse("select 1;\nselect * frm t").unwrap_err();
+        assert_eq!(error.sqlstate(), "42601");
+        assert_eq!(error.message(), "syntax error at or near \"t\"");
+        assert_eq!(error.get_position(), Some(24));
+    }
+
+    #[test]
+    fn nothing_is_no_statement() {
+        assert!(parse(" -- only a comment\n;").unwrap().is_empty());
+    }
+
+    #[test]
+    fn maintenance_and_abort_are_known() {
+        assert!(matches!(
+            parse("vacuum analyze t").unwrap()[0].command,
+            Command::Maintenance("VACUUM")
+        ));
+        assert!(matches!(parse("ABORT").unwrap()[0].command, Command::Abort));
+    }
+}

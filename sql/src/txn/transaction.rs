@@ -1,0 +1,261 @@
+//! One transaction of one session.
+
+use std::sync::Arc;
+
+use kimberlite_storage::{Snapshot, TenantId};
+
+use super::layer::{Layer, LayerStack};
+use super::lock::{HeldLocks, LockManager};
+use super::view::ReadView;
+use crate::catalog::Catalog;
+use crate::error::{state, SqlError};
+
+/// What a transaction sees of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationLevel {
+    /// Each statement sees the newest committed state. READ UNCOMMITTED is this
+    /// level too, as in PostgreSQL.
+    ReadCommitted,
+    /// One snapshot; a write to a row changed since fails with 40001.
+    RepeatableRead,
+}
+
+impl IsolationLevel {
+    /// The name that `SHOW transaction_isolation` gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read committed",
+            Self::RepeatableRead => "repeatable read",
+        }
+    }
+}
+
+/// A point to go back to.
+#[derive(Debug, Clone)]
+pub struct Savepoint {
+    name: String,
+    height: usize,
+    catalog: Option<Arc<Catalog>>,
+}
+
+/// Bytes of own changes that a transaction may hold in memory.
+const MAX_CHANGES_BYTES: usize = 1 << 30;
+
+/// One transaction. Dropping it rolls it back.
+pub struct Transaction {
+    tenant: TenantId,
+    manager: Arc<LockManager>,
+    held: HeldLocks,
+    isolation: IsolationLevel,
+    read_only: bool,
+    started_us: i64,
+    snapshot: Option<Arc<Snapshot>>,
+    changes: LayerStack,
+    catalog: Option<Arc<Catalog>>,
+    savepoints: Vec<Savepoint>,
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction")
+            .field("tenant", &self.tenant)
+            .field("id", &self.held.id())
+            .field("isolation", &self.isolation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    /// Begins a transaction; `started_us` is what `now()` answers in it, in
+    /// microseconds since 1970.
+    pub fn begin(
+        tenant: TenantId,
+        manager: Arc<LockManager>,
+        isolation: IsolationLevel,
+        read_only: bool,
+        started_us: i64,
+    ) -> Self {
+        let held = manager.begin();
+        Self {
+            tenant,
+            manager,
+            held,
+            isolation,
+            read_only,
+            started_us,
+            snapshot: None,
+            changes: LayerStack::default(),
+            catalog: None,
+            savepoints: Vec::new(),
+        }
+    }
+
+    /// The isolation level.
+    pub fn isolation(&self) -> IsolationLevel {
+        self.isolation
+    }
+
+    /// Changes the isolation level.
+    ///
+    /// # Errors
+    /// 25001 after the first query.
+    pub fn set_isolation(&mut self, isolation: IsolationLevel) -> Result<(), SqlError> {
+        if isolation != self.isolation && (self.snapshot.is_some() || !self.changes.is_empty()) {
+            return Err(SqlError::new(
+                state::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+            ));
+        }
+        self.isolation = isolation;
+        Ok(())
+    }
+
+    /// Whether writes are refused.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Sets whether writes are refused.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// When the transaction began, in microseconds since 1970.
+    pub fn started_us(&self) -> i64 {
+        self.started_us
+    }
+
+    /// The locks it holds.
+    pub fn held(&mut self) -> &mut HeldLocks {
+        &mut self.held
+    }
+
+    /// The lock table.
+    pub fn manager(&self) -> &Arc<LockManager> {
+        &self.manager
+    }
+
+    /// The catalog as changed by this transaction, if it changed it.
+    pub fn own_catalog(&self) -> Option<&Arc<Catalog>> {
+        self.catalog.as_ref()
+    }
+
+    /// Sets the catalog as changed by this transaction.
+    pub fn set_own_catalog(&mut self, catalog: Arc<Catalog>) {
+        self.catalog = Some(catalog);
+    }
+
+    /// What a statement that starts now sees, `newest` being the newest
+    /// published snapshot.
+    pub fn view(&mut self, newest: Arc<Snapshot>) -> ReadView {
+        let snapshot = match self.isolation {
+            IsolationLevel::ReadCommitted => newest,
+            IsolationLevel::RepeatableRead => self.snapshot.get_or_insert(newest).clone(),
+        };
+        ReadView::new(self.tenant, snapshot, self.changes.layers())
+    }
+
+    /// The newest committed state under the transaction's own changes, whatever
+    /// the isolation level: what constraint checks look at.
+    pub fn newest_view(&self, newest: Arc<Snapshot>) -> ReadView {
+        ReadView::new(self.tenant, newest, self.changes.layers())
+    }
+
+    /// Whether the transaction changed anything.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// Adds the changes of a finished statement.
+    ///
+    /// # Errors
+    /// 53200 when the transaction's changes no longer fit the memory bound.
+    pub fn push(&mut self, layer: Layer) -> Result<(), SqlError> {
+        check_weight(self.changes.weight() + layer.weight())?;
+        self.changes.push(layer);
+        Ok(())
+    }
+
+    /// Fails when `layer`, still being written, would exceed the bound.
+    ///
+    /// # Errors
+    /// 53200.
+    pub fn check_growth(&self, layer: &Layer) -> Result<(), SqlError> {
+        check_weight(self.changes.weight() + layer.weight())
+    }
+
+    /// Takes the changes out, to be committed. Locks stay held.
+    pub fn take_changes(&mut self) -> Layer {
+        std::mem::take(&mut self.changes).into_layer()
+    }
+
+    /// Establishes a savepoint.
+    pub fn savepoint(&mut self, name: String) {
+        let height = self.changes.mark();
+        self.savepoints.push(Savepoint {
+            name,
+            height,
+            catalog: self.catalog.clone(),
+        });
+    }
+
+    /// Forgets a savepoint and those after it; their changes stay.
+    ///
+    /// # Errors
+    /// 3B001 when there is no such savepoint.
+    pub fn release_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+        let at = self.find_savepoint(name)?;
+        let count = self.savepoints.len() - at;
+        self.savepoints.truncate(at);
+        self.changes.release(count);
+        Ok(())
+    }
+
+    /// Undoes everything since a savepoint, which stays.
+    ///
+    /// # Errors
+    /// 3B001 when there is no such savepoint.
+    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+        let at = self.find_savepoint(name)?;
+        let above = self.savepoints.len() - at - 1;
+        self.changes.release(above);
+        self.savepoints.truncate(at + 1);
+        if let Some(savepoint) = self.savepoints.last() {
+            self.changes.rollback_to(savepoint.height);
+            self.catalog.clone_from(&savepoint.catalog);
+        }
+        Ok(())
+    }
+
+    fn find_savepoint(&self, name: &str) -> Result<usize, SqlError> {
+        self.savepoints
+            .iter()
+            .rposition(|s| s.name == name)
+            .ok_or_else(|| {
+                SqlError::new(
+                    state::INVALID_SAVEPOINT_SPECIFICATION,
+                    format!("savepoint \"{name}\" does not exist"),
+                )
+            })
+    }
+}
+
+fn check_weight(bytes: usize) -> Result<(), SqlError> {
+    if bytes > MAX_CHANGES_BYTES {
+        return Err(SqlError::new(
+            state::OUT_OF_MEMORY,
+            format!(
+                "the changes of this transaction take more than {} MiB",
+                MAX_CHANGES_BYTES >> 20
+            ),
+        )
+        .hint("Commit more often, for example by loading the file in several parts."));
+    }
+    Ok(())
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        self.manager.release_all(&mut self.held);
+    }
+}

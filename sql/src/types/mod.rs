@@ -1,8 +1,15 @@
 //! Values: PostgreSQL's types, their text, binary, key, row and Arrow forms.
 
+pub mod datum;
+pub mod interval;
+pub mod numeric;
+mod numeric_text;
 pub mod oid;
 pub mod pg_type;
 mod type_name;
 
+pub use datum::{ArrayValue, Datum};
+pub use interval::Interval;
+pub use numeric::Numeric;
 pub use oid::Oid;
 pub use pg_type::PgType;

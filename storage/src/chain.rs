@@ -9,7 +9,7 @@
 //! | `0x01` | `block_hash` | bytes 0 to 119 of a block header (magic to `payload_hash`, `prev_hash` included) |
 //! | `0x02` | `payload_hash` | the leaves of the block's events, 32 bytes each, in order |
 //!
-//! The Merkle tree also uses `0x01`, for interior nodes over exactly 64
+//! [`merkle`](crate::merkle) also uses `0x01`, for interior nodes over exactly 64
 //! bytes, as RFC 6962 prescribes; a block header's hashed part is 120 bytes, so
 //! the two inputs differ in length and cannot be equal.
 

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`ids`], [`env`](mod@env), [`error`] | names, the outside world, what can go wrong |
 //! | [`block`], [`event`] | byte formats of the log, documented byte by byte |
-//! | [`chain`] | hash chains of the replica and of each tenant |
+//! | [`chain`], [`merkle`] | hash chains of the replica and of each tenant, RFC 6962 trees |
 //! | [`crypto`] | keys, the key hierarchy, sealing and opening of events |
 //! | [`txn`] | what the plaintext of a transaction says |
 
@@ -22,6 +22,7 @@ pub mod error;
 pub mod event;
 mod fields;
 pub mod ids;
+pub mod merkle;
 pub mod txn;
 
 pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
@@ -33,4 +34,5 @@ pub use env::{Clock, Entropy};
 pub use error::{Damage, DamageKind, FormatError, Result, StorageError};
 pub use event::{EventFlags, EventHeader, EventKind, EventRef, SealedEvent};
 pub use ids::{Hash32, KeyId, KeyPurpose, Lineage, TenantId};
+pub use merkle::Frontier;
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

@@ -1,0 +1,259 @@
+//! The bytes of one value inside a stored row.
+//!
+//! | type | bytes |
+//! |---|---|
+//! | bool | 1: 0 or 1 |
+//! | int2, int4, int8, float4, float8, oid, date, time, timestamp(tz) | little endian |
+//! | interval | micros i64, days i32, months i32, little endian |
+//! | uuid | 16 |
+//! | numeric(p <= 18, s) / numeric(p <= 38, s) | the unscaled value as i64 / i128, little endian |
+//! | other numeric | a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
+//! | text, varchar, char(n), name, json, jsonb | UTF-8 |
+//! | bytea | as is |
+//! | arrays | count u32 LE, then for each element u32 LE length (u32::MAX: NULL) and its bytes |
+
+use bigdecimal::num_bigint::BigInt;
+
+use crate::error::{SqlError, SqlResult};
+use crate::types::datum::{ArrayValue, Datum};
+use crate::types::interval::Interval;
+use crate::types::numeric::{Kind, Numeric};
+use crate::types::pg_type::PgType;
+use crate::types::row::Width;
+
+/// Digits an `i64` certainly holds.
+const I64_DIGITS: u8 = 18;
+/// Digits an `i128` certainly holds.
+const I128_DIGITS: u8 = 38;
+
+/// How many bytes a value of the type has in a row.
+pub fn width(ty: PgType) -> Width {
+    match ty {
+        PgType::Bool => Width::Fixed(1),
+        PgType::Int2 => Width::Fixed(2),
+        PgType::Int4 | PgType::Float4 | PgType::Oid | PgType::Date => Width::Fixed(4),
+        PgType::Int8 | PgType::Float8 | PgType::Time | PgType::Timestamp | PgType::Timestamptz => {
+            Width::Fixed(8)
+        }
+        PgType::Uuid | PgType::Interval => Width::Fixed(16),
+        PgType::Numeric(Some((p, _))) if p <= I64_DIGITS => Width::Fixed(8),
+        PgType::Numeric(Some((p, _))) if p <= I128_DIGITS => Width::Fixed(16),
+        _ => Width::Variable,
+    }
+}
+
+/// Appends a value's bytes. The value must have the column's type (see
+/// [`Datum::fits`]) and obey its modifier; XX000 otherwise. NULL has no bytes.
+pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
+    match (ty, value) {
+        (PgType::Bool, Datum::Bool(v)) => out.push(u8::from(*v)),
+        (PgType::Int2, Datum::Int2(v)) => out.extend_from_slice(&v.to_le_bytes()),
+        (PgType::Int4, Datum::Int4(v)) | (PgType::Date, Datum::Date(v)) => {
+            out.extend_from_slice(&v.to_le_bytes());
+        }
+        (PgType::Int8, Datum::Int8(v))
+        | (PgType::Time, Datum::Time(v))
+        | (PgType::Timestamp, Datum::Timestamp(v))
+        | (PgType::Timestamptz, Datum::Timestamptz(v)) => out.extend_from_slice(&v.to_le_bytes()),
+        (PgType::Oid, Datum::Oid(v)) => out.extend_from_slice(&v.to_le_bytes()),
+        (PgType::Float4, Datum::Float4(v)) => out.extend_from_slice(&v.to_le_bytes()),
+        (PgType::Float8, Datum::Float8(v)) => out.extend_from_slice(&v.to_le_bytes()),
+        (PgType::Numeric(modifier), Datum::Numeric(v)) => encode_numeric(modifier, v, out)?,
+        (PgType::Bytea, Datum::Bytea(v)) => out.extend_from_slice(v),
+        (PgType::Uuid, Datum::Uuid(v)) => out.extend_from_slice(v),
+        (PgType::Interval, Datum::Interval(v)) => {
+            out.extend_from_slice(&v.micros.to_le_bytes());
+            out.extend_from_slice(&v.days.to_le_bytes());
+            out.extend_from_slice(&v.months.to_le_bytes());
+        }
+        (PgType::Json, Datum::Json(v)) | (PgType::Jsonb, Datum::Jsonb(v)) => {
+            out.extend_from_slice(v.as_bytes());
+        }
+        (ty, Datum::Text(v)) if ty.is_textual() => out.extend_from_slice(v.as_bytes()),
+        (ty, Datum::Array(array)) => encode_array(ty, array, out)?,
+        _ => return Err(mismatch(ty, value)),
+    }
+    Ok(())
+}
+
+/// The value with these bytes. XX001 when they are not a value of the type.
+pub fn decode(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
+    Ok(match ty {
+        PgType::Bool => Datum::Bool(boolean(bytes)?),
+        PgType::Int2 => Datum::Int2(i16::from_le_bytes(fixed(bytes)?)),
+        PgType::Int4 => Datum::Int4(i32::from_le_bytes(fixed(bytes)?)),
+        PgType::Int8 => Datum::Int8(i64::from_le_bytes(fixed(bytes)?)),
+        PgType::Float4 => Datum::Float4(f32::from_le_bytes(fixed(bytes)?)),
+        PgType::Float8 => Datum::Float8(f64::from_le_bytes(fixed(bytes)?)),
+        PgType::Oid => Datum::Oid(u32::from_le_bytes(fixed(bytes)?)),
+        PgType::Date => Datum::Date(i32::from_le_bytes(fixed(bytes)?)),
+        PgType::Time => Datum::Time(i64::from_le_bytes(fixed(bytes)?)),
+        PgType::Timestamp => Datum::Timestamp(i64::from_le_bytes(fixed(bytes)?)),
+        PgType::Timestamptz => Datum::Timestamptz(i64::from_le_bytes(fixed(bytes)?)),
+        PgType::Uuid => Datum::Uuid(fixed(bytes)?),
+        PgType::Interval => Datum::Interval(interval(bytes)?),
+        PgType::Numeric(modifier) => Datum::Numeric(numeric(modifier, bytes)?),
+        PgType::Bytea => Datum::Bytea(bytes.to_vec()),
+        PgType::Json => Datum::Json(text(bytes)?.to_owned()),
+        PgType::Jsonb => Datum::Jsonb(text(bytes)?.to_owned()),
+        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => decode_array(ty, bytes)?,
+        PgType::Void => Datum::Null,
+        _ => Datum::Text(text(bytes)?.to_owned()),
+    })
+}
+
+/// The bytes as a fixed-size array.
+#[inline]
+pub(crate) fn fixed<const N: usize>(bytes: &[u8]) -> SqlResult<[u8; N]> {
+    match bytes.try_into() {
+        Ok(array) => Ok(array),
+        Err(_) => Err(corrupt("stored value has a wrong length")),
+    }
+}
+
+/// A stored text.
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> SqlResult<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(_) => Err(corrupt("stored text is not UTF-8")),
+    }
+}
+
+/// A stored boolean.
+#[inline]
+pub(crate) fn boolean(bytes: &[u8]) -> SqlResult<bool> {
+    match bytes {
+        [0] => Ok(false),
+        [1] => Ok(true),
+        _ => Err(corrupt("stored boolean is neither true nor false")),
+    }
+}
+
+/// A stored interval.
+pub(crate) fn interval(bytes: &[u8]) -> SqlResult<Interval> {
+    let all = u128::from_le_bytes(fixed(bytes)?);
+    // The casts keep the low bits of each field, which is what they are for.
+    Ok(Interval {
+        micros: all as i64,
+        days: (all >> 64) as i32,
+        months: (all >> 96) as i32,
+    })
+}
+
+/// A stored numeric.
+pub(crate) fn numeric(modifier: Option<(u8, i8)>, bytes: &[u8]) -> SqlResult<Numeric> {
+    if let Some((precision, scale)) = modifier {
+        let scale = u16::try_from(scale).unwrap_or(0);
+        if precision <= I64_DIGITS {
+            let unscaled = i64::from_le_bytes(fixed(bytes)?);
+            return Ok(Numeric::from_i128(i128::from(unscaled), scale));
+        }
+        if precision <= I128_DIGITS {
+            return Ok(Numeric::from_i128(
+                i128::from_le_bytes(fixed(bytes)?),
+                scale,
+            ));
+        }
+    }
+    let Some((&[tag, low, high], unscaled)) = bytes.split_first_chunk::<3>() else {
+        return Err(corrupt("stored numeric is too short"));
+    };
+    let scale = u16::from_le_bytes([low, high]);
+    match tag {
+        0 if scale <= crate::types::numeric::MAX_SCALE => Ok(Numeric::from_bigint(
+            BigInt::from_signed_bytes_le(unscaled),
+            scale,
+        )),
+        1 => Ok(Numeric::NAN),
+        2 => Ok(Numeric::INFINITY),
+        3 => Ok(Numeric::NEG_INFINITY),
+        _ => Err(corrupt("stored numeric has an unknown form")),
+    }
+}
+
+fn encode_numeric(modifier: Option<(u8, i8)>, value: &Numeric, out: &mut Vec<u8>) -> SqlResult<()> {
+    if let Some((precision, scale)) = modifier
+        && precision <= I128_DIGITS
+    {
+        let unscaled = value.exact_i128_at(u16::try_from(scale).unwrap_or(0));
+        let wrong = || SqlError::internal("numeric does not fit its column");
+        if precision <= I64_DIGITS {
+            let unscaled = unscaled.and_then(|v| i64::try_from(v).ok());
+            out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
+        } else {
+            out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
+        }
+        return Ok(());
+    }
+    let tag = match value.kind() {
+        Kind::Finite => 0,
+        Kind::NaN => 1,
+        Kind::PosInf => 2,
+        Kind::NegInf => 3,
+    };
+    out.push(tag);
+    out.extend_from_slice(&value.scale().to_le_bytes());
+    if tag == 0 {
+        out.extend_from_slice(&value.unscaled_le_bytes());
+    }
+    Ok(())
+}
+
+fn encode_array(ty: PgType, array: &ArrayValue, out: &mut Vec<u8>) -> SqlResult<()> {
+    let Some(element) = ty.element() else {
+        return Err(SqlError::internal("array value for a scalar column"));
+    };
+    let length = |n: usize| u32::try_from(n).map_err(|_| SqlError::internal("array is too big"));
+    out.extend_from_slice(&length(array.values.len())?.to_le_bytes());
+    for value in &array.values {
+        let at = out.len();
+        out.extend_from_slice(&u32::MAX.to_le_bytes());
+        if value.is_null() {
+            continue;
+        }
+        encode(element, value, out)?;
+        let bytes = length(out.len() - at - 4)?.to_le_bytes();
+        if let Some(slot) = out.get_mut(at..at + 4) {
+            slot.copy_from_slice(&bytes);
+        }
+    }
+    Ok(())
+}
+
+fn decode_array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
+    let short = || corrupt("stored array is too short");
+    let element = ty.element().ok_or_else(short)?;
+    let (count, mut rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
+    let count = u32::from_le_bytes(*count) as usize;
+    // Each element has at least its length, so the count cannot make us
+    // reserve more than the bytes at hand justify.
+    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    for _ in 0..count {
+        let (length, after) = rest.split_first_chunk::<4>().ok_or_else(short)?;
+        let length = u32::from_le_bytes(*length);
+        if length == u32::MAX {
+            values.push(Datum::Null);
+            rest = after;
+            continue;
+        }
+        let (bytes, after) = after.split_at_checked(length as usize).ok_or_else(short)?;
+        values.push(decode(element, bytes)?);
+        rest = after;
+    }
+    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+}
+
+#[cold]
+fn corrupt(message: &'static str) -> SqlError {
+    SqlError::corrupted(message)
+}
+
+#[cold]
+fn mismatch(ty: PgType, value: &Datum) -> SqlError {
+    SqlError::internal(format!(
+        "value of type {:?} in a column of type {}",
+        value.natural_type(),
+        ty.sql_name()
+    ))
+}

@@ -54,7 +54,10 @@ pub fn compare(
     let mut cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            row.iter().enumerate().map(|(i, v)| show(expectation.dialect, types.get(i), v)).collect()
+            row.iter()
+                .enumerate()
+                .map(|(i, v)| show(expectation.dialect, types.get(i), v))
+                .collect()
         })
         .collect();
     match expectation.sort {
@@ -75,7 +78,10 @@ pub fn compare(
             if expected == actual {
                 return Ok(hash);
             }
-            return Err(Difference { expected, actual: format!("{actual}\n{}", lines(cells, expectation).join("\n")) });
+            return Err(Difference {
+                expected,
+                actual: format!("{actual}\n{}", lines(cells, expectation).join("\n")),
+            });
         }
     }
     let actual = lines(cells, expectation);
@@ -83,7 +89,10 @@ pub fn compare(
     if same(&expected, &actual) {
         Ok(hash)
     } else {
-        Err(Difference { expected: expected.join("\n"), actual: actual.join("\n") })
+        Err(Difference {
+            expected: expected.join("\n"),
+            actual: actual.join("\n"),
+        })
     }
 }
 
@@ -126,13 +135,15 @@ fn same(expected: &[String], actual: &[String]) -> bool {
     }
     let (expected, actual) = (expected.join("\n"), actual.join("\n"));
     let mut rest = actual.as_str();
-    expected.split(IGNORE).all(|part| match rest.split_once(part) {
-        Some((_, after)) => {
-            rest = after;
-            true
-        }
-        None => false,
-    })
+    expected
+        .split(IGNORE)
+        .all(|part| match rest.split_once(part) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
 }
 
 fn hash(cells: &[Vec<String>]) -> String {
@@ -141,7 +152,10 @@ fn hash(cells: &[Vec<String>]) -> String {
         md5.update(value.as_bytes());
         md5.update(b"\n");
     }
-    md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    md5.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn show(dialect: Dialect, kind: Option<&DefaultColumnType>, value: &Option<String>) -> String {
@@ -149,7 +163,11 @@ fn show(dialect: Dialect, kind: Option<&DefaultColumnType>, value: &Option<Strin
         return "NULL".to_owned();
     };
     if dialect == Dialect::Slt {
-        return if value.is_empty() { "(empty)".to_owned() } else { value.clone() };
+        return if value.is_empty() {
+            "(empty)".to_owned()
+        } else {
+            value.clone()
+        };
     }
     match kind {
         Some(DefaultColumnType::Integer) => integer(value),
@@ -158,7 +176,10 @@ fn show(dialect: Dialect, kind: Option<&DefaultColumnType>, value: &Option<Strin
             Err(_) => value.clone(),
         },
         _ if value.is_empty() => "(empty)".to_owned(),
-        _ => value.chars().map(|c| if (' '..='~').contains(&c) { c } else { '@' }).collect(),
+        _ => value
+            .chars()
+            .map(|c| if (' '..='~').contains(&c) { c } else { '@' })
+            .collect(),
     }
 }
 
@@ -176,7 +197,11 @@ fn integer(value: &str) -> String {
         Ok(number) if number.is_finite() => match value.split_once(['.', 'e', 'E']) {
             // Cut the text, not the float: numeric has more digits than f64.
             Some((whole, _)) if !value.contains(['e', 'E']) => {
-                if matches!(whole, "-0" | "" | "-") { "0".to_owned() } else { whole.to_owned() }
+                if matches!(whole, "-0" | "" | "-") {
+                    "0".to_owned()
+                } else {
+                    whole.to_owned()
+                }
             }
             _ => format!("{:.0}", number.trunc()),
         },
@@ -192,7 +217,9 @@ mod tests {
     use super::*;
 
     fn rows(rows: &[&[Option<&str>]]) -> Vec<Vec<Option<String>>> {
-        rows.iter().map(|r| r.iter().map(|v| v.map(str::to_owned)).collect()).collect()
+        rows.iter()
+            .map(|r| r.iter().map(|v| v.map(str::to_owned)).collect())
+            .collect()
     }
 
     fn check(
@@ -207,8 +234,18 @@ mod tests {
             Dialect::Sqlite => ResultMode::ValueWise,
             Dialect::Slt => ResultMode::RowWise,
         };
-        let expectation = Expectation { dialect, types, sort, layout, lines: &lines };
-        compare(&expectation, data.first().map_or(types.len(), |r| r.len()), &rows(data))
+        let expectation = Expectation {
+            dialect,
+            types,
+            sort,
+            layout,
+            lines: &lines,
+        };
+        compare(
+            &expectation,
+            data.first().map_or(types.len(), |r| r.len()),
+            &rows(data),
+        )
     }
 
     #[test]
@@ -220,7 +257,18 @@ mod tests {
             &[Some("-0.5"), Some("-1e3"), Some("x y")],
         ];
         let lines = [
-            "12", "2.000", "(empty)", "1", "0.123", "a@b", "NULL", "NULL", "NULL", "0", "-1000.000", "x y",
+            "12",
+            "2.000",
+            "(empty)",
+            "1",
+            "0.123",
+            "a@b",
+            "NULL",
+            "NULL",
+            "NULL",
+            "0",
+            "-1000.000",
+            "x y",
         ];
         check(Dialect::Sqlite, &[I, R, T], SortMode::NoSort, &lines, data).unwrap();
     }
@@ -241,7 +289,14 @@ mod tests {
         let value = ["1", "10", "2", "3"];
         check(Dialect::Sqlite, &[I, I], SortMode::ValueSort, &value, data).unwrap();
         check(Dialect::Sqlite, &[I, I], SortMode::NoSort, &value, data).unwrap_err();
-        check(Dialect::Slt, &[I, I], SortMode::RowSort, &["2 1", "10 3"], data).unwrap();
+        check(
+            Dialect::Slt,
+            &[I, I],
+            SortMode::RowSort,
+            &["2 1", "10 3"],
+            data,
+        )
+        .unwrap();
     }
 
     #[test]
@@ -250,21 +305,52 @@ mod tests {
         let right = "3 values hashing to c0710d6b4f15dfa88f600b0e6b624077";
         let data: &[&[Option<&str>]] = &[&[Some("3")], &[Some("1")], &[Some("2")]];
         let hash = check(Dialect::Sqlite, &[I], SortMode::RowSort, &[right], data);
-        assert_eq!(hash.as_deref().map_err(|d| d.actual.clone()), Ok(&right[20..]));
+        assert_eq!(
+            hash.as_deref().map_err(|d| d.actual.clone()),
+            Ok(&right[20..])
+        );
         check(Dialect::Sqlite, &[I], SortMode::NoSort, &[right], data).unwrap_err();
     }
 
     #[test]
     fn slt_shows_null_and_empty_and_forgives_spacing() {
         let data: &[&[Option<&str>]] = &[&[None, Some(""), Some("a  b")]];
-        check(Dialect::Slt, &[T, T, T], SortMode::NoSort, &["NULL\t(empty)  a b"], data).unwrap();
-        check(Dialect::Slt, &[T, T], SortMode::NoSort, &["NULL (empty) a b"], data).unwrap_err();
+        check(
+            Dialect::Slt,
+            &[T, T, T],
+            SortMode::NoSort,
+            &["NULL\t(empty)  a b"],
+            data,
+        )
+        .unwrap();
+        check(
+            Dialect::Slt,
+            &[T, T],
+            SortMode::NoSort,
+            &["NULL (empty) a b"],
+            data,
+        )
+        .unwrap_err();
     }
 
     #[test]
     fn the_ignore_mark_stands_for_any_text() {
         let data: &[&[Option<&str>]] = &[&[Some("took 12 ms"), Some("x")]];
-        check(Dialect::Slt, &[], SortMode::NoSort, &["took <slt:ignore> ms x"], data).unwrap();
-        check(Dialect::Slt, &[], SortMode::NoSort, &["took <slt:ignore> s x"], data).unwrap_err();
+        check(
+            Dialect::Slt,
+            &[],
+            SortMode::NoSort,
+            &["took <slt:ignore> ms x"],
+            data,
+        )
+        .unwrap();
+        check(
+            Dialect::Slt,
+            &[],
+            SortMode::NoSort,
+            &["took <slt:ignore> s x"],
+            data,
+        )
+        .unwrap_err();
     }
 }

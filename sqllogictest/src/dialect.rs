@@ -24,7 +24,11 @@ pub enum Dialect {
 impl Dialect {
     /// `.test` is SQLite's, everything else the crate's.
     pub fn of(path: &Path) -> Self {
-        if path.extension().is_some_and(|e| e == "test") { Self::Sqlite } else { Self::Slt }
+        if path.extension().is_some_and(|e| e == "test") {
+            Self::Sqlite
+        } else {
+            Self::Slt
+        }
     }
 }
 
@@ -111,8 +115,18 @@ mod tests {
         let mut found = Vec::new();
         for record in records {
             match record {
-                Record::Statement { sql, loc, conditions, .. }
-                | Record::Query { sql, loc, conditions, .. } => {
+                Record::Statement {
+                    sql,
+                    loc,
+                    conditions,
+                    ..
+                }
+                | Record::Query {
+                    sql,
+                    loc,
+                    conditions,
+                    ..
+                } => {
                     if !is_skipped(&conditions, &postgres()) {
                         found.push((loc.line(), sql));
                     }
@@ -146,7 +160,10 @@ SELECT 2
 statement ok
 SELECT 3
 ";
-        assert_eq!(sqls(text), [(8, "SELECT 1 / 1".into()), (17, "SELECT 3".into())]);
+        assert_eq!(
+            sqls(text),
+            [(8, "SELECT 1 / 1".into()), (17, "SELECT 3".into())]
+        );
     }
 
     #[test]

@@ -57,7 +57,10 @@ pub async fn run_file(
     progress: &(dyn Fn(usize) + Sync),
 ) -> FileScore {
     let started = Instant::now();
-    let mut score = FileScore { file: run.path.display().to_string(), ..FileScore::default() };
+    let mut score = FileScore {
+        file: run.path.display().to_string(),
+        ..FileScore::default()
+    };
     let mut running = Running {
         run,
         place,
@@ -124,9 +127,12 @@ impl Running<'_> {
 
     async fn record(&mut self, record: &SltRecord) -> Verdict {
         let (line, text, retry) = match record {
-            Record::Statement { loc, sql, retry, .. } | Record::Query { loc, sql, retry, .. } => {
-                (loc.line(), sql, retry.as_ref())
+            Record::Statement {
+                loc, sql, retry, ..
             }
+            | Record::Query {
+                loc, sql, retry, ..
+            } => (loc.line(), sql, retry.as_ref()),
             Record::Let { loc, sql, .. } => (loc.line(), sql, None),
             Record::System { loc, command, .. } => (loc.line(), command, None),
             _ => return Ok(()),
@@ -149,15 +155,27 @@ impl Running<'_> {
 
     async fn attempt(&mut self, record: &SltRecord, sql: &str) -> Verdict {
         match record {
-            Record::Statement { connection, expected, .. } => {
+            Record::Statement {
+                connection,
+                expected,
+                ..
+            } => {
                 let outcome = self.send(connection, sql).await;
                 judge_statement(expected, outcome)
             }
-            Record::Query { connection, expected, .. } => {
+            Record::Query {
+                connection,
+                expected,
+                ..
+            } => {
                 let outcome = self.send(connection, sql).await;
                 self.judge_query(expected, outcome)
             }
-            Record::Let { connection, variables, .. } => {
+            Record::Let {
+                connection,
+                variables,
+                ..
+            } => {
                 let outcome = self.send(connection, sql).await;
                 self.bind(variables, outcome)
             }
@@ -185,7 +203,9 @@ impl Running<'_> {
     async fn session(&mut self, connection: &Connection) -> Result<&mut Session> {
         use std::collections::hash_map::Entry;
         if self.sessions.len() >= NAMED_MAX && !self.sessions.contains_key(connection) {
-            return Err(crate::error::Error::Connect(format!("more than {NAMED_MAX} connections")));
+            return Err(crate::error::Error::Connect(format!(
+                "more than {NAMED_MAX} connections"
+            )));
         }
         match self.sessions.entry(connection.clone()) {
             Entry::Occupied(entry) => {
@@ -207,9 +227,13 @@ impl Running<'_> {
     ) -> Verdict {
         let (types, sort, layout, label, lines) = match expected {
             QueryExpect::Error(error) => return judge_error(error, outcome),
-            QueryExpect::Results { types, sort_mode, result_mode, label, results } => {
-                (types, sort_mode, result_mode, label, results)
-            }
+            QueryExpect::Results {
+                types,
+                sort_mode,
+                result_mode,
+                label,
+                results,
+            } => (types, sort_mode, result_mode, label, results),
         };
         let (columns, rows) = match outcome {
             Ok(Answer::Rows { columns, rows }) => (columns, rows),
@@ -230,7 +254,10 @@ impl Running<'_> {
             ..miss(Reason::WrongResult, "")
         })?;
         if let Some(label) = label {
-            let first = self.labelled.entry(label.clone()).or_insert_with(|| hash.clone());
+            let first = self
+                .labelled
+                .entry(label.clone())
+                .or_insert_with(|| hash.clone());
             if *first != hash {
                 let message = format!("another result than an earlier query labelled {label}");
                 return Err(miss(Reason::WrongResult, &message));
@@ -239,11 +266,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn bind(
-        &mut self,
-        names: &[String],
-        outcome: std::result::Result<Answer, Failure>,
-    ) -> Verdict {
+    fn bind(&mut self, names: &[String], outcome: std::result::Result<Answer, Failure>) -> Verdict {
         let rows = match outcome {
             Ok(Answer::Rows { rows, .. }) => rows,
             Ok(Answer::Done(_)) => Vec::new(),
@@ -252,7 +275,8 @@ impl Running<'_> {
         match rows.as_slice() {
             [row] if row.len() == names.len() => {
                 for (name, value) in names.iter().zip(row) {
-                    self.variables.set(name, value.clone().unwrap_or_else(|| "NULL".to_owned()));
+                    self.variables
+                        .set(name, value.clone().unwrap_or_else(|| "NULL".to_owned()));
                 }
                 Ok(())
             }
@@ -290,10 +314,7 @@ fn judge_statement(
     }
 }
 
-fn judge_error(
-    expected: &ExpectedError,
-    outcome: std::result::Result<Answer, Failure>,
-) -> Verdict {
+fn judge_error(expected: &ExpectedError, outcome: std::result::Result<Answer, Failure>) -> Verdict {
     match outcome {
         Ok(_) => Err(Miss {
             expected: Some(format!("error {expected}")),
@@ -327,12 +348,17 @@ fn unexpected(failure: Failure) -> Miss {
         Failure::Server { sqlstate, message } => {
             let reason = if is_internal(&sqlstate, &message) {
                 Reason::Internal
+            } else if ends_connection(&sqlstate) {
+                Reason::LostConnection
             } else if sqlstate == "0A000" {
                 Reason::NotSupported
             } else {
                 Reason::Error
             };
-            Miss { sqlstate: Some(sqlstate), ..miss(reason, &message) }
+            Miss {
+                sqlstate: Some(sqlstate),
+                ..miss(reason, &message)
+            }
         }
     }
 }
@@ -340,6 +366,11 @@ fn unexpected(failure: Failure) -> Miss {
 /// An error that is the server's own fault never counts as an expected one.
 fn is_internal(sqlstate: &str, message: &str) -> bool {
     sqlstate.starts_with("XX") || message.contains("panicked")
+}
+
+/// Shut down, crashed, or a broken connection: the session is over.
+fn ends_connection(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08") || matches!(sqlstate, "57P01" | "57P02" | "57P03")
 }
 
 fn miss(reason: Reason, message: &str) -> Miss {

@@ -129,8 +129,16 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match go(&arguments).await {
         Ok(report) => {
-            print!("{}{}", scoreboard(&report), first_misses(&report, arguments.show));
-            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            print!(
+                "{}{}",
+                scoreboard(&report),
+                first_misses(&report, arguments.show)
+            );
+            if report.is_clean() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            }
         }
         Err(error) => {
             eprintln!("kimberlite-sqllogictest: {error}");
@@ -149,7 +157,10 @@ async fn go(arguments: &Arguments) -> Result<Report> {
 }
 
 fn write_json(path: &PathBuf, report: &Report) -> Result<()> {
-    let io = |source| Error::Io { path: path.clone(), source };
+    let io = |source| Error::Io {
+        path: path.clone(),
+        source,
+    };
     let file = std::fs::File::create(path).map_err(io)?;
     let mut out = std::io::BufWriter::new(file);
     serde_json::to_writer_pretty(&mut out, report).map_err(|e| io(e.into()))?;

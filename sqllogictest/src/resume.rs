@@ -21,7 +21,10 @@ pub struct State {
 impl State {
     /// Opens or makes the state file; also gives what is in it, by file name.
     pub fn open(path: &Path) -> Result<(Self, BTreeMap<String, FileScore>)> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |source| Error::Io {
+            path: path.to_owned(),
+            source,
+        };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -41,14 +44,27 @@ impl State {
             finished.insert(score.file.clone(), score);
             good_bytes += line.len() as u64;
         }
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(io)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(io)?;
         file.set_len(good_bytes).map_err(io)?;
-        Ok((Self { path: path.to_owned(), file }, finished))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                file,
+            },
+            finished,
+        ))
     }
 
     /// Notes a finished file.
     pub fn add(&mut self, score: &FileScore) -> Result<()> {
-        let io = |source| Error::Io { path: self.path.clone(), source };
+        let io = |source| Error::Io {
+            path: self.path.clone(),
+            source,
+        };
         let mut line = serde_json::to_vec(score).map_err(|e| io(e.into()))?;
         line.push(b'\n');
         self.file.write_all(&line).map_err(io)
@@ -64,7 +80,11 @@ mod tests {
     fn goes_on_after_a_half_written_line_and_refuses_foreign_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let score = |name: &str| FileScore { file: name.to_owned(), records: 2, ..FileScore::default() };
+        let score = |name: &str| FileScore {
+            file: name.to_owned(),
+            records: 2,
+            ..FileScore::default()
+        };
 
         let (mut state, finished) = State::open(&path).unwrap();
         assert!(finished.is_empty());

@@ -64,7 +64,10 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if path.is_dir() {
             collect(path, &mut found)?;
         } else if let Err(source) = std::fs::metadata(path) {
-            return Err(Error::Io { path: path.clone(), source });
+            return Err(Error::Io {
+                path: path.clone(),
+                source,
+            });
         } else {
             found.push(path.clone());
         }
@@ -79,7 +82,10 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let io = |source| Error::Io { path: folder.to_owned(), source };
+    let io = |source| Error::Io {
+        path: folder.to_owned(),
+        source,
+    };
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
         let path = entry.path();
@@ -125,7 +131,8 @@ pub async fn run(files: Vec<PathBuf>, mut options: Options) -> Result<Report> {
             // A task of its own: files run on all cores.
             async move {
                 let name = file.display().to_string();
-                let task = tokio::spawn(async move { one_file(&shared.0, &shared.1, &file, &bar).await });
+                let task =
+                    tokio::spawn(async move { one_file(&shared.0, &shared.1, &file, &bar).await });
                 task.await.unwrap_or_else(|e| FileScore {
                     file: name,
                     given_up: Some(format!("this program failed: {e}")),
@@ -150,10 +157,20 @@ pub async fn run(files: Vec<PathBuf>, mut options: Options) -> Result<Report> {
     }
     bar.finish_and_clear();
     let target = shared.1.target.shown().to_owned();
-    Ok(Report::new(target, server_version, started.elapsed().as_secs_f64(), scores))
+    Ok(Report::new(
+        target,
+        server_version,
+        started.elapsed().as_secs_f64(),
+        scores,
+    ))
 }
 
-async fn one_file(scratch: &Scratch, options: &Options, path: &Path, bar: &ProgressBar) -> FileScore {
+async fn one_file(
+    scratch: &Scratch,
+    options: &Options,
+    path: &Path,
+    bar: &ProgressBar,
+) -> FileScore {
     let given_up = |message: String| FileScore {
         file: path.display().to_string(),
         given_up: Some(message),
@@ -164,7 +181,10 @@ async fn one_file(scratch: &Scratch, options: &Options, path: &Path, bar: &Progr
     let score = match read(path, dialect, &options.labels) {
         Err(message) => given_up(message),
         Ok(records) => match scratch.make().await {
-            Err(error) => FileScore { not_reached: records.len() as u64, ..given_up(error.to_string()) },
+            Err(error) => FileScore {
+                not_reached: records.len() as u64,
+                ..given_up(error.to_string())
+            },
             Ok(place) => {
                 let count = records.len().max(1) as u64;
                 let shown = std::sync::atomic::AtomicU64::new(0);
@@ -174,7 +194,12 @@ async fn one_file(scratch: &Scratch, options: &Options, path: &Path, bar: &Progr
                     let before = shown.swap(now, std::sync::atomic::Ordering::Relaxed);
                     bar.inc(now.saturating_sub(before));
                 };
-                let run = FileRun { path, dialect, labels: &options.labels, limit: options.limit };
+                let run = FileRun {
+                    path,
+                    dialect,
+                    labels: &options.labels,
+                    limit: options.limit,
+                };
                 let mut score = run_file(&run, records, &place, &progress).await;
                 bar.inc(bytes.saturating_sub(shown.into_inner()));
                 if !options.keep {
@@ -200,7 +225,9 @@ fn progress_bar(options: &Options, files: &[PathBuf]) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(files.iter().map(|f| file_bytes(f)).sum());
-    let style = ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {percent}% {bytes}/{total_bytes}, {eta} left");
+    let style = ProgressStyle::with_template(
+        "{elapsed_precise} [{bar:40}] {percent}% {bytes}/{total_bytes}, {eta} left",
+    );
     if let Ok(style) = style {
         bar.set_style(style);
     }

@@ -88,7 +88,12 @@ impl Miss {
     /// A miss with the long texts cut to a bounded length.
     #[must_use]
     pub fn clipped(mut self) -> Self {
-        let texts = [Some(&mut self.sql), self.message.as_mut(), self.expected.as_mut(), self.actual.as_mut()];
+        let texts = [
+            Some(&mut self.sql),
+            self.message.as_mut(),
+            self.expected.as_mut(),
+            self.actual.as_mut(),
+        ];
         for text in texts.into_iter().flatten() {
             if let Some((end, _)) = text.char_indices().nth(CLIP_CHARS) {
                 text.truncate(end);
@@ -210,7 +215,12 @@ pub struct Cause {
 
 impl Report {
     /// Adds up files.
-    pub fn new(target: String, server_version: String, seconds: f64, mut files: Vec<FileScore>) -> Self {
+    pub fn new(
+        target: String,
+        server_version: String,
+        seconds: f64,
+        mut files: Vec<FileScore>,
+    ) -> Self {
         files.sort_by(|a, b| a.file.cmp(&b.file));
         let mut totals = Totals::default();
         let mut reasons = BTreeMap::new();
@@ -233,11 +243,24 @@ impl Report {
         totals.percent = percent(totals.passed, totals.records);
         let mut causes: Vec<Cause> = causes
             .into_iter()
-            .map(|((reason, cause), (count, example))| Cause { reason, cause, count, example })
+            .map(|((reason, cause), (count, example))| Cause {
+                reason,
+                cause,
+                count,
+                example,
+            })
             .collect();
         causes.sort_by_key(|c| std::cmp::Reverse(c.count));
         causes.truncate(40);
-        Self { target, server_version, seconds, totals, reasons, causes, files }
+        Self {
+            target,
+            server_version,
+            seconds,
+            totals,
+            reasons,
+            causes,
+            files,
+        }
     }
 
     /// Whether every file is clean.
@@ -248,7 +271,11 @@ impl Report {
 
 /// `part` of `whole` in percent; 100 of nothing.
 pub fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 100.0 } else { part as f64 * 100.0 / whole as f64 }
+    if whole == 0 {
+        100.0
+    } else {
+        part as f64 * 100.0 / whole as f64
+    }
 }
 
 #[cfg(test)]
@@ -270,8 +297,16 @@ mod tests {
 
     #[test]
     fn misses_that_differ_in_names_share_a_cause() {
-        let a = miss(Reason::Error, "42P01", "relation \"t1\" does not exist at 12");
-        let b = miss(Reason::Error, "42P01", "relation \"t22\" does not exist at 7");
+        let a = miss(
+            Reason::Error,
+            "42P01",
+            "relation \"t1\" does not exist at 12",
+        );
+        let b = miss(
+            Reason::Error,
+            "42P01",
+            "relation \"t22\" does not exist at 7",
+        );
         assert_eq!(a.cause(), b.cause());
         assert_eq!(a.cause(), "42P01 relation \"…\" does not exist at #");
     }
@@ -285,7 +320,10 @@ mod tests {
             misses,
             ..FileScore::default()
         };
-        let lost = vec![miss(Reason::Error, "42P01", "x"), miss(Reason::Error, "42P01", "x")];
+        let lost = vec![
+            miss(Reason::Error, "42P01", "x"),
+            miss(Reason::Error, "42P01", "x"),
+        ];
         let report = Report::new(
             "t".into(),
             "v".into(),
@@ -295,7 +333,10 @@ mod tests {
         assert_eq!((report.totals.files, report.totals.clean_files), (2, 1));
         assert!((report.totals.percent - 75.0).abs() < 1e-9);
         assert_eq!(report.reasons[&Reason::Error], 2);
-        assert_eq!((report.causes[0].count, report.causes[0].example.as_str()), (2, "b:3"));
+        assert_eq!(
+            (report.causes[0].count, report.causes[0].example.as_str()),
+            (2, "b:3")
+        );
         assert_eq!(report.files[0].file, "a");
         assert!(!report.is_clean());
     }

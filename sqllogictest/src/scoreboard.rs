@@ -14,7 +14,12 @@ const CAUSES_MAX: usize = 15;
 pub fn scoreboard(report: &Report) -> String {
     let mut out = String::new();
     let totals = &report.totals;
-    let version: String = report.server_version.split(',').next().unwrap_or_default().to_owned();
+    let version: String = report
+        .server_version
+        .split(',')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let mut line = |text: String| {
         let _infallible = writeln!(out, "{text}");
     };
@@ -37,7 +42,10 @@ pub fn scoreboard(report: &Report) -> String {
         }
         line("\ncommonest causes".to_owned());
         for cause in report.causes.iter().take(CAUSES_MAX) {
-            line(format!("{:>9}  {}  (first: {})", cause.count, cause.cause, cause.example));
+            line(format!(
+                "{:>9}  {}  (first: {})",
+                cause.count, cause.cause, cause.example
+            ));
         }
     }
     let mut worst: Vec<_> = report.files.iter().filter(|f| !f.is_clean()).collect();
@@ -45,7 +53,11 @@ pub fn scoreboard(report: &Report) -> String {
     if !worst.is_empty() {
         line("\nfiles with misses".to_owned());
         for file in worst.iter().take(WORST_MAX) {
-            let why = file.given_up.as_deref().map(|w| format!(" – {w}")).unwrap_or_default();
+            let why = file
+                .given_up
+                .as_deref()
+                .map(|w| format!(" – {w}"))
+                .unwrap_or_default();
             line(format!(
                 "{:>8.3} %  {} of {}  {}{why}",
                 percent(file.passed, file.records),
@@ -64,9 +76,18 @@ pub fn scoreboard(report: &Report) -> String {
 /// The first misses in full, as a person fixing them wants to see them.
 pub fn first_misses(report: &Report, max: usize) -> String {
     let mut out = String::new();
-    let misses = report.files.iter().flat_map(|f| f.misses.iter().map(move |m| (f, m)));
+    let misses = report
+        .files
+        .iter()
+        .flat_map(|f| f.misses.iter().map(move |m| (f, m)));
     for (file, miss) in misses.take(max) {
-        let _infallible = writeln!(out, "\n{}:{}  {}", file.file, miss.line, miss.reason.words());
+        let _infallible = writeln!(
+            out,
+            "\n{}:{}  {}",
+            file.file,
+            miss.line,
+            miss.reason.words()
+        );
         for (name, text) in [
             ("sql", Some(&miss.sql)),
             ("message", miss.message.as_ref()),

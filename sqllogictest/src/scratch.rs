@@ -49,7 +49,10 @@ impl Place {
     /// Brings a connection that was made anew into the place.
     pub async fn enter(&self, session: &mut Session) -> Result<()> {
         if let Some(sql) = &self.first_statement {
-            session.run(sql).await.map_err(|f| scratch_error("schema", f))?;
+            session
+                .run(sql)
+                .await
+                .map_err(|f| scratch_error("schema", f))?;
         }
         Ok(())
     }
@@ -59,7 +62,12 @@ impl Scratch {
     /// Connects; the answer is this and the server's `version()`.
     pub async fn open(target: Target, isolation: Isolation) -> Result<Self> {
         let admin = Session::open(&target, ADMIN_LIMIT).await?;
-        Ok(Self { target, isolation, admin: Mutex::new(admin), next: AtomicU64::new(0) })
+        Ok(Self {
+            target,
+            isolation,
+            admin: Mutex::new(admin),
+            next: AtomicU64::new(0),
+        })
     }
 
     /// The server's own description of itself.
@@ -67,28 +75,46 @@ impl Scratch {
         use crate::session::Answer;
         let answer = self.admin.lock().await.run("SELECT version()").await;
         match answer {
-            Ok(Answer::Rows { rows, .. }) => {
-                Ok(rows.into_iter().flatten().flatten().next().unwrap_or_default())
-            }
+            Ok(Answer::Rows { rows, .. }) => Ok(rows
+                .into_iter()
+                .flatten()
+                .flatten()
+                .next()
+                .unwrap_or_default()),
             Ok(Answer::Done(_)) => Ok(String::new()),
-            Err(Failure::Server { message, .. } | Failure::Lost(message)) => Err(Error::Connect(message)),
+            Err(Failure::Server { message, .. } | Failure::Lost(message)) => {
+                Err(Error::Connect(message))
+            }
             Err(Failure::Timeout) => Err(Error::Connect("no answer to SELECT version()".into())),
         }
     }
 
     /// Makes a place.
     pub async fn make(&self) -> Result<Place> {
-        let name =
-            format!("slt_{}_{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "slt_{}_{}",
+            std::process::id(),
+            self.next.fetch_add(1, Ordering::Relaxed)
+        );
         Ok(match self.isolation {
             Isolation::Database => {
-                self.admin("database", &format!("CREATE DATABASE {name}")).await?;
-                Place { target: self.target.with_database(&name), name, first_statement: None }
+                self.admin("database", &format!("CREATE DATABASE {name}"))
+                    .await?;
+                Place {
+                    target: self.target.with_database(&name),
+                    name,
+                    first_statement: None,
+                }
             }
             Isolation::Schema => {
-                self.admin("schema", &format!("CREATE SCHEMA {name}")).await?;
+                self.admin("schema", &format!("CREATE SCHEMA {name}"))
+                    .await?;
                 let first_statement = Some(format!("SET search_path TO {name}"));
-                Place { target: self.target.clone(), name, first_statement }
+                Place {
+                    target: self.target.clone(),
+                    name,
+                    first_statement,
+                }
             }
         })
     }
@@ -97,10 +123,12 @@ impl Scratch {
     pub async fn drop(&self, place: Place) -> Result<()> {
         match self.isolation {
             Isolation::Database => {
-                self.admin("database", &format!("DROP DATABASE {}", place.name)).await
+                self.admin("database", &format!("DROP DATABASE {}", place.name))
+                    .await
             }
             Isolation::Schema => {
-                self.admin("schema", &format!("DROP SCHEMA {} CASCADE", place.name)).await
+                self.admin("schema", &format!("DROP SCHEMA {} CASCADE", place.name))
+                    .await
             }
         }
     }
@@ -110,7 +138,11 @@ impl Scratch {
         if !admin.is_alive() {
             admin.reopen().await?;
         }
-        admin.run(sql).await.map(|_| ()).map_err(|f| scratch_error(what, f))
+        admin
+            .run(sql)
+            .await
+            .map(|_| ())
+            .map_err(|f| scratch_error(what, f))
     }
 }
 

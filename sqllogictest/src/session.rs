@@ -57,7 +57,12 @@ impl Session {
     /// Connects.
     pub async fn open(target: &Target, limit: Duration) -> Result<Self> {
         let (client, driver) = connect(target).await?;
-        Ok(Self { target: target.clone(), limit, client, driver })
+        Ok(Self {
+            target: target.clone(),
+            limit,
+            client,
+            driver,
+        })
     }
 
     /// Runs one text through the simple protocol. After [`Failure::Lost`] call
@@ -130,7 +135,11 @@ async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>)> {
         Ok(Ok(pair)) => Ok(pair),
         Ok(Err(error)) => {
             let error: tokio_postgres::Error = error;
-            Err(Error::Connect(format!("{}: {}", target.shown(), server_message(&error))))
+            Err(Error::Connect(format!(
+                "{}: {}",
+                target.shown(),
+                server_message(&error)
+            )))
         }
         Err(_elapsed) => Err(Error::Connect(format!(
             "{}: no answer within {} s",
@@ -162,11 +171,18 @@ fn answer(messages: Vec<SimpleQueryMessage>) -> Answer {
                 rows.clear();
             }
             SimpleQueryMessage::Row(row) => {
-                rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                rows.push(
+                    (0..row.len())
+                        .map(|i| row.get(i).map(str::to_owned))
+                        .collect(),
+                );
             }
             SimpleQueryMessage::CommandComplete(count) => {
                 done = match columns.take() {
-                    Some(columns) => Answer::Rows { columns, rows: std::mem::take(&mut rows) },
+                    Some(columns) => Answer::Rows {
+                        columns,
+                        rows: std::mem::take(&mut rows),
+                    },
                     None => Answer::Done(count),
                 };
             }

@@ -40,9 +40,15 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-        let (rest, parameters) = if is_url { split_url(text)? } else { split_keywords(text)? };
+        let (rest, parameters) = if is_url {
+            split_url(text)?
+        } else {
+            split_keywords(text)?
+        };
         let mut config: Config = rest.parse().map_err(|e: tokio_postgres::Error| {
-            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+            let cause = std::error::Error::source(&e)
+                .map(|c| format!(": {c}"))
+                .unwrap_or_default();
             Error::Url(format!("{e}{cause}"))
         })?;
         let mut mode = SslMode::Prefer;
@@ -51,7 +57,11 @@ impl Target {
             match name.as_str() {
                 "sslmode" => mode = SslMode::parse(&value)?,
                 "sslrootcert" => root = Some(PathBuf::from(value)),
-                other => return Err(Error::Url(format!("{other} is not supported by this program"))),
+                other => {
+                    return Err(Error::Url(format!(
+                        "{other} is not supported by this program"
+                    )));
+                }
             }
         }
         config.ssl_mode(match mode {
@@ -102,14 +112,20 @@ fn describe(config: &Config) -> String {
     };
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let user = config.get_user().unwrap_or("");
-    format!("{user}@{host}:{port}/{}", config.get_dbname().unwrap_or(user))
+    format!(
+        "{user}@{host}:{port}/{}",
+        config.get_dbname().unwrap_or(user)
+    )
 }
 
 type Parameters = Vec<(String, String)>;
 
 /// Whether a parameter is ours (`Some(true)`), dropped (`Some(false)`) or the driver's.
 fn is_ours(name: &str) -> Option<bool> {
-    if matches!(name, "sslmode" | "sslrootcert" | "sslcert" | "sslkey" | "sslcrl" | "service") {
+    if matches!(
+        name,
+        "sslmode" | "sslrootcert" | "sslcert" | "sslkey" | "sslcrl" | "service"
+    ) {
         Some(true)
     } else if IGNORED.contains(&name) {
         Some(false)
@@ -134,8 +150,11 @@ fn split_url(text: &str) -> Result<(String, Parameters)> {
             None => kept.push(pair),
         }
     }
-    let rest =
-        if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+    let rest = if kept.is_empty() {
+        base.to_owned()
+    } else {
+        format!("{base}?{}", kept.join("&"))
+    };
     Ok((rest, ours))
 }
 
@@ -183,7 +202,9 @@ fn split_keywords(text: &str) -> Result<(String, Parameters)> {
                 Some('\'') if quoted => break,
                 Some(c) if !quoted && c.is_whitespace() => break,
                 Some(c) => value.push(c),
-                None if quoted => return Err(Error::Url(format!("no closing quote after {name}="))),
+                None if quoted => {
+                    return Err(Error::Url(format!("no closing quote after {name}=")));
+                }
                 None => break,
             }
         }
@@ -212,7 +233,10 @@ mod tests {
         assert_eq!(rest, "postgres://u:p%20w@h:1/db?application_name=x");
         assert_eq!(
             ours,
-            [("sslmode".into(), "verify-full".into()), ("sslrootcert".into(), "/a b/ca.pem".into())]
+            [
+                ("sslmode".into(), "verify-full".into()),
+                ("sslrootcert".into(), "/a b/ca.pem".into())
+            ]
         );
     }
 
@@ -224,7 +248,10 @@ mod tests {
         assert_eq!(rest, r"host='/run/x' password='it\'s' ");
         assert_eq!(
             ours,
-            [("sslmode".into(), "require".into()), ("sslrootcert".into(), "/a b".into())]
+            [
+                ("sslmode".into(), "require".into()),
+                ("sslrootcert".into(), "/a b".into())
+            ]
         );
     }
 

@@ -8,12 +8,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 use crate::error::{Error, Result};
 
@@ -59,9 +62,13 @@ pub fn client_config(mode: SslMode, root: Option<&PathBuf>) -> Result<Option<Cli
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let checks = match (mode, root) {
         (SslMode::VerifyFull, Some(path)) => Checks::Full(roots(path, &provider)?),
-        (SslMode::VerifyCa | SslMode::Require, Some(path)) => Checks::Chain(roots(path, &provider)?),
+        (SslMode::VerifyCa | SslMode::Require, Some(path)) => {
+            Checks::Chain(roots(path, &provider)?)
+        }
         (SslMode::VerifyFull | SslMode::VerifyCa, None) => {
-            return Err(Error::Tls("sslmode verify-ca and verify-full need sslrootcert".into()));
+            return Err(Error::Tls(
+                "sslmode verify-ca and verify-full need sslrootcert".into(),
+            ));
         }
         _ => Checks::None,
     };
@@ -76,7 +83,8 @@ pub fn client_config(mode: SslMode, root: Option<&PathBuf>) -> Result<Option<Cli
 
 /// The certificates of a PEM file, as those a chain may end in.
 fn roots(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Roots> {
-    let unreadable = |e: &dyn std::fmt::Display| Error::Tls(format!("sslrootcert {}: {e}", path.display()));
+    let unreadable =
+        |e: &dyn std::fmt::Display| Error::Tls(format!("sslrootcert {}: {e}", path.display()));
     let mut store = RootCertStore::empty();
     let mut pinned = Vec::new();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))? {
@@ -125,15 +133,26 @@ impl ServerCertVerifier for Verifier {
             Checks::Chain(roots) => (roots, false),
             Checks::Full(roots) => (roots, true),
         };
-        let verdict =
-            roots.web.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = roots.web.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         match verdict {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !names_matter => Ok(ServerCertVerified::assertion()),
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
-                if roots.pinned.iter().any(|c| c.as_ref() == end_entity.as_ref()) =>
+                if roots
+                    .pinned
+                    .iter()
+                    .any(|c| c.as_ref() == end_entity.as_ref()) =>
             {
+                if names_matter {
+                    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                }
                 Ok(ServerCertVerified::assertion())
             }
             other => other,
@@ -161,6 +180,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -30,7 +30,10 @@ impl Variables {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
-            let (name, tail) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            let (name, tail) = match after
+                .strip_prefix('{')
+                .and_then(|inner| inner.split_once('}'))
+            {
                 Some(pair) => pair,
                 None => {
                     let end = after
@@ -64,7 +67,11 @@ mod tests {
     fn replaces_bound_names_only() {
         let mut variables = Variables::default();
         variables.set("a", "7".into());
-        assert_eq!(variables.apply("SELECT $a"), "SELECT $a", "off until switched on");
+        assert_eq!(
+            variables.apply("SELECT $a"),
+            "SELECT $a",
+            "off until switched on"
+        );
         variables.enable(true);
         assert_eq!(
             variables.apply("SELECT $a, ${a}b, $ab, $1, $$x$$, ${open"),

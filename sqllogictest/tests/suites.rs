@@ -1,0 +1,33 @@
+//! Our own suites say what PostgreSQL 15 does: every record must pass there,
+//! or the suite is wrong.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::path::Path;
+
+use kimberlite_sqllogictest::run::{find_files, run};
+use kimberlite_sqllogictest::scoreboard::{first_misses, scoreboard};
+use support::Postgres;
+
+#[tokio::test]
+async fn postgresql_passes_every_suite() {
+    let postgres = Postgres::start(&[]);
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
+    let report = run(find_files(&[suites]).unwrap(), postgres.options())
+        .await
+        .unwrap();
+    assert!(
+        report.is_clean(),
+        "{}{}",
+        scoreboard(&report),
+        first_misses(&report, 20)
+    );
+    // A suite that silently shrinks would pass too.
+    assert!(
+        report.totals.records >= 700,
+        "only {} records",
+        report.totals.records
+    );
+}

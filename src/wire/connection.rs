@@ -1,0 +1,327 @@
+//! The life of one connection, and the parts both query protocols share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kimberlite_sql::error::{Severity, SqlError, state};
+use kimberlite_sql::session::{CancelHandle, Fill, RowCursor, Session, TxStatus};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+
+use super::backend;
+use super::frontend::{self, Kind};
+use super::handshake::{self, Established};
+use super::input::Frame;
+use super::io::{Closing, FLUSH_AT, Io, Phase, Stop, Stream, reached};
+use super::portals::Names;
+use super::reader::protocol;
+use super::serve::Shared;
+
+/// How long a client may take to hear why it is being disconnected.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Least room, in bytes, that rows are asked for.
+const LEAST_ROOM: usize = 8 << 10;
+
+/// An authenticated connection.
+pub(super) struct Connection {
+    pub(super) io: Io,
+    /// Answers that have not left yet.
+    pub(super) out: BytesMut,
+    pub(super) session: Session,
+    pub(super) cancel: CancelHandle,
+    /// Woken by a cancel request.
+    pub(super) wake: Arc<Notify>,
+    pub(super) names: Names,
+    pub(super) phase: watch::Receiver<Phase>,
+    /// Longest message body, in bytes.
+    pub(super) max_body: usize,
+    /// An error happened; messages are dropped until `Sync`.
+    skipping: bool,
+}
+
+/// Serves one accepted socket to its end.
+pub(super) async fn run(
+    socket: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let _counted = shared.config.metrics.connected();
+    // A socket that is closed already fails here; the first read says so too.
+    let _ = socket.set_nodelay(true);
+    let mut io = Io::new(Stream::Plain(socket), peer);
+    let mut out = BytesMut::new();
+    let mut draining = phase.clone();
+    let established = tokio::select! {
+        biased;
+        done = tokio::time::timeout(
+            shared.config.startup_timeout,
+            handshake::establish(&mut io, &mut out, &shared, &mut phase),
+        ) => done.unwrap_or_else(|_| Err(startup_timeout())),
+        () = reached(&mut draining, Phase::Draining) => Err(shutting_down()),
+    };
+    match established {
+        Ok(Some(established)) => serve(established, io, out, &shared, phase).await,
+        Ok(None) => io.shutdown().await,
+        Err(closing) => say_goodbye(io, out, closing).await,
+    }
+}
+
+async fn serve(
+    established: Established,
+    io: Io,
+    out: BytesMut,
+    shared: &Shared,
+    phase: watch::Receiver<Phase>,
+) {
+    let Established {
+        session,
+        wake,
+        cancel_key,
+        slot,
+    } = established;
+    let mut connection = Connection {
+        io,
+        out,
+        cancel: session.cancel_handle(),
+        session,
+        wake,
+        names: Names::new(shared.config.max_statements, shared.config.max_portals),
+        phase,
+        max_body: shared.config.max_message_bytes.min((1 << 30) - 5),
+        skipping: false,
+    };
+    let closing = connection.converse().await;
+    let Connection {
+        io,
+        out,
+        session,
+        names,
+        ..
+    } = connection;
+    // Cursors and locks go before the client hears of the end: when it comes
+    // back, nothing of its old session is in its way.
+    drop(names);
+    session.close().await;
+    drop(cancel_key);
+    drop(slot);
+    say_goodbye(io, out, closing).await;
+}
+
+/// Tells a client why, when there is something to tell, and closes.
+async fn say_goodbye(mut io: Io, mut out: BytesMut, closing: Closing) {
+    match &closing {
+        Closing::Gone => {}
+        Closing::Io(error) => tracing::debug!(peer = %io.peer, %error, "connection failed"),
+        Closing::Fatal(error) => backend::error_or_notice(&mut out, error),
+    }
+    let farewell = async {
+        if matches!(closing, Closing::Fatal(_)) {
+            // The client may be away; then nobody misses the message.
+            let _ = io.write(&mut out).await;
+        }
+        io.shutdown().await;
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+impl Connection {
+    /// Answers messages until the connection ends.
+    async fn converse(&mut self) -> Closing {
+        if let Err(closing) = self.ready().await {
+            return closing;
+        }
+        loop {
+            let done = match self.next_frame().await {
+                Ok(frame) => self.dispatch(frame).await,
+                Err(closing) => Err(closing),
+            };
+            if let Err(closing) = done {
+                return closing;
+            }
+        }
+    }
+
+    /// The next message; waits for the client, or for the server's end.
+    async fn next_frame(&mut self) -> Result<Frame, Closing> {
+        loop {
+            let next = self.io.input.next_frame(self.max_body);
+            if let Some(frame) = next.map_err(Closing::Fatal)? {
+                return Ok(frame);
+            }
+            self.io.input.rest();
+            tokio::select! {
+                biased;
+                read = self.io.read() => read?,
+                () = reached(&mut self.phase, Phase::Draining) => return Err(shutting_down()),
+            }
+        }
+    }
+
+    async fn dispatch(&mut self, Frame { kind, body }: Frame) -> Result<(), Closing> {
+        if self.skipping && !matches!(kind, Kind::Sync | Kind::Terminate) {
+            return Ok(());
+        }
+        let done = match kind {
+            Kind::Parse => self.on_parse(body).await,
+            Kind::Bind => self.on_bind(body),
+            Kind::Describe => self.on_describe(body),
+            Kind::Execute => self.on_execute(body).await,
+            Kind::Close => self.on_close(body),
+            Kind::Flush => self.on_flush(body).await,
+            Kind::Sync => return self.on_sync(body).await,
+            Kind::Query => return self.on_query(body).await,
+            Kind::FunctionCall => return self.on_function_call().await,
+            Kind::Terminate => return Err(Closing::Gone),
+            // What is left of a COPY that failed.
+            Kind::CopyData | Kind::CopyDone | Kind::CopyFail => return Ok(()),
+            Kind::Password => {
+                let error = protocol("invalid frontend message type 112");
+                return Err(Closing::Fatal(error.severity(Severity::Fatal)));
+            }
+        };
+        match done {
+            Ok(()) => {}
+            Err(Stop::Close(closing)) => return Err(closing),
+            Err(Stop::Sql(error)) => {
+                self.fail(error)?;
+                self.skipping = kind.is_extended();
+            }
+        }
+        if self.out.len() >= FLUSH_AT {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn on_sync(&mut self, body: Bytes) -> Result<(), Closing> {
+        self.skipping = false;
+        let ended = match frontend::decode_empty(body) {
+            Ok(()) => self.finish().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            self.fail(error)?;
+        }
+        self.ready().await
+    }
+
+    async fn on_function_call(&mut self) -> Result<(), Closing> {
+        self.fail(SqlError::unsupported("the function call protocol"))?;
+        self.ready().await
+    }
+
+    /// Commits an implicit transaction.
+    pub(super) async fn finish(&mut self) -> Result<(), SqlError> {
+        let future = self.session.finish_query();
+        self.io.watch(&self.cancel, future).await
+    }
+
+    /// ReadyForQuery, with all that has to go before it.
+    pub(super) async fn ready(&mut self) -> Result<(), Closing> {
+        if self.session.status() == TxStatus::Idle {
+            self.names.close_all_portals();
+        }
+        self.notices();
+        for (name, value) in self.session.take_parameter_changes() {
+            backend::parameter_status(&mut self.out, name, &value);
+        }
+        backend::ready_for_query(&mut self.out, self.session.status());
+        self.flush().await?;
+        if *self.phase.borrow() >= Phase::Draining {
+            return Err(shutting_down());
+        }
+        Ok(())
+    }
+
+    /// Reports an error and leaves the session in the state after one. The end
+    /// when the error is a FATAL one.
+    pub(super) fn fail(&mut self, error: SqlError) -> Result<(), Closing> {
+        if let Some(internal) = error.get_internal() {
+            tracing::error!(peer = %self.io.peer, %error, internal, "internal error");
+        }
+        self.notices();
+        if matches!(error.get_severity(), Severity::Fatal | Severity::Panic) {
+            return Err(Closing::Fatal(error));
+        }
+        self.names.close_all_portals();
+        self.session.abort();
+        backend::error_or_notice(&mut self.out, &error);
+        Ok(())
+    }
+
+    /// Sends the notices that came up.
+    pub(super) fn notices(&mut self) {
+        for notice in self.session.take_notices() {
+            backend::error_or_notice(&mut self.out, &notice);
+        }
+    }
+
+    /// CommandComplete, and what the command means for names kept here.
+    pub(super) fn complete(&mut self, tag: &str) {
+        match tag {
+            // Also where another transaction follows at once (AND CHAIN).
+            "COMMIT" => self.names.close_all_portals(),
+            "DEALLOCATE ALL" => self.names.close_all_statements(),
+            "DISCARD ALL" => {
+                self.names.close_all_portals();
+                self.names.close_all_statements();
+                self.names.close_unnamed();
+            }
+            _ => {}
+        }
+        self.notices();
+        backend::command_complete(&mut self.out, tag);
+    }
+
+    /// Writes the output buffer.
+    pub(super) async fn flush(&mut self) -> Result<(), Closing> {
+        self.io.flush(&mut self.out, &mut self.phase).await
+    }
+
+    /// Sends rows, as fast as the client takes them. The tag at the end;
+    /// `None` when `max_rows` (0 is no limit) came first.
+    pub(super) async fn send_rows(
+        &mut self,
+        cursor: &mut RowCursor,
+        max_rows: usize,
+    ) -> Result<Option<String>, Stop> {
+        let mut left = max_rows;
+        loop {
+            let room = FLUSH_AT.saturating_sub(self.out.len()).max(LEAST_ROOM);
+            let fill = cursor.fill(&mut self.session, &mut self.out, left, room);
+            match self.io.watch(&self.cancel, fill).await? {
+                Fill::Done(tag) => return Ok(Some(tag)),
+                Fill::Limit => return Ok(None),
+                Fill::More { rows } => {
+                    self.flush().await?;
+                    if max_rows > 0 {
+                        left = left.saturating_sub(rows);
+                        if left == 0 {
+                            return Ok(None);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The end, because the server ends.
+pub(super) fn shutting_down() -> Closing {
+    let error = SqlError::new(
+        state::ADMIN_SHUTDOWN,
+        "terminating connection due to administrator command",
+    );
+    Closing::Fatal(error.severity(Severity::Fatal))
+}
+
+fn startup_timeout() -> Closing {
+    let error = SqlError::new(
+        state::QUERY_CANCELED,
+        "canceling authentication due to timeout",
+    );
+    Closing::Fatal(error.severity(Severity::Fatal))
+}

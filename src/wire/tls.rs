@@ -1,0 +1,129 @@
+//! TLS settings of the listener, made from PEM files.
+
+use std::io;
+use std::sync::Arc;
+
+use pgwire::api::auth::sasl::scram::ScramServerAuth;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// The protocol name PostgreSQL registered for ALPN.
+const ALPN: &[u8] = b"postgresql";
+
+/// A certificate chain and its key, ready for handshakes.
+#[derive(Clone)]
+pub struct TlsSettings {
+    config: Arc<ServerConfig>,
+    scram: ScramServerAuth,
+}
+
+impl std::fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsSettings")
+            .field("channel_binding", &self.scram.supports_channel_binding())
+            .finish_non_exhaustive()
+    }
+}
+
+impl TlsSettings {
+    /// Reads a PEM certificate chain (the server's own first) and a PEM key.
+    ///
+    /// TLS 1.3 only, unless `allow_tls12`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when a file holds no certificate or no key, or when the
+    /// two do not belong together.
+    pub fn from_pem(chain_pem: &[u8], key_pem: &[u8], allow_tls12: bool) -> io::Result<Self> {
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| invalid("TLS certificate", error))?;
+        if chain.is_empty() {
+            return Err(invalid("TLS certificate", "the file holds none"));
+        }
+        let key =
+            PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| invalid("TLS key", error))?;
+        let versions: &[&rustls::SupportedProtocolVersion] = if allow_tls12 {
+            &[&rustls::version::TLS13, &rustls::version::TLS12]
+        } else {
+            &[&rustls::version::TLS13]
+        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| invalid("TLS versions", error))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| invalid("TLS certificate and key", error))?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+
+        let mut scram = ScramServerAuth::new();
+        // Channel binding hashes the certificate with the hash of its own
+        // signature. Ed25519 names none (RFC 5929, section 4.1): offer plain
+        // SCRAM then, as clients could not compute the binding either.
+        if let Err(error) = scram.configure_certificate(chain_pem) {
+            tracing::warn!(%error, "no channel binding with this certificate");
+        }
+        Ok(TlsSettings {
+            config: Arc::new(config),
+            scram,
+        })
+    }
+
+    /// The acceptor for one handshake.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// SCRAM with this certificate's channel binding.
+    pub(super) fn scram(&self) -> &ScramServerAuth {
+        &self.scram
+    }
+}
+
+fn invalid(what: &str, why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    fn certificate(algorithm: &'static rcgen::SignatureAlgorithm) -> (String, String) {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn an_ecdsa_certificate_brings_channel_binding() {
+        let (chain, key) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let settings = TlsSettings::from_pem(chain.as_bytes(), key.as_bytes(), false).unwrap();
+        assert!(settings.scram().supports_channel_binding());
+    }
+
+    #[test]
+    fn an_ed25519_certificate_works_without_channel_binding() {
+        let (chain, key) = certificate(&rcgen::PKCS_ED25519);
+        let settings = TlsSettings::from_pem(chain.as_bytes(), key.as_bytes(), false).unwrap();
+        assert!(!settings.scram().supports_channel_binding());
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let (chain, _) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+        let (_, key) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+        assert!(TlsSettings::from_pem(chain.as_bytes(), key.as_bytes(), false).is_err());
+    }
+
+    #[test]
+    fn files_without_pem_are_refused() {
+        let (chain, key) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+        assert!(TlsSettings::from_pem(b"", key.as_bytes(), false).is_err());
+        assert!(TlsSettings::from_pem(chain.as_bytes(), b"nothing", false).is_err());
+    }
+}

@@ -44,5 +44,5 @@ mod tls;
 
 pub use config::WireConfig;
 pub use metrics::WireMetrics;
-pub use serve::{listen, serve};
+pub use serve::serve;
 pub use tls::TlsSettings;

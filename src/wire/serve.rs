@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kimberlite_sql::session::Engine;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
@@ -19,8 +19,6 @@ use super::scram::Decoys;
 /// Sockets beyond the session limit that may be in the startup phase: cancel
 /// requests must come through when every session is taken.
 const EXTRA_SOCKETS: usize = 64;
-/// Connections the kernel keeps until we accept them.
-const BACKLOG: u32 = 1024;
 /// How long to wait when no more files can be opened.
 const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
 /// How long sessions may take to end once they were cancelled.
@@ -33,24 +31,6 @@ pub(super) struct Shared {
     pub(super) cancels: Arc<CancelRegistry>,
     pub(super) decoys: Decoys,
     pub(super) slots: Arc<Semaphore>,
-}
-
-/// Binds an address for [`serve`]. Accepted sockets inherit TCP keepalive, so
-/// that a client whose machine vanished is noticed.
-///
-/// # Errors
-///
-/// What the operating system says, such as an address in use.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    socket.set_reuseaddr(true)?;
-    socket.set_keepalive(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// Serves PostgreSQL clients until `shutdown` turns true or its sender is gone.

@@ -4,9 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// The protocol name PostgreSQL registered for ALPN.
@@ -37,12 +40,31 @@ impl TlsSettings {
     /// `InvalidData` when a file holds no certificate or no key, or when the
     /// two do not belong together.
     pub fn from_pem(chain_pem: &[u8], key_pem: &[u8], allow_tls12: bool) -> io::Result<Self> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem)
-            .collect::<Result<_, _>>()
-            .map_err(|error| invalid("TLS certificate", error))?;
-        if chain.is_empty() {
-            return Err(invalid("TLS certificate", "the file holds none"));
-        }
+        Self::build(chain_pem, key_pem, None, allow_tls12)
+    }
+
+    /// As [`Self::from_pem`], and clients must show a certificate that an
+    /// authority in `client_ca_pem` has signed. They still log in as a role.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_pem`], and when there is no authority in the file.
+    pub fn from_pem_verifying_clients(
+        chain_pem: &[u8],
+        key_pem: &[u8],
+        client_ca_pem: &[u8],
+        allow_tls12: bool,
+    ) -> io::Result<Self> {
+        Self::build(chain_pem, key_pem, Some(client_ca_pem), allow_tls12)
+    }
+
+    fn build(
+        chain_pem: &[u8],
+        key_pem: &[u8],
+        client_ca_pem: Option<&[u8]>,
+        allow_tls12: bool,
+    ) -> io::Result<Self> {
+        let chain = certificates(chain_pem, "TLS certificate")?;
         let key =
             PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| invalid("TLS key", error))?;
         let versions: &[&rustls::SupportedProtocolVersion] = if allow_tls12 {
@@ -51,24 +73,20 @@ impl TlsSettings {
             &[&rustls::version::TLS13]
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let clients = match client_ca_pem {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(pem) => client_verifier(pem, &provider)?,
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(|error| invalid("TLS versions", error))?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(chain, key)
             .map_err(|error| invalid("TLS certificate and key", error))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-
-        let mut scram = ScramServerAuth::new();
-        // Channel binding hashes the certificate with the hash of its own
-        // signature. Ed25519 names none (RFC 5929, section 4.1): offer plain
-        // SCRAM then, as clients could not compute the binding either.
-        if let Err(error) = scram.configure_certificate(chain_pem) {
-            tracing::warn!(%error, "no channel binding with this certificate");
-        }
         Ok(TlsSettings {
             config: Arc::new(config),
-            scram,
+            scram: channel_binding(chain_pem),
         })
     }
 
@@ -81,6 +99,45 @@ impl TlsSettings {
     pub(super) fn scram(&self) -> &ScramServerAuth {
         &self.scram
     }
+}
+
+fn certificates(pem: &[u8], what: &str) -> io::Result<Vec<CertificateDer<'static>>> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| invalid(what, error))?;
+    if found.is_empty() {
+        return Err(invalid(what, "the file holds none"));
+    }
+    Ok(found)
+}
+
+fn client_verifier(
+    ca_pem: &[u8],
+    provider: &Arc<CryptoProvider>,
+) -> io::Result<Arc<dyn ClientCertVerifier>> {
+    const WHAT: &str = "certificate authority of clients";
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca_pem, WHAT)? {
+        roots
+            .add(certificate)
+            .map_err(|error| invalid(WHAT, error))?;
+    }
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map_err(|error| invalid(WHAT, error))?;
+    Ok(verifier)
+}
+
+/// Channel binding hashes the certificate with the hash of its own signature.
+/// Ed25519 names none (RFC 5929, section 4.1): plain SCRAM is offered then, as
+/// clients could not compute the binding either.
+fn channel_binding(chain_pem: &[u8]) -> ScramServerAuth {
+    let mut scram = ScramServerAuth::new();
+    if let Err(error) = scram.configure_certificate(chain_pem) {
+        tracing::warn!(%error, "no channel binding with this certificate");
+    }
+    scram
 }
 
 fn invalid(what: &str, why: impl std::fmt::Display) -> io::Error {

@@ -506,3 +506,6 @@ pub fn redact(bytes: &mut [u8], ordinal: usize) -> Result<std::ops::Range<usize>
 
 /// Where the flags byte is in an event header.
 const EVENT_FLAGS_AT: usize = 2;
+
+#[cfg(test)]
+mod tests;

@@ -238,3 +238,6 @@ impl TenantHead {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

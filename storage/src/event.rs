@@ -454,3 +454,6 @@ fn body_len(body: &[u8]) -> Result<u32, FormatError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

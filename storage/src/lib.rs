@@ -13,6 +13,7 @@
 //! | [`chain`], [`merkle`] | hash chains of the replica and of each tenant, RFC 6962 trees |
 //! | [`crypto`] | keys, the key hierarchy, sealing and opening of events |
 //! | [`txn`] | what the plaintext of a transaction says |
+//! | [`projection`] | the current state, derived from the log, in RocksDB |
 
 pub mod block;
 pub mod chain;
@@ -23,7 +24,11 @@ pub mod event;
 mod fields;
 pub mod ids;
 pub mod merkle;
+pub mod projection;
 pub mod txn;
+
+#[doc(hidden)]
+pub mod fuzz_entry;
 
 pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
 pub use chain::{ChainHead, TenantHead};
@@ -35,4 +40,8 @@ pub use error::{Damage, DamageKind, FormatError, Result, StorageError};
 pub use event::{EventFlags, EventHeader, EventKind, EventRef, SealedEvent};
 pub use ids::{Hash32, KeyId, KeyPurpose, Lineage, TenantId};
 pub use merkle::Frontier;
+pub use projection::{
+    AppliedBlock, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions, Scan, ScanOptions,
+    Snapshot,
+};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

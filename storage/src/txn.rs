@@ -16,11 +16,14 @@
 //! messages carry only `streams`, and a closing `txn` event whose `part_count`
 //! says how many parts there are; [`split`] cuts it so.
 
+mod split;
+
 use std::cell::RefCell;
 
 use bytes::Bytes;
 use prost::Message;
-use zeroize::Zeroize;
+
+pub use split::split;
 
 use crate::error::{FormatError, Result, StorageError};
 
@@ -144,7 +147,6 @@ pub fn encode(txn: &Txn) -> Result<Vec<u8>> {
     if len > COMPRESS_ABOVE
         && let Some(smaller) = compress(&out, len)?
     {
-        out.zeroize();
         return Ok(smaller);
     }
     Ok(out)
@@ -277,3 +279,6 @@ fn check_code(what: &'static str, code: i32, known: fn(i32) -> bool) -> Result<(
         value: u64::from(code.cast_unsigned()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,31 @@ impl fmt::Debug for Key {
         f.write_str("Key(redacted)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_does_not_print_itself() {
+        let key = Key::from_bytes([0x5A; KEY_LEN]);
+        assert_eq!(format!("{key:?}"), "Key(redacted)");
+    }
+
+    #[test]
+    fn only_32_bytes_are_a_key() {
+        assert!(Key::from_slice(&[0; 32]).is_some());
+        assert!(Key::from_slice(&[0; 31]).is_none());
+        assert!(Key::from_slice(&[0; 33]).is_none());
+    }
+
+    #[test]
+    fn a_key_is_overwritten_when_it_goes() {
+        // What `Drop` runs; reading memory after the drop would not be defined.
+        const fn zeroizes<T: ZeroizeOnDrop>() {}
+        zeroizes::<Key>();
+        let mut key = Key::from_bytes([0x5A; KEY_LEN]);
+        key.0.zeroize();
+        assert_eq!(key.expose(), &[0; KEY_LEN]);
+    }
+}

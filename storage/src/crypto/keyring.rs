@@ -43,6 +43,17 @@ impl DataKey {
         &self.key
     }
 
+    /// A key that no keyring has given.
+    #[cfg(test)]
+    pub(super) fn for_test(tenant: TenantId, key_id: KeyId, key: [u8; 32]) -> Self {
+        Self {
+            tenant,
+            key_id,
+            key: Key::from_bytes(key),
+            seals: Arc::default(),
+        }
+    }
+
     /// Counts a seal.
     pub(super) fn count_seal(&self) {
         self.seals.fetch_add(1, Ordering::Relaxed);
@@ -373,3 +384,6 @@ fn same_or_conflict(tenant: TenantId, key_id: KeyId, known: &[u8], new: &[u8]) -
     }
     Err(KeyError::Conflict { tenant, key_id }.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,6 @@ impl fmt::Debug for EnvKeyProvider {
         f.write_str("EnvKeyProvider(redacted)")
     }
 }
+
+#[cfg(test)]
+mod tests;

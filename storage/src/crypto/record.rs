@@ -91,3 +91,51 @@ impl KeyRecord {
         [tenant.0.as_slice(), &key_id.0.to_le_bytes()].concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::KeyPurpose;
+
+    fn record() -> KeyRecord {
+        KeyRecord {
+            tenant: vec![7; 16],
+            key_id: KeyId::new(KeyPurpose::Data, 3).0,
+            wrapped_by: KeyId::new(KeyPurpose::Wrapping, 1).0,
+            wrapped: vec![9; 61],
+        }
+    }
+
+    #[test]
+    fn records_read_back() {
+        assert_eq!(KeyRecord::from_bytes(&record().to_bytes()), Ok(record()));
+    }
+
+    #[test]
+    fn impossible_records_are_refused() {
+        let refused = |change: &dyn Fn(&mut KeyRecord)| {
+            let mut record = record();
+            change(&mut record);
+            KeyRecord::from_bytes(&record.to_bytes()).unwrap_err()
+        };
+        let error = refused(&|record| record.tenant.truncate(15));
+        assert!(matches!(error, FormatError::Field { value: 15, .. }));
+        let error = refused(&|record| record.key_id = 5);
+        assert!(matches!(error, FormatError::Field { value: 5, .. }));
+        let error = refused(&|record| record.wrapped = vec![0; RECORD_LEN_MAX]);
+        assert!(matches!(error, FormatError::TooLarge { max: 16_384, .. }));
+        let error = KeyRecord::from_bytes(&[0xFF; 10]).unwrap_err();
+        assert!(matches!(error, FormatError::Message { .. }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = KeyRecord::from_bytes(&bytes);
+        }
+    }
+}

@@ -327,3 +327,6 @@ impl std::fmt::Debug for Opener {
         f.write_str("Opener(redacted)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,3 +67,58 @@ pub(crate) fn unwrap(with: &Key, context: &[u8], wrapped: &[u8]) -> Option<Key> 
     body.zeroize();
     key
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::env::fixed::FixedEntropy;
+
+    #[test]
+    fn a_key_unwraps_only_with_its_wrapping_key_and_context() {
+        let entropy = FixedEntropy::new(1);
+        let (with, other, key) = (
+            Key::random(&entropy),
+            Key::random(&entropy),
+            Key::random(&entropy),
+        );
+        let wrapped = wrap(&with, b"place", &key, &entropy).unwrap();
+        assert_eq!(wrapped.len(), 61);
+        assert_eq!(
+            unwrap(&with, b"place", &wrapped).unwrap().expose(),
+            key.expose()
+        );
+        assert!(unwrap(&other, b"place", &wrapped).is_none());
+        assert!(unwrap(&with, b"elsewhere", &wrapped).is_none());
+        assert!(
+            !wrapped
+                .windows(8)
+                .any(|window| key.expose().windows(8).any(|k| k == window))
+        );
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_refused() {
+        let entropy = FixedEntropy::new(1);
+        let (with, key) = (Key::random(&entropy), Key::random(&entropy));
+        let wrapped = wrap(&with, b"", &key, &entropy).unwrap();
+        for bit in 0..wrapped.len() * 8 {
+            let mut changed = wrapped.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(unwrap(&with, b"", &changed).is_none(), "bit {bit}");
+        }
+        for len in 0..wrapped.len() {
+            assert!(unwrap(&with, b"", &wrapped[..len]).is_none(), "{len} bytes");
+        }
+        assert!(unwrap(&with, b"", &[&wrapped[..], &[0]].concat()).is_none());
+    }
+
+    #[test]
+    fn wrapping_twice_gives_different_bytes() {
+        let entropy = FixedEntropy::new(1);
+        let (with, key) = (Key::random(&entropy), Key::random(&entropy));
+        let first = wrap(&with, b"", &key, &entropy).unwrap();
+        assert_ne!(first, wrap(&with, b"", &key, &entropy).unwrap());
+    }
+}

@@ -1,0 +1,7 @@
+//! The tools.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kimberlite::cli::tool::main()
+}

@@ -1,0 +1,13 @@
+//! The command lines of `kimberlite` (the server) and `kimberlite-cli` (the
+//! tools), and what their commands do.
+
+mod init;
+mod inspect;
+pub mod node;
+mod output;
+mod password;
+mod progress;
+mod projection;
+mod status;
+pub mod tool;
+mod verify;

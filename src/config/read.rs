@@ -1,0 +1,366 @@
+//! From a document to a [`Config`]: one function a section.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::document::Document;
+use super::environment::{Environment, Mode};
+use super::problem::Problem;
+use super::{
+    CLIENT_ADDRESS_DEFAULT, Config, Crypto, HEALTH_ADDRESS_DEFAULT, LogFormat, LogLevel, LogOutput,
+    LogSettings, MAX_CONNECTIONS_DEFAULT, MAX_CONNECTIONS_LIMIT, METRICS_ADDRESS_DEFAULT,
+    MasterKeySource, Monitoring, Security, Storage, Tls, schema,
+};
+
+/// Reads every section and returns either the configuration or every problem.
+pub(super) fn config(text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
+    let mut doc = Document::parse(text).map_err(|problem| vec![problem])?;
+    let mode = environment.mode().unwrap_or_else(|message| {
+        doc.problems.push(Problem::of_file(message));
+        Mode::Production
+    });
+    let storage = storage(&mut doc, environment);
+    let crypto = crypto(&mut doc);
+    let monitoring = monitoring(&mut doc, environment);
+    let security = security(&mut doc, mode);
+
+    let mut problems = doc.problems;
+    match (storage, crypto, monitoring, security) {
+        (Some(storage), Some(crypto), Some(monitoring), Some(security)) if problems.is_empty() => {
+            Ok(Config {
+                mode,
+                storage,
+                crypto,
+                monitoring,
+                security,
+            })
+        }
+        _ => {
+            // Problems without a line (something is missing) come last.
+            problems.sort_by_key(|p| p.line.unwrap_or(usize::MAX));
+            Err(problems)
+        }
+    }
+}
+
+fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage> {
+    if doc.boolean("storage", "sync_on_write") == Some(false) {
+        doc.refuse(
+            "storage",
+            "sync_on_write",
+            "false would acknowledge commits that a power cut can lose; every commit is flushed, \
+             and flushes are shared between the sessions that commit at one time",
+        );
+    }
+    let from_file = doc.string("storage", "data_dir").map(PathBuf::from);
+    let data_dir = environment.data_dir.clone().or(from_file);
+    match data_dir {
+        Some(path) if path.as_os_str().is_empty() => {
+            doc.refuse("storage", "data_dir", "is empty");
+            None
+        }
+        Some(data_dir) => Some(Storage { data_dir }),
+        None => {
+            if doc.line("storage", "data_dir").is_none() {
+                doc.refuse(
+                    "storage",
+                    "data_dir",
+                    "is missing: name the directory for the log (or set KIMBERLITE_DATA_DIR)",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn crypto(doc: &mut Document<'_>) -> Option<Crypto> {
+    if doc.boolean("crypto", "enforce_encryption_at_rest") == Some(false) {
+        doc.refuse(
+            "crypto",
+            "enforce_encryption_at_rest",
+            "cannot be turned off: everything on disk is encrypted",
+        );
+    }
+    if let Some(algorithm) = doc.string("crypto", "algorithm")
+        && algorithm != "AES-256-GCM"
+    {
+        let why = format!("`{algorithm}` is not supported; the algorithm is \"AES-256-GCM\"");
+        doc.refuse("crypto", "algorithm", &why);
+    }
+    let id = doc.string("crypto", "master_key_id");
+    let has_source = doc.line("crypto", "master_key_source").is_some();
+    let source = doc.string("crypto", "master_key_source");
+    let master_key = match (source.as_deref(), id) {
+        (Some("file"), Some(path)) if !path.is_empty() => {
+            Some(MasterKeySource::File(PathBuf::from(path)))
+        }
+        (Some("file"), _) => {
+            doc.refuse(
+                "crypto",
+                "master_key_id",
+                "must be the path of the key file when master_key_source is \"file\"",
+            );
+            None
+        }
+        (Some("env"), None) => Some(MasterKeySource::Env),
+        (Some("env"), Some(id)) if id == "KIMBERLITE_MASTER_KEY" => Some(MasterKeySource::Env),
+        (Some("env"), Some(_)) => {
+            doc.refuse(
+                "crypto",
+                "master_key_id",
+                "the key is read from KIMBERLITE_MASTER_KEY when master_key_source is \"env\"; \
+                 remove this key",
+            );
+            None
+        }
+        (Some(other), _) => {
+            let why = unknown_key_source(other);
+            doc.refuse("crypto", "master_key_source", &why);
+            None
+        }
+        (None, _) => {
+            if !has_source {
+                doc.refuse(
+                    "crypto",
+                    "master_key_source",
+                    "is missing: \"file\" (with master_key_id = its path) or \"env\" \
+                     (KIMBERLITE_MASTER_KEY); nothing is stored unencrypted",
+                );
+            }
+            None
+        }
+    };
+    Some(Crypto {
+        master_key: master_key?,
+    })
+}
+
+fn unknown_key_source(name: &str) -> String {
+    const LATER: [&str; 4] = ["aws-kms", "aws-secrets-manager", "vault", "pkcs11"];
+    if LATER.contains(&name) {
+        return format!("\"{name}\" is not supported yet; this version has \"file\" and \"env\"");
+    }
+    let known = ["file", "env"].into_iter().chain(LATER);
+    format!(
+        "unknown source \"{name}\"; {}",
+        schema::suggestion(name, known)
+    )
+}
+
+fn monitoring(doc: &mut Document<'_>, environment: &Environment) -> Option<Monitoring> {
+    let metrics_address = address(
+        doc,
+        "monitoring",
+        "metrics_address",
+        METRICS_ADDRESS_DEFAULT,
+    );
+    let health_check_address = address(
+        doc,
+        "monitoring",
+        "health_check_address",
+        HEALTH_ADDRESS_DEFAULT,
+    );
+    let level = log_level(doc, environment);
+    let format = match doc.string("monitoring", "log_format").as_deref() {
+        None | Some("json") => LogFormat::Json,
+        Some("text") => LogFormat::Text,
+        Some(other) => {
+            let why = format!("`{other}` is neither \"json\" nor \"text\"");
+            doc.refuse("monitoring", "log_format", &why);
+            LogFormat::Json
+        }
+    };
+    let output = match doc.string("monitoring", "log_output").as_deref() {
+        None | Some("stderr") => LogOutput::Stderr,
+        Some("stdout") => LogOutput::Stdout,
+        Some("") => {
+            doc.refuse(
+                "monitoring",
+                "log_output",
+                "is empty: a path, \"stderr\" or \"stdout\"",
+            );
+            LogOutput::Stderr
+        }
+        Some(path) => LogOutput::File(PathBuf::from(path)),
+    };
+    Some(Monitoring {
+        metrics_address: metrics_address?,
+        health_check_address: health_check_address?,
+        log: LogSettings {
+            level: level?,
+            format,
+            output,
+        },
+    })
+}
+
+fn log_level(doc: &mut Document<'_>, environment: &Environment) -> Option<LogLevel> {
+    let from_file = doc.string("monitoring", "log_level");
+    if let Some(name) = &environment.log_level {
+        let level = LogLevel::from_name(name);
+        if level.is_none() {
+            let hint = schema::suggestion(name, LogLevel::NAMES.into_iter());
+            let message = format!("KIMBERLITE_LOG_LEVEL is `{name}`; {hint}");
+            doc.problems.push(Problem::of_file(message));
+        }
+        return level;
+    }
+    let Some(name) = from_file else {
+        return Some(LogLevel::Info);
+    };
+    let level = LogLevel::from_name(&name);
+    if level.is_none() {
+        let hint = schema::suggestion(&name, LogLevel::NAMES.into_iter());
+        doc.refuse(
+            "monitoring",
+            "log_level",
+            &format!("unknown level `{name}`; {hint}"),
+        );
+    }
+    level
+}
+
+fn security(doc: &mut Document<'_>, mode: Mode) -> Option<Security> {
+    let client_address = address(doc, "security", "client_address", CLIENT_ADDRESS_DEFAULT);
+    let max_connections = max_connections(doc);
+    let tls = tls(doc, mode, client_address);
+    Some(Security {
+        client_address: client_address?,
+        tls: tls?,
+        max_connections: max_connections?,
+    })
+}
+
+fn max_connections(doc: &mut Document<'_>) -> Option<usize> {
+    let Some(value) = doc.number("security", "max_connections") else {
+        return doc
+            .line("security", "max_connections")
+            .is_none()
+            .then_some(MAX_CONNECTIONS_DEFAULT);
+    };
+    match usize::try_from(value) {
+        Ok(count) if (1..=MAX_CONNECTIONS_LIMIT).contains(&count) => Some(count),
+        _ => {
+            let why = format!("must be between 1 and {MAX_CONNECTIONS_LIMIT}");
+            doc.refuse("security", "max_connections", &why);
+            None
+        }
+    }
+}
+
+/// `Some(None)`: TLS is off and may be; `None`: a problem was recorded.
+fn tls(
+    doc: &mut Document<'_>,
+    mode: Mode,
+    client_address: Option<SocketAddr>,
+) -> Option<Option<Tls>> {
+    let cert = doc.string("security", "tls_cert_path");
+    let key = doc.string("security", "tls_key_path");
+    let ca = doc.string("security", "tls_ca_path");
+    let client_ca_path = client_ca(doc, ca);
+    if doc.boolean("security", "tls_enabled") != Some(true) {
+        return plaintext_allowed(doc, mode, client_address).then_some(None);
+    }
+    match (cert, key) {
+        (Some(cert), Some(key)) => Some(Some(Tls {
+            cert_path: PathBuf::from(cert),
+            key_path: PathBuf::from(key),
+            client_ca_path: client_ca_path?,
+        })),
+        (cert, key) => {
+            for (name, value) in [("tls_cert_path", &cert), ("tls_key_path", &key)] {
+                if value.is_none() && doc.line("security", name).is_none() {
+                    doc.refuse("security", name, "is missing, and tls_enabled is true");
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Whether a port without TLS is acceptable here; records the problem if not.
+fn plaintext_allowed(
+    doc: &mut Document<'_>,
+    mode: Mode,
+    client_address: Option<SocketAddr>,
+) -> bool {
+    if mode == Mode::Production {
+        doc.refuse(
+            "security",
+            "tls_enabled",
+            "must be true: passwords and rows would cross the network readable. Set \
+             tls_cert_path and tls_key_path (on a development machine use `kimberlite dev`, or \
+             KIMBERLITE_ENV=development with a loopback client_address)",
+        );
+        return false;
+    }
+    if client_address.is_some_and(|a| !a.ip().is_loopback()) {
+        doc.refuse(
+            "security",
+            "tls_enabled",
+            "may be false in development only while client_address is a loopback address",
+        );
+        return false;
+    }
+    if let Some(stray) = ["tls_cert_path", "tls_key_path", "tls_ca_path"]
+        .into_iter()
+        .find(|key| doc.line("security", key).is_some())
+    {
+        doc.refuse(
+            "security",
+            stray,
+            "has no effect while tls_enabled is not true",
+        );
+        return false;
+    }
+    true
+}
+
+/// `Some(None)`: clients need no certificate; `None`: a problem was recorded.
+fn client_ca(doc: &mut Document<'_>, ca: Option<String>) -> Option<Option<PathBuf>> {
+    let wanted = doc.string("security", "tls_client_auth");
+    match (wanted.as_deref(), ca) {
+        (Some("require"), Some(path)) => Some(Some(PathBuf::from(path))),
+        (Some("require"), None) => {
+            doc.refuse(
+                "security",
+                "tls_ca_path",
+                "is missing, and tls_client_auth is \"require\"",
+            );
+            None
+        }
+        (None | Some("none"), None) => Some(None),
+        (None | Some("none"), Some(_)) => {
+            doc.refuse(
+                "security",
+                "tls_ca_path",
+                "has no effect unless tls_client_auth is \"require\"",
+            );
+            None
+        }
+        (Some(other), _) => {
+            let why = format!("`{other}` is neither \"none\" nor \"require\"");
+            doc.refuse("security", "tls_client_auth", &why);
+            None
+        }
+    }
+}
+
+fn address(
+    doc: &mut Document<'_>,
+    section: &'static str,
+    key: &'static str,
+    default: &str,
+) -> Option<SocketAddr> {
+    let text = match doc.string(section, key) {
+        Some(text) => text,
+        None if doc.line(section, key).is_none() => default.to_owned(),
+        None => return None,
+    };
+    let parsed = text.parse();
+    if parsed.is_err() {
+        let why = format!("`{text}` is not an address; write an IP and a port: \"0.0.0.0:7001\"");
+        doc.refuse(section, key, &why);
+    }
+    parsed.ok()
+}

@@ -1,0 +1,65 @@
+//! Opening the store and the engine, off the threads that serve.
+
+use std::sync::Arc;
+
+use kimberlite_sql::session::{Engine, EngineOptions};
+use kimberlite_storage::{FsDisk, Store, StoreOptions};
+use serde_json::json;
+
+use super::{NodeError, NodeOptions};
+use crate::exit::Exit;
+use crate::http::NodeStatus;
+use crate::os::{SystemClock, SystemEntropy};
+use crate::wire::WireMetrics;
+
+/// Opens the store of `options`, replaying what is to be replayed.
+pub(super) async fn open(
+    options: NodeOptions,
+    status: Arc<NodeStatus>,
+) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
+    tokio::task::spawn_blocking(move || open_blocking(options, status))
+        .await
+        .map_err(|_| NodeError::Ended("opening the store"))?
+}
+
+fn open_blocking(
+    options: NodeOptions,
+    status: Arc<NodeStatus>,
+) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
+    let data_dir = options.data_dir.clone();
+    let store = Store::open(StoreOptions {
+        data_dir: options.data_dir,
+        key_provider: options.master_key,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        disk: Arc::new(FsDisk),
+        segment_bytes: options.segment_bytes,
+        on_fatal: Box::new(end_process),
+        progress: Box::new(move |progress| status.progress(progress.to_string())),
+    })
+    .map_err(|source| NodeError::Storage { source, data_dir })?;
+    let store = Arc::new(store);
+    let engine = Engine::open(Arc::clone(&store), EngineOptions::default())?;
+    Ok((store, engine))
+}
+
+/// After a failed write or flush nobody knows what the disk holds. Going on
+/// could acknowledge what is lost; the next start reads what is really there.
+fn end_process(error: &kimberlite_storage::StorageError) {
+    tracing::error!(%error, "the log cannot be written: stopping at once");
+    eprintln!("kimberlite: the log cannot be written: {error}; stopping at once");
+    std::process::exit(Exit::LogFailed.code());
+}
+
+/// The figures of `/status` that only an open store has.
+pub(super) fn figures(store: Arc<Store>, wire: Arc<WireMetrics>) -> crate::http::Figures {
+    Box::new(move || {
+        let metrics = store.metrics();
+        json!({
+            "connections": wire.connections_active(),
+            "commits": metrics.commits.get(),
+            "applied_index": metrics.applied_index.get(),
+            "log_bytes": metrics.log_bytes.get(),
+        })
+    })
+}

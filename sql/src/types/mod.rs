@@ -2,21 +2,39 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod array_in;
+pub mod calendar;
 pub mod cell;
+mod datetime_fields;
+pub mod datetime_in;
+pub mod datetime_out;
 pub mod datum;
+pub mod float_text;
+pub mod format;
 pub mod interval;
+pub mod interval_in;
 pub mod json;
 pub mod key;
+pub mod modifier;
 pub mod numeric;
 mod numeric_text;
 pub mod oid;
 pub mod pg_type;
 pub mod row;
+pub mod text_in;
+pub mod text_out;
+#[cfg(test)]
+mod text_tests;
 mod type_name;
 
+pub use calendar::TimeZone;
 pub use datum::{ArrayValue, Datum};
+pub use format::SessionFormat;
 pub use interval::Interval;
+pub use modifier::Conversion;
 pub use numeric::Numeric;
 pub use oid::Oid;
 pub use pg_type::PgType;
 pub use row::{RowLayout, RowView};
+pub use text_in::text_in;
+pub use text_out::{text_out, write_text};

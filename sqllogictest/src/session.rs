@@ -72,7 +72,14 @@ impl Session {
         tokio::pin!(query);
         match tokio::time::timeout(self.limit, &mut query).await {
             Ok(Ok(messages)) => Ok(answer(messages)),
-            Ok(Err(error)) => Err(failure(&error)),
+            Ok(Err(error)) => {
+                // FATAL: the server hangs up next. Do not race with it.
+                if error.as_db_error().is_some_and(|db| db.severity() != "ERROR") {
+                    self.driver.abort();
+                    let _aborted = (&mut self.driver).await;
+                }
+                Err(failure(&error))
+            }
             Err(_elapsed) => {
                 let token = self.client.cancel_token();
                 let cancelled = tokio::time::timeout(CANCEL_GRACE, async {

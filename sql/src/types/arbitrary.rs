@@ -50,7 +50,7 @@ fn text(max: usize) -> BoxedStrategy<String> {
             0..=max
         )
         .prop_map(|chars| chars.into_iter().collect::<String>()),
-        "[a-c]{0,4}",
+        "[a-c]{0,4}".prop_map(move |text| text.chars().take(max).collect::<String>()),
     ]
     .boxed()
 }

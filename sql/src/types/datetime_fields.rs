@@ -6,7 +6,7 @@ use crate::types::calendar::TimeZone;
 use crate::types::interval::MICROS_PER_DAY;
 
 /// What is wrong with a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Not a date at all.
     Syntax,
@@ -17,7 +17,7 @@ pub(crate) enum Fault {
     /// The zone is too far from UTC.
     Zone,
     /// A word that could only be a zone, and is none.
-    UnknownZone,
+    UnknownZone(String),
 }
 
 impl Fault {
@@ -40,9 +40,9 @@ impl Fault {
                 state::INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
                 format!("time zone displacement out of range: \"{text}\""),
             ),
-            Fault::UnknownZone => SqlError::new(
+            Fault::UnknownZone(name) => SqlError::new(
                 state::INVALID_PARAMETER_VALUE,
-                format!("time zone \"{}\" not recognized", text.to_lowercase()),
+                format!("time zone \"{name}\" not recognized"),
             ),
         }
     }
@@ -74,12 +74,17 @@ pub(crate) struct Fields {
     month: Option<u8>,
     numbers: Vec<(i64, usize)>,
     pm: Option<bool>,
+    time_only: bool,
 }
 
 impl Fields {
-    /// Reads all fields of a text.
-    pub(crate) fn read(text: &str) -> Result<Fields, Fault> {
-        let mut fields = Fields::default();
+    /// Reads all fields of a text. With `time_only`, four or six digits are a
+    /// time even when no date is before them.
+    pub(crate) fn read(text: &str, time_only: bool) -> Result<Fields, Fault> {
+        let mut fields = Fields {
+            time_only,
+            ..Fields::default()
+        };
         let mut rest = text.trim();
         if rest.is_empty() || rest.len() > 128 {
             return Err(Fault::Syntax);
@@ -226,7 +231,7 @@ impl Fields {
     }
 
     fn bare(&mut self, digits: &str) -> Result<(), Fault> {
-        let have_date = self.date.is_some() || self.numbers.len() >= 2;
+        let have_date = self.date.is_some() || self.numbers.len() >= 2 || self.time_only;
         let value = number(digits).ok_or(Fault::Field)?;
         let part = |from: usize, to: usize| digits.get(from..to).and_then(number).unwrap_or(0);
         let small = |value: i64| u8::try_from(value).unwrap_or(u8::MAX);
@@ -275,12 +280,16 @@ impl Fields {
         }
         let (offset, after) = read_offset(text).ok_or(Fault::Syntax)?;
         let has_moment = self.time.is_some() || self.date().is_some() || self.special.is_some();
-        if offset.abs() >= 16 * 3600 {
-            return Err(Fault::Zone);
-        }
         // "UTC+3" would be a POSIX zone, which counts the other way round.
         if self.zone.is_some() || !has_moment {
             return Err(Fault::Syntax);
+        }
+        // Another date is not a zone.
+        if after.starts_with('-') {
+            return Err(Fault::Syntax);
+        }
+        if offset.abs() >= 16 * 3600 {
+            return Err(Fault::Zone);
         }
         self.zone = Some(TimeZone::Fixed(offset));
         Ok(after)
@@ -344,7 +353,7 @@ impl Fields {
         }
         let Some(zone) = TimeZone::from_name(name) else {
             return Err(if name.contains('/') {
-                Fault::UnknownZone
+                Fault::UnknownZone(name.to_lowercase())
             } else {
                 Fault::Syntax
             });

@@ -88,7 +88,7 @@ pub fn parse_timestamptz(text: &str, format: &SessionFormat) -> SqlResult<i64> {
 }
 
 fn read(text: &str, type_name: &str) -> SqlResult<Fields> {
-    Fields::read(text).map_err(|fault| fault.error(text, type_name))
+    Fields::read(text, type_name == "time").map_err(|fault| fault.error(text, type_name))
 }
 
 fn in_range(micros: i128, text: &str) -> SqlResult<i64> {

@@ -10,8 +10,8 @@ pub fn write_f64(value: f64, out: &mut impl BufMut) {
     let shortest = |buffer: &mut Scratch| write!(buffer, "{value:e}").is_ok();
     let longer = |buffer: &mut Scratch, digits| write!(buffer, "{value:.digits$e}").is_ok();
     let same = |text: &str| text.parse() == Ok(value.abs());
-    // Below 2^52 no boundary between two values has few enough digits.
-    let check = value.abs() >= 4_503_599_627_370_496.0 && value.to_bits() & 1 == 0;
+    // Below 2^48 neither a tie nor a boundary has few enough digits.
+    let check = value.abs() >= 281_474_976_710_656.0;
     if let Some(text) = special(value.is_nan(), value.is_infinite(), value < 0.0) {
         out.put_slice(text);
         return;
@@ -26,7 +26,7 @@ pub fn write_f32(value: f32, out: &mut impl BufMut) {
     let shortest = |buffer: &mut Scratch| write!(buffer, "{value:e}").is_ok();
     let longer = |buffer: &mut Scratch, digits| write!(buffer, "{value:.digits$e}").is_ok();
     let same = |text: &str| text.parse() == Ok(value.abs());
-    let check = value.abs() >= 8_388_608.0 && value.to_bits() & 1 == 0;
+    let check = value.abs() >= 262_144.0;
     if let Some(text) = special(value.is_nan(), value.is_infinite(), value < 0.0) {
         out.put_slice(text);
         return;
@@ -77,7 +77,8 @@ impl Write for Scratch {
     }
 }
 
-/// Writes the shortest digits. PostgreSQL wants them strictly between the
+/// Writes the shortest digits, of several the nearest, of two as near the even
+/// one (Rust takes the greater). PostgreSQL wants them strictly between the
 /// boundaries to the neighbouring values, so that they read back under any
 /// rounding; Rust accepts a boundary itself for an even mantissa. Such digits
 /// are at a boundary exactly when a value a hair further away reads as the
@@ -109,7 +110,10 @@ fn digits(
         );
         same(&above) && same(&below)
     };
-    let mut precision = buffer.text().bytes().filter(u8::is_ascii_digit).count();
+    let mantissa = buffer.text().split('e').next().unwrap_or_default();
+    let mut precision = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    buffer.length = 0;
+    longer(buffer, precision.saturating_sub(1));
     while !inside(buffer) && precision < 18 {
         buffer.length = 0;
         longer(buffer, precision);

@@ -102,11 +102,7 @@ impl Sum {
             }
             Unit::Micros(per) => {
                 self.micros += i128::from(value.whole) * i128::from(per);
-                self.micros += if per == 1_000_000 {
-                    i128::from(value.fraction_micros)
-                } else {
-                    (value.fraction * per as f64).round_ties_even() as i128
-                };
+                self.micros += whole_micros(value.fraction * per as f64);
             }
         }
         Ok(())
@@ -114,8 +110,15 @@ impl Sum {
 
     fn add_days(&mut self, days: f64) {
         self.days += days.trunc() as i64;
-        self.micros += (days.fract() * MICROS_PER_DAY as f64).round_ties_even() as i128;
+        self.micros += whole_micros(days.fract() * MICROS_PER_DAY as f64);
     }
+}
+
+/// Rounded to the nearest; a half goes towards zero.
+fn whole_micros(micros: f64) -> i128 {
+    let whole = micros.trunc();
+    let rest = micros - whole;
+    whole as i128 + i128::from(rest > 0.5) - i128::from(rest < -0.5)
 }
 
 #[derive(Clone, Copy)]
@@ -131,7 +134,6 @@ const SECOND: Unit = Unit::Micros(1_000_000);
 struct Number {
     whole: i64,
     fraction: f64,
-    fraction_micros: i64,
 }
 
 fn unit(word: &str) -> Option<(Unit, u16)> {
@@ -258,12 +260,10 @@ fn read_number(text: &str, negative: bool) -> Result<(Number, &str), Fault> {
     } else {
         format!("0.{fraction}").parse().map_err(|_| Fault::Syntax)?
     };
-    let micros = fraction_micros(fraction);
     let sign = if negative { -1 } else { 1 };
     let number = Number {
         whole: sign * magnitude,
         fraction: sign as f64 * part,
-        fraction_micros: sign * micros,
     };
     Ok((number, rest))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bigdecimal::num_bigint::{BigInt, Sign};
+use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::numeric::{Kind, MAX_INTEGER_DIGITS, MAX_SCALE, Numeric};
@@ -189,14 +189,6 @@ impl Numeric {
     /// the unscaled value.
     pub(crate) fn unscaled_le_bytes(&self) -> Vec<u8> {
         self.unscaled().unwrap_or_default().to_signed_bytes_le()
-    }
-
-    /// Whether the sign is that of a positive number (not zero).
-    pub(crate) fn is_positive(&self) -> bool {
-        self.kind() == Kind::PosInf
-            || self
-                .unscaled()
-                .is_some_and(|value| value.sign() == Sign::Plus)
     }
 }
 

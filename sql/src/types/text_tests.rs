@@ -135,7 +135,7 @@ fn array_text() {
 fn special_dates_follow_the_session() {
     // 2024-03-10 06:30 UTC is 01:30 in New York.
     let format = SessionFormat {
-        now: 763_281_000_000_000,
+        now: 763_367_400_000_000,
         ..session("America/New_York")
     };
     let show = |ty, text| {

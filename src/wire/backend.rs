@@ -164,9 +164,9 @@ pub(super) fn row_description(
             put_text(out, &field.name);
             out.put_u32(field.table_oid);
             out.put_i16(field.column);
-            out.put_u32(field.type_oid);
-            out.put_i16(field.type_len);
-            out.put_i32(field.typmod);
+            out.put_u32(field.type_oid());
+            out.put_i16(field.type_len());
+            out.put_i32(field.typmod());
             out.put_i16(format);
         }
     });
@@ -238,6 +238,7 @@ fn count(count: usize) -> u16 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
     use super::*;
+    use kimberlite_sql::types::PgType;
     use pgwire::messages::{DecodeContext, PgWireBackendMessage};
 
     /// Reads one message back with an independent decoder.
@@ -251,15 +252,9 @@ mod tests {
     }
 
     fn field(name: &str, format: i16) -> FieldDescription {
-        FieldDescription {
-            name: name.into(),
-            table_oid: 16384,
-            column: 2,
-            type_oid: 23,
-            type_len: 4,
-            typmod: -1,
-            format,
-        }
+        let mut field = FieldDescription::new(name.to_owned(), PgType::Int4, 16384, 2);
+        field.format = format;
+        field
     }
 
     #[test]

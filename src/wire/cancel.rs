@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use kimberlite_sql::session::CancelHandle;
+use kimberlite_sql::cancel::{CancelReason, Cancellation};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 /// The sessions that can be cancelled, by process id.
 #[derive(Debug)]
-pub(super) struct CancelRegistry<H = CancelHandle> {
+pub(super) struct CancelRegistry {
     last_pid: AtomicU32,
-    sessions: Mutex<HashMap<i32, Option<Entry<H>>>>,
+    sessions: Mutex<HashMap<i32, Option<Entry>>>,
 }
 
-impl<H> Default for CancelRegistry<H> {
+impl Default for CancelRegistry {
     fn default() -> Self {
         CancelRegistry {
             last_pid: AtomicU32::new(0),
@@ -27,28 +26,15 @@ impl<H> Default for CancelRegistry<H> {
 }
 
 #[derive(Debug)]
-struct Entry<H> {
+struct Entry {
     secret: Bytes,
-    handle: H,
-    wake: Arc<Notify>,
+    handle: Cancellation,
 }
 
-/// What a cancel request does to a session.
-pub(super) trait Cancel {
-    /// Makes the running statement fail with 57014.
-    fn cancel(&self);
-}
-
-impl Cancel for CancelHandle {
-    fn cancel(&self) {
-        CancelHandle::cancel(self);
-    }
-}
-
-impl<H: Cancel> CancelRegistry<H> {
+impl CancelRegistry {
     /// Takes a process id nobody else holds. It is free again when the guard
     /// is dropped.
-    pub(super) fn reserve(self: &Arc<Self>) -> CancelGuard<H> {
+    pub(super) fn reserve(self: &Arc<Self>) -> CancelGuard {
         let mut sessions = self.sessions.lock();
         loop {
             let next = self
@@ -77,50 +63,47 @@ impl<H: Cancel> CancelRegistry<H> {
         if !same(&entry.secret, secret) {
             return false;
         }
-        entry.handle.cancel();
-        entry.wake.notify_waiters();
+        entry.handle.cancel(CancelReason::User);
         true
     }
 
     /// Cancels every session: the grace of a shutdown is over.
     pub(super) fn cancel_all(&self) {
         for entry in self.sessions.lock().values().flatten() {
-            entry.handle.cancel();
-            entry.wake.notify_waiters();
+            entry.handle.cancel(CancelReason::Disconnect);
         }
     }
 }
 
 /// A reserved process id.
 #[derive(Debug)]
-pub(super) struct CancelGuard<H: Cancel = CancelHandle> {
-    registry: Arc<CancelRegistry<H>>,
+pub(super) struct CancelGuard {
+    registry: Arc<CancelRegistry>,
     pid: i32,
 }
 
-impl<H: Cancel> CancelGuard<H> {
+impl CancelGuard {
     /// The process id.
     pub(super) fn pid(&self) -> i32 {
         self.pid
     }
 
     /// Gives the session a random secret of `len` bytes and makes it
-    /// cancellable; `wake` is notified when that happens.
-    pub(super) fn publish(&self, handle: H, wake: Arc<Notify>, len: usize) -> Bytes {
+    /// cancellable.
+    pub(super) fn publish(&self, handle: Cancellation, len: usize) -> Bytes {
         let mut secret = vec![0; len];
         rand::fill(&mut secret[..]);
         let secret = Bytes::from(secret);
         let entry = Entry {
             secret: secret.clone(),
             handle,
-            wake,
         };
         self.registry.sessions.lock().insert(self.pid, Some(entry));
         secret
     }
 }
 
-impl<H: Cancel> Drop for CancelGuard<H> {
+impl Drop for CancelGuard {
     fn drop(&mut self) {
         self.registry.sessions.lock().remove(&self.pid);
     }
@@ -142,54 +125,37 @@ fn same(ours: &[u8], theirs: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
     use super::*;
-    use std::sync::atomic::AtomicUsize;
-
-    #[derive(Clone, Default)]
-    struct Counter(Arc<AtomicUsize>);
-
-    impl Cancel for Counter {
-        fn cancel(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Counter {
-        fn count(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    fn registry() -> Arc<CancelRegistry<Counter>> {
+    fn registry() -> Arc<CancelRegistry> {
         Arc::default()
     }
 
     #[test]
     fn only_the_right_key_cancels() {
         let registry = registry();
-        let counter = Counter::default();
+        let handle = Cancellation::default();
         let guard = registry.reserve();
-        let secret = guard.publish(counter.clone(), Arc::default(), 32);
+        let secret = guard.publish(handle.clone(), 32);
         let mut wrong = secret.to_vec();
         wrong[31] ^= 1;
         assert!(!registry.cancel(guard.pid(), &wrong));
         assert!(!registry.cancel(guard.pid(), &secret[..31]));
         assert!(!registry.cancel(guard.pid(), b""));
         assert!(!registry.cancel(guard.pid() + 1, &secret));
-        assert_eq!(counter.count(), 0);
+        assert_eq!(handle.reason(), None);
         assert!(registry.cancel(guard.pid(), &secret));
-        assert_eq!(counter.count(), 1);
+        assert_eq!(handle.reason(), Some(CancelReason::User));
     }
 
     #[test]
     fn a_session_that_ended_cannot_be_cancelled() {
         let registry = registry();
-        let counter = Counter::default();
+        let handle = Cancellation::default();
         let guard = registry.reserve();
         let pid = guard.pid();
-        let secret = guard.publish(counter.clone(), Arc::default(), 4);
+        let secret = guard.publish(handle.clone(), 4);
         drop(guard);
         assert!(!registry.cancel(pid, &secret));
-        assert_eq!(counter.count(), 0);
+        assert_eq!(handle.reason(), None);
     }
 
     #[test]
@@ -206,20 +172,20 @@ mod tests {
     #[test]
     fn everyone_is_cancelled_at_the_end() {
         let registry = registry();
-        let counter = Counter::default();
+        let handle = Cancellation::default();
         let published = registry.reserve();
-        published.publish(counter.clone(), Arc::default(), 4);
+        published.publish(handle.clone(), 4);
         let _reserved = registry.reserve();
         registry.cancel_all();
-        assert_eq!(counter.count(), 1);
+        assert_eq!(handle.reason(), Some(CancelReason::Disconnect));
     }
 
     #[test]
     fn secrets_differ() {
         let registry = registry();
         let guard = registry.reserve();
-        let first = guard.publish(Counter::default(), Arc::default(), 32);
-        let second = guard.publish(Counter::default(), Arc::default(), 32);
+        let first = guard.publish(Cancellation::default(), 32);
+        let second = guard.publish(Cancellation::default(), 32);
         assert_ne!(first, second);
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use kimberlite_sql::cancel::Cancellation;
 use kimberlite_sql::error::{Severity, SqlError, state};
-use kimberlite_sql::session::{CancelHandle, Fill, RowCursor, Session, TxStatus};
+use kimberlite_sql::session::{Fill, RowCursor, Session, TxStatus};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::backend;
 use super::frontend::{self, Kind};
@@ -30,9 +31,7 @@ pub(super) struct Connection {
     /// Answers that have not left yet.
     pub(super) out: BytesMut,
     pub(super) session: Session,
-    pub(super) cancel: CancelHandle,
-    /// Woken by a cancel request.
-    pub(super) wake: Arc<Notify>,
+    pub(super) cancel: Cancellation,
     pub(super) names: Names,
     pub(super) phase: watch::Receiver<Phase>,
     /// Longest message body, in bytes.
@@ -78,7 +77,6 @@ async fn serve(
 ) {
     let Established {
         session,
-        wake,
         cancel_key,
         slot,
     } = established;
@@ -87,7 +85,6 @@ async fn serve(
         out,
         cancel: session.cancel_handle(),
         session,
-        wake,
         names: Names::new(shared.config.max_statements, shared.config.max_portals),
         phase,
         max_body: shared.config.max_message_bytes.min((1 << 30) - 5),
@@ -161,6 +158,10 @@ impl Connection {
     }
 
     async fn dispatch(&mut self, Frame { kind, body }: Frame) -> Result<(), Closing> {
+        // Whatever it asked for, nobody is there to hear the answer.
+        if self.io.is_gone() {
+            return Err(Closing::Gone);
+        }
         if self.skipping && !matches!(kind, Kind::Sync | Kind::Terminate) {
             return Ok(());
         }
@@ -245,6 +246,9 @@ impl Connection {
         self.notices();
         if matches!(error.get_severity(), Severity::Fatal | Severity::Panic) {
             return Err(Closing::Fatal(error));
+        }
+        if error.is(state::ADMIN_SHUTDOWN) {
+            return Err(shutting_down());
         }
         self.names.close_all_portals();
         self.session.abort();

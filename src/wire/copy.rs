@@ -1,7 +1,7 @@
 //! COPY between client and session.
 
 use bytes::{Buf, Bytes};
-use kimberlite_sql::error::{Severity, SqlError, state};
+use kimberlite_sql::error::Severity;
 use kimberlite_sql::session::{CopyIn, CopyOut, Fill};
 
 use super::backend::{self, Bare};
@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// The next message of a client in copy mode. Waiting ends with a cancel
-    /// request, and with the server once its grace is over.
+    /// request, with the statement's time, and with the server's grace.
     async fn next_copy_frame(&mut self) -> Result<Frame, Stop> {
         loop {
             let next = self.io.input.next_frame(self.max_body);
@@ -56,13 +56,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 read = self.io.read() => read?,
-                () = self.wake.notified() => {
-                    return Err(SqlError::new(
-                        state::QUERY_CANCELED,
-                        "canceling statement due to user request",
-                    )
-                    .into());
-                }
+                error = self.cancel.cancelled() => return Err(error.into()),
                 () = reached(&mut self.phase, Phase::Ending) => {
                     return Err(super::connection::shutting_down().into());
                 }

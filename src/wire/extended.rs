@@ -45,7 +45,6 @@ impl Connection {
                 *value = Bytes::copy_from_slice(value);
             }
         }
-        self.session.bind_check(&prepared, &bound)?;
         let portal = Portal {
             prepared,
             result_formats: bound.result_formats.clone(),

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use kimberlite_sql::error::{Severity, SqlError, state};
 use kimberlite_sql::session::{ConnectRequest, Session};
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
-use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::backend;
 use super::cancel::CancelGuard;
@@ -28,8 +28,6 @@ const LONG_SECRET: usize = 32;
 pub(super) struct Established {
     /// The session.
     pub(super) session: Session,
-    /// Woken when the session is cancelled.
-    pub(super) wake: Arc<Notify>,
     /// Its place in the cancel registry.
     pub(super) cancel_key: CancelGuard,
     /// Its connection slot.
@@ -106,18 +104,16 @@ fn open_session(
             application_name: start.application_name,
             options: start.settings,
             backend_pid: cancel_key.pid(),
-            client_addr: io.peer,
+            client_addr: io.peer.to_string(),
         })
         .map_err(fatal)?;
     for (name, value) in session.parameters() {
         backend::parameter_status(out, name, &value);
     }
-    let wake = Arc::<Notify>::default();
-    let secret = cancel_key.publish(session.cancel_handle(), Arc::clone(&wake), secret_len);
+    let secret = cancel_key.publish(session.cancel_handle(), secret_len);
     backend::backend_key_data(out, cancel_key.pid(), &secret);
     Ok(Established {
         session,
-        wake,
         cancel_key,
         slot,
     })

@@ -7,8 +7,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use kimberlite_sql::cancel::{CancelReason, Cancellation};
 use kimberlite_sql::error::SqlError;
-use kimberlite_sql::session::CancelHandle;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -231,7 +231,7 @@ impl Io {
     ///
     /// The future is never dropped half way: a commit that has begun ends by
     /// itself, one way or the other.
-    pub(super) async fn watch<F: Future>(&mut self, cancel: &CancelHandle, future: F) -> F::Output {
+    pub(super) async fn watch<F: Future>(&mut self, cancel: &Cancellation, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
             let may_read = !self.gone && self.input.has_room_ahead();
@@ -240,7 +240,7 @@ impl Io {
                 output = &mut future => return output,
                 read = self.read(), if may_read => {
                     if read.is_err() {
-                        cancel.cancel();
+                        cancel.cancel(CancelReason::Disconnect);
                     }
                 }
             }

@@ -1,0 +1,172 @@
+//! COPY between client and server, message by message.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use support::Server;
+use support::raw::{
+    Raw, bind, cancel, copy_data, copy_done, copy_fail, execute, flush, parse, query, shown, sync,
+};
+
+fn login() -> (tempfile::TempDir, Server, Raw) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::dev(dir.path());
+    let mut raw = Raw::login(&server);
+    assert_eq!(raw.query("CREATE TABLE t (id int)"), "C(CREATE TABLE) Z(I)");
+    (dir, server, raw)
+}
+
+fn count(raw: &mut Raw) -> String {
+    raw.send(&query("SELECT count(*) FROM t"));
+    let messages = raw.until_ready();
+    assert_eq!(messages[1].kind, b'D', "{}", shown(&messages));
+    messages[1].columns()[0].clone().unwrap()
+}
+
+const COPY: &str = "COPY t FROM STDIN";
+
+#[test]
+fn rows_come_in_however_the_data_is_cut() {
+    let (_dir, _server, mut raw) = login();
+    raw.send(&query(COPY));
+    let start = raw.read().unwrap();
+    assert_eq!((start.kind, &start.body[..]), (b'G', &[0, 0, 1, 0, 0][..]));
+    for part in ["1", "0\n2", "", "\n3\n"] {
+        raw.send(&copy_data(part));
+    }
+    raw.send(&copy_done());
+    assert_eq!(shown(&raw.until_ready()), "C(COPY 3) Z(I)");
+    assert_eq!(
+        raw.query("SELECT id FROM t ORDER BY id"),
+        "T D(2) D(3) D(10) C(SELECT 3) Z(I)"
+    );
+}
+
+#[test]
+fn flush_and_sync_within_the_data_are_ignored() {
+    let (_dir, _server, mut raw) = login();
+    let answer = raw.ask(&[
+        query(COPY),
+        copy_data("1\n"),
+        flush(),
+        sync(),
+        copy_data("2\n"),
+        copy_done(),
+    ]);
+    assert_eq!(answer, "G C(COPY 2) Z(I)");
+    assert_eq!(count(&mut raw), "2");
+}
+
+#[test]
+fn a_copy_can_be_pipelined_in_the_extended_protocol() {
+    let (_dir, _server, mut raw) = login();
+    let answer = raw.ask(&[
+        parse("", COPY),
+        bind("", "", &[]),
+        execute("", 0),
+        sync(),
+        copy_data("1\n"),
+        copy_done(),
+        sync(),
+    ]);
+    assert_eq!(answer, "1 2 G C(COPY 1) Z(I)");
+    assert_eq!(count(&mut raw), "1");
+}
+
+#[test]
+fn a_client_can_give_up() {
+    let (_dir, _server, mut raw) = login();
+    raw.send_all(&[query(COPY), copy_data("1\n"), copy_fail("changed my mind")]);
+    let messages = raw.until_ready();
+    assert_eq!(shown(&messages), "G E(57014) Z(I)");
+    assert_eq!(
+        messages[1].field(b'M').unwrap(),
+        "COPY from stdin failed: changed my mind"
+    );
+    assert_eq!(count(&mut raw), "0");
+}
+
+#[test]
+fn bad_data_undoes_the_copy_and_the_rest_of_it_is_ignored() {
+    let (_dir, _server, mut raw) = login();
+    let answer = raw.ask(&[
+        query(COPY),
+        copy_data("1\n"),
+        copy_data("x\n"),
+        copy_data("3\n"),
+        copy_done(),
+    ]);
+    assert_eq!(answer, "G E(22P02) Z(I)");
+    // Never CopyFail, which is the client's message: the line above has none.
+    assert_eq!(count(&mut raw), "0");
+}
+
+#[test]
+fn bad_data_in_the_extended_protocol_skips_to_sync() {
+    let (_dir, _server, mut raw) = login();
+    raw.send_all(&[parse("", COPY), bind("", "", &[]), execute("", 0), flush()]);
+    assert_eq!(shown(&raw.until(b'G')), "1 2 G");
+    raw.send_all(&[copy_data("x\n"), copy_done(), query("SELECT 1"), sync()]);
+    assert_eq!(shown(&raw.until_ready()), "E(22P02) Z(I)");
+    assert_eq!(count(&mut raw), "0");
+}
+
+#[test]
+fn another_statement_within_the_data_ends_the_connection() {
+    let (_dir, server, mut raw) = login();
+    raw.send_all(&[query(COPY), copy_data("1\n"), query("SELECT 1")]);
+    let messages = raw.until(b'E');
+    assert_eq!(shown(&messages), "G E(08P01)");
+    assert_eq!(messages[1].field(b'V').unwrap(), "FATAL");
+    assert!(raw.is_closed());
+    assert_eq!(count(&mut Raw::login(&server)), "0");
+}
+
+#[test]
+fn a_client_that_vanishes_leaves_nothing_behind() {
+    let (_dir, server, mut raw) = login();
+    raw.send_all(&[query(COPY), copy_data("1\n")]);
+    assert_eq!(shown(&raw.until(b'G')), "G");
+    raw.cut();
+    let mut other = Raw::login(&server);
+    // Waits for the lock of the copy, if it were still there.
+    assert_eq!(other.query("TRUNCATE t"), "C(TRUNCATE TABLE) Z(I)");
+    assert_eq!(count(&mut other), "0");
+}
+
+#[test]
+fn a_copy_that_waits_for_data_can_be_cancelled() {
+    let (_dir, server, mut raw) = login();
+    raw.send_all(&[query(COPY), copy_data("1\n")]);
+    assert_eq!(shown(&raw.until(b'G')), "G");
+    cancel(server.client, raw.key.0, &raw.key.1);
+    assert_eq!(shown(&raw.until_ready()), "E(57014) Z(I)");
+    assert_eq!(count(&mut raw), "0");
+}
+
+#[test]
+fn statements_around_a_copy_belong_to_its_string() {
+    let (_dir, _server, mut raw) = login();
+    let string = format!("INSERT INTO t VALUES (1); {COPY}; INSERT INTO t VALUES (3)");
+    let answer = raw.ask(&[query(&string), copy_data("2\n"), copy_done()]);
+    assert_eq!(answer, "C(INSERT 0 1) G C(COPY 1) C(INSERT 0 1) Z(I)");
+    assert_eq!(count(&mut raw), "3");
+    let answer = raw.ask(&[query(&string), copy_fail("no")]);
+    assert_eq!(answer, "C(INSERT 0 1) G E(57014) Z(I)");
+    assert_eq!(count(&mut raw), "3");
+}
+
+#[test]
+fn rows_go_out_one_message_each() {
+    let (_dir, _server, mut raw) = login();
+    raw.query("INSERT INTO t VALUES (1), (2)");
+    raw.send(&query("COPY t TO STDOUT"));
+    let messages = raw.until_ready();
+    assert_eq!(shown(&messages), "H d d c C(COPY 2) Z(I)");
+    assert_eq!(messages[0].body, [0, 0, 1, 0, 0]);
+    assert_eq!(
+        [&messages[1].body[..], &messages[2].body].concat(),
+        b"1\n2\n"
+    );
+}

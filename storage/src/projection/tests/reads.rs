@@ -199,9 +199,9 @@ fn many_keys_are_read_at_once_in_the_order_they_are_asked_for() {
 fn sizes_and_statistics_follow_the_data() {
     let (_dir, projection) = fresh();
     let mut log = Log::default();
-    let noise = |n: u32| (0..50).map(|at| (n.wrapping_mul(2_654_435_761) >> (at % 24)) as u8);
+    let noise = |n: u32| (0..50).map(move |at| (n.wrapping_mul(2_654_435_761) >> (at % 24)) as u8);
     let changes = (0..5_000)
-        .map(|n| insert(n.to_be_bytes(), noise(n).collect::<Vec<_>>()))
+        .map(|n: u32| insert(n.to_be_bytes(), noise(n).collect::<Vec<_>>()))
         .collect();
     projection.apply(&log.one(ALICE, rows(changes))).unwrap();
     projection.publish().unwrap();

@@ -3,6 +3,9 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod array_in;
+pub mod arrow_build;
+pub mod arrow_map;
+pub mod arrow_read;
 pub mod calendar;
 pub mod cell;
 mod datetime_fields;

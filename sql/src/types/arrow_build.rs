@@ -1,0 +1,421 @@
+//! Stored rows into Arrow columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Decimal256Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
+    IntervalMonthDayNanoBuilder, ListArray, NullArray, StringViewBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder, UInt32Builder,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, i256};
+
+use crate::error::{SqlError, SqlResult, state};
+use crate::types::arrow_map::{
+    arrow_type, date_to_arrow, interval_to_arrow, list_item, timestamp_to_arrow,
+};
+use crate::types::cell;
+use crate::types::datum::Datum;
+use crate::types::numeric::Numeric;
+use crate::types::pg_type::PgType;
+use crate::types::row::RowView;
+use crate::types::text_out::write_uuid;
+
+/// Rows of a batch.
+pub const BATCH_ROWS: usize = 8192;
+
+/// Builds the Arrow array of one column, value by value.
+#[derive(Debug)]
+pub struct ColumnAppender {
+    ty: PgType,
+    builder: Builder,
+}
+
+#[derive(Debug)]
+enum Builder {
+    Bool(BooleanBuilder),
+    Int16(Int16Builder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Oid(UInt32Builder),
+    Float32(Float32Builder),
+    Float64(Float64Builder),
+    Decimal128(Decimal128Builder, u16),
+    Decimal256(Decimal256Builder, u16),
+    Text(StringViewBuilder),
+    Uuid(StringViewBuilder),
+    Binary(BinaryViewBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Interval(IntervalMonthDayNanoBuilder),
+    List(Box<ListAppender>),
+    Null(usize),
+}
+
+#[derive(Debug)]
+struct ListAppender {
+    element: PgType,
+    values: ColumnAppender,
+    offsets: Vec<i32>,
+    /// Whether each list is there.
+    valid: Vec<bool>,
+}
+
+impl ColumnAppender {
+    /// A builder for a column of this type, with room for `capacity` values.
+    pub fn new(ty: PgType, capacity: usize) -> ColumnAppender {
+        let builder = match (ty, arrow_type(ty)) {
+            (_, DataType::Boolean) => Builder::Bool(BooleanBuilder::with_capacity(capacity)),
+            (_, DataType::Int16) => Builder::Int16(Int16Builder::with_capacity(capacity)),
+            (_, DataType::Int32) => Builder::Int32(Int32Builder::with_capacity(capacity)),
+            (_, DataType::Int64) => Builder::Int64(Int64Builder::with_capacity(capacity)),
+            (_, DataType::UInt32) => Builder::Oid(UInt32Builder::with_capacity(capacity)),
+            (_, DataType::Float32) => Builder::Float32(Float32Builder::with_capacity(capacity)),
+            (_, DataType::Float64) => Builder::Float64(Float64Builder::with_capacity(capacity)),
+            (_, DataType::Decimal128(p, s)) => Builder::Decimal128(
+                Decimal128Builder::with_capacity(capacity)
+                    .with_data_type(DataType::Decimal128(p, s)),
+                u16::try_from(s).unwrap_or(0),
+            ),
+            (_, DataType::Decimal256(p, s)) => Builder::Decimal256(
+                Decimal256Builder::with_capacity(capacity)
+                    .with_data_type(DataType::Decimal256(p, s)),
+                u16::try_from(s).unwrap_or(0),
+            ),
+            (PgType::Uuid, _) => Builder::Uuid(StringViewBuilder::with_capacity(capacity)),
+            (_, DataType::BinaryView) => {
+                Builder::Binary(BinaryViewBuilder::with_capacity(capacity))
+            }
+            (_, DataType::Date32) => Builder::Date(Date32Builder::with_capacity(capacity)),
+            (_, DataType::Time64(_)) => {
+                Builder::Time(Time64MicrosecondBuilder::with_capacity(capacity))
+            }
+            (_, data_type @ DataType::Timestamp(..)) => Builder::Timestamp(
+                TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(data_type),
+            ),
+            (_, DataType::Interval(_)) => {
+                Builder::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity))
+            }
+            (_, DataType::Null) => Builder::Null(0),
+            _ => match ty.element() {
+                Some(element) => Builder::List(Box::new(ListAppender::new(element, capacity))),
+                None => Builder::Text(StringViewBuilder::with_capacity(capacity)),
+            },
+        };
+        ColumnAppender { ty, builder }
+    }
+
+    /// The type of the column.
+    pub fn pg_type(&self) -> PgType {
+        self.ty
+    }
+
+    /// Appends column `index` of a stored row.
+    #[inline]
+    pub fn append(&mut self, row: &RowView<'_>, index: usize) -> SqlResult<()> {
+        match row.cell(index)? {
+            Some(bytes) => self.append_cell(bytes),
+            None => {
+                self.append_null();
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends a value in its stored form (see [`crate::types::cell`]).
+    pub fn append_cell(&mut self, bytes: &[u8]) -> SqlResult<()> {
+        match &mut self.builder {
+            Builder::Bool(b) => b.append_value(cell::boolean(bytes)?),
+            Builder::Int16(b) => b.append_value(i16::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Int32(b) => b.append_value(i32::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Int64(b) => b.append_value(i64::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Oid(b) => b.append_value(u32::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Float32(b) => b.append_value(f32::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Float64(b) => b.append_value(f64::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Text(b) => b
+                .try_append_value(cell::text(bytes)?)
+                .map_err(|error| too_big(&error))?,
+            Builder::Binary(b) => b.try_append_value(bytes).map_err(|error| too_big(&error))?,
+            Builder::Date(b) => {
+                b.append_value(date_to_arrow(i32::from_le_bytes(cell::fixed(bytes)?))?);
+            }
+            Builder::Time(b) => b.append_value(i64::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Timestamp(b) => {
+                b.append_value(timestamp_to_arrow(i64::from_le_bytes(cell::fixed(bytes)?))?);
+            }
+            _ => return self.append_datum(&cell::decode(self.ty, bytes)?),
+        }
+        Ok(())
+    }
+
+    /// Appends a value. It must have the column's type; XX000 otherwise.
+    pub fn append_datum(&mut self, value: &Datum) -> SqlResult<()> {
+        match (&mut self.builder, value) {
+            (_, Datum::Null) => self.append_null(),
+            (Builder::Bool(b), Datum::Bool(v)) => b.append_value(*v),
+            (Builder::Int16(b), Datum::Int2(v)) => b.append_value(*v),
+            (Builder::Int32(b), Datum::Int4(v)) => b.append_value(*v),
+            (Builder::Int64(b), Datum::Int8(v)) => b.append_value(*v),
+            (Builder::Oid(b), Datum::Oid(v)) => b.append_value(*v),
+            (Builder::Float32(b), Datum::Float4(v)) => b.append_value(*v),
+            (Builder::Float64(b), Datum::Float8(v)) => b.append_value(*v),
+            (Builder::Decimal128(b, scale), Datum::Numeric(v)) => {
+                b.append_value(decimal128(v, *scale)?);
+            }
+            (Builder::Decimal256(b, scale), Datum::Numeric(v)) => {
+                b.append_value(decimal256(v, *scale)?);
+            }
+            (Builder::Uuid(b), Datum::Uuid(v)) => {
+                let mut text = Vec::with_capacity(36);
+                write_uuid(v, &mut text);
+                b.append_value(cell::text(&text)?);
+            }
+            (Builder::Text(b), value) if value.as_str().is_some() => b
+                .try_append_value(value.as_str().unwrap_or_default())
+                .map_err(|error| too_big(&error))?,
+            (Builder::Binary(b), Datum::Bytea(v)) => {
+                b.try_append_value(v).map_err(|error| too_big(&error))?;
+            }
+            (Builder::Date(b), Datum::Date(v)) => b.append_value(date_to_arrow(*v)?),
+            (Builder::Time(b), Datum::Time(v)) => b.append_value(*v),
+            (Builder::Timestamp(b), Datum::Timestamp(v) | Datum::Timestamptz(v)) => {
+                b.append_value(timestamp_to_arrow(*v)?);
+            }
+            (Builder::Interval(b), Datum::Interval(v)) => b.append_value(interval_to_arrow(*v)?),
+            (Builder::List(b), Datum::Array(v)) => b.append(&v.values)?,
+            (_, value) => {
+                return Err(SqlError::internal(format!(
+                    "value of type {:?} in a column of type {}",
+                    value.natural_type(),
+                    self.ty.sql_name()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends NULL.
+    pub fn append_null(&mut self) {
+        match &mut self.builder {
+            Builder::Bool(b) => b.append_null(),
+            Builder::Int16(b) => b.append_null(),
+            Builder::Int32(b) => b.append_null(),
+            Builder::Int64(b) => b.append_null(),
+            Builder::Oid(b) => b.append_null(),
+            Builder::Float32(b) => b.append_null(),
+            Builder::Float64(b) => b.append_null(),
+            Builder::Decimal128(b, _) => b.append_null(),
+            Builder::Decimal256(b, _) => b.append_null(),
+            Builder::Text(b) | Builder::Uuid(b) => b.append_null(),
+            Builder::Binary(b) => b.append_null(),
+            Builder::Date(b) => b.append_null(),
+            Builder::Time(b) => b.append_null(),
+            Builder::Timestamp(b) => b.append_null(),
+            Builder::Interval(b) => b.append_null(),
+            Builder::List(b) => b.append_null(),
+            Builder::Null(count) => *count += 1,
+        }
+    }
+
+    /// The array of everything appended; the builder is empty afterwards.
+    pub fn finish(&mut self) -> ArrayRef {
+        match &mut self.builder {
+            Builder::Bool(b) => Arc::new(b.finish()),
+            Builder::Int16(b) => Arc::new(b.finish()),
+            Builder::Int32(b) => Arc::new(b.finish()),
+            Builder::Int64(b) => Arc::new(b.finish()),
+            Builder::Oid(b) => Arc::new(b.finish()),
+            Builder::Float32(b) => Arc::new(b.finish()),
+            Builder::Float64(b) => Arc::new(b.finish()),
+            Builder::Decimal128(b, _) => Arc::new(b.finish()),
+            Builder::Decimal256(b, _) => Arc::new(b.finish()),
+            Builder::Text(b) | Builder::Uuid(b) => Arc::new(b.finish()),
+            Builder::Binary(b) => Arc::new(b.finish()),
+            Builder::Date(b) => Arc::new(b.finish()),
+            Builder::Time(b) => Arc::new(b.finish()),
+            Builder::Timestamp(b) => Arc::new(b.finish()),
+            Builder::Interval(b) => Arc::new(b.finish()),
+            Builder::List(b) => b.finish(),
+            Builder::Null(count) => Arc::new(NullArray::new(std::mem::take(count))),
+        }
+    }
+}
+
+impl ListAppender {
+    fn new(element: PgType, capacity: usize) -> ListAppender {
+        ListAppender {
+            element,
+            values: ColumnAppender::new(element, capacity),
+            offsets: vec![0],
+            valid: Vec::with_capacity(capacity),
+        }
+    }
+
+    fn append(&mut self, values: &[Datum]) -> SqlResult<()> {
+        let last = self.offsets.last().copied().unwrap_or(0);
+        let end = i32::try_from(values.len())
+            .ok()
+            .and_then(|count| last.checked_add(count))
+            .ok_or_else(|| {
+                SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, "too many array elements")
+            })?;
+        for value in values {
+            self.values.append_datum(value)?;
+        }
+        self.offsets.push(end);
+        self.valid.push(true);
+        Ok(())
+    }
+
+    fn append_null(&mut self) {
+        self.offsets.push(self.offsets.last().copied().unwrap_or(0));
+        self.valid.push(false);
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        let valid = std::mem::take(&mut self.valid);
+        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
+        Arc::new(ListArray::new(
+            list_item(self.element),
+            OffsetBuffer::new(offsets.into()),
+            self.values.finish(),
+            nulls,
+        ))
+    }
+}
+
+/// The unscaled value of a decimal column. 22003 when it does not fit.
+fn decimal128(value: &Numeric, scale: u16) -> SqlResult<i128> {
+    value
+        .rescale(scale)
+        .as_i128()
+        .map(|(unscaled, _)| unscaled)
+        .filter(|unscaled| unscaled.unsigned_abs() < 10u128.pow(38))
+        .ok_or_else(overflow)
+}
+
+fn decimal256(value: &Numeric, scale: u16) -> SqlResult<i256> {
+    let rescaled = value.rescale(scale);
+    if rescaled.digit_count() > 76 {
+        return Err(overflow());
+    }
+    let bytes = rescaled
+        .unscaled()
+        .ok_or_else(overflow)?
+        .to_signed_bytes_le();
+    let fill = if value.is_negative() { 255 } else { 0 };
+    let mut padded = [fill; 32];
+    for (to, from) in padded.iter_mut().zip(bytes) {
+        *to = from;
+    }
+    Ok(i256::from_le_bytes(padded))
+}
+
+#[cold]
+fn overflow() -> SqlError {
+    SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow")
+}
+
+#[cold]
+fn too_big(error: &arrow::error::ArrowError) -> SqlError {
+    SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, "batch is too big")
+        .with_internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use crate::types::arbitrary::{identical, nullable, pg_type};
+    use crate::types::arrow_map::{arrow_field, pg_type_of_field};
+    use crate::types::arrow_read::{datum_at, datums};
+    use crate::types::row::RowLayout;
+    use arrow::array::Array;
+    use proptest::prelude::*;
+
+    /// What Arrow cannot hold: intervals of more than 292 years of time,
+    /// timestamps at the end of the range, numbers without a fixed scale.
+    fn holds(value: &Datum) -> bool {
+        match value {
+            Datum::Interval(v) => v.micros.checked_mul(1000).is_some(),
+            Datum::Timestamp(v) | Datum::Timestamptz(v) => timestamp_to_arrow(*v).is_ok(),
+            Datum::Array(a) => a.values.iter().all(holds),
+            _ => true,
+        }
+    }
+
+    fn arrow_value() -> BoxedStrategy<(PgType, Vec<Datum>)> {
+        pg_type()
+            .prop_filter("no bare numeric", |ty| {
+                ty.element().unwrap_or(*ty) != PgType::Numeric(None)
+            })
+            .prop_flat_map(|ty| {
+                (
+                    Just(ty),
+                    prop::collection::vec(nullable(ty).prop_filter("fits", holds), 1..6),
+                )
+            })
+            .boxed()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn arrays_round_trip((ty, values) in arrow_value()) {
+            let layout = RowLayout::new(&[ty]).unwrap();
+            let mut stored = ColumnAppender::new(ty, 4);
+            let mut direct = ColumnAppender::new(ty, 4);
+            for value in &values {
+                let row = layout.encode(std::slice::from_ref(value)).unwrap();
+                stored.append(&layout.view(&row).unwrap(), 0).unwrap();
+                direct.append_datum(value).unwrap();
+            }
+            let (stored, direct) = (stored.finish(), direct.finish());
+            prop_assert_eq!(&stored, &direct);
+            prop_assert_eq!(stored.data_type(), &arrow_type(ty));
+            let back = datums(&stored, ty).unwrap();
+            prop_assert_eq!(back.len(), values.len());
+            for (row, (a, b)) in back.iter().zip(&values).enumerate() {
+                prop_assert!(identical(a, b), "{:?} {:?}", a, b);
+                prop_assert!(identical(&datum_at(&stored, row, ty).unwrap(), b));
+            }
+        }
+
+        #[test]
+        fn fields_remember_their_type(ty in pg_type()) {
+            prop_assert_eq!(pg_type_of_field(&arrow_field("x", ty, true)), ty);
+        }
+    }
+
+    #[test]
+    fn epochs_differ_by_thirty_years() {
+        let mut dates = ColumnAppender::new(PgType::Date, 3);
+        for days in [0, i32::MAX, i32::MIN] {
+            dates.append_datum(&Datum::Date(days)).unwrap();
+        }
+        let array = dates.finish();
+        let expected = arrow::array::Date32Array::from(vec![10_957, i32::MAX, i32::MIN]);
+        assert_eq!(array.as_ref(), &expected as &dyn Array);
+        let mut times = ColumnAppender::new(PgType::Timestamptz, 1);
+        times.append_datum(&Datum::Timestamptz(1)).unwrap();
+        let expected = arrow::array::TimestampMicrosecondArray::from(vec![946_684_800_000_001])
+            .with_timezone("UTC");
+        assert_eq!(times.finish().as_ref(), &expected as &dyn Array);
+    }
+
+    #[test]
+    fn a_wrong_value_is_an_error_and_other_arrow_types_are_cast() {
+        let mut ints = ColumnAppender::new(PgType::Int4, 1);
+        assert!(ints.append_datum(&Datum::Int8(1)).unwrap_err().is("XX000"));
+        let wide: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![5, 1 << 40]));
+        assert_eq!(datum_at(&wide, 0, PgType::Int4).unwrap(), Datum::Int4(5));
+        assert!(datum_at(&wide, 1, PgType::Int4).unwrap_err().is("22003"));
+        let text: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["x"]));
+        assert_eq!(datum_at(&text, 0, PgType::Text).unwrap(), Datum::text("x"));
+        assert!(datum_at(&text, 1, PgType::Text).is_err());
+    }
+}

@@ -1,0 +1,260 @@
+//! PostgreSQL types as Arrow types and back.
+//!
+//! Arrow counts time from 1970, PostgreSQL from 2000; the infinite dates and
+//! timestamps keep their extreme values on both sides. A field remembers its
+//! PostgreSQL type in metadata, because several share an Arrow type.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
+
+use crate::error::{SqlError, SqlResult, state};
+use crate::types::calendar::{UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS};
+use crate::types::interval::Interval;
+use crate::types::oid;
+use crate::types::pg_type::PgType;
+
+/// Metadata key of a field: the type's OID and modifier, as "1043:14".
+pub const PG_TYPE_KEY: &str = "pg.type";
+
+/// Digits of a `numeric` without a declared precision, where Arrow must have
+/// some. Values keep up to this many digits after the point.
+pub const BARE_NUMERIC_SCALE: i8 = 16;
+
+/// The Arrow type columns of `ty` have.
+pub fn arrow_type(ty: PgType) -> DataType {
+    match ty {
+        PgType::Bool => DataType::Boolean,
+        PgType::Int2 => DataType::Int16,
+        PgType::Int4 => DataType::Int32,
+        PgType::Int8 => DataType::Int64,
+        PgType::Oid => DataType::UInt32,
+        PgType::Float4 => DataType::Float32,
+        PgType::Float8 => DataType::Float64,
+        PgType::Numeric(Some((p, s))) if p <= 38 => DataType::Decimal128(p, s),
+        PgType::Numeric(Some((p, s))) => DataType::Decimal256(p, s),
+        PgType::Numeric(None) => DataType::Decimal128(38, BARE_NUMERIC_SCALE),
+        PgType::Bytea => DataType::BinaryView,
+        PgType::Date => DataType::Date32,
+        PgType::Time => DataType::Time64(TimeUnit::Microsecond),
+        PgType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+        PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
+        PgType::Void => DataType::Null,
+        PgType::Array(element) => list_of(*element),
+        PgType::Int2Vector => list_of(PgType::Int2),
+        PgType::OidVector => list_of(PgType::Oid),
+        PgType::Text
+        | PgType::Varchar(_)
+        | PgType::Char(_)
+        | PgType::Name
+        | PgType::InternalChar
+        | PgType::Unknown
+        | PgType::Json
+        | PgType::Jsonb
+        | PgType::Uuid => DataType::Utf8View,
+    }
+}
+
+/// The field inside a list carries no metadata: metadata there would make two
+/// list types unequal.
+fn list_of(element: PgType) -> DataType {
+    DataType::List(list_item(element))
+}
+
+/// The item field of lists of `element`.
+pub(crate) fn list_item(element: PgType) -> Arc<Field> {
+    Arc::new(Field::new_list_field(arrow_type(element), true))
+}
+
+/// A field of this type; its metadata says which PostgreSQL type it is.
+pub fn arrow_field(name: impl Into<String>, ty: PgType, nullable: bool) -> Field {
+    Field::new(name, arrow_type(ty), nullable).with_metadata(type_metadata(ty))
+}
+
+/// The metadata of a field of this type.
+pub fn type_metadata(ty: PgType) -> HashMap<String, String> {
+    HashMap::from([(
+        PG_TYPE_KEY.to_owned(),
+        format!("{}:{}", ty.oid(), ty.typmod()),
+    )])
+}
+
+/// The PostgreSQL type of a field: from its metadata, if the field still has
+/// an Arrow type that goes with it, else from the Arrow type.
+pub fn pg_type_of_field(field: &Field) -> PgType {
+    field
+        .metadata()
+        .get(PG_TYPE_KEY)
+        .and_then(|text| parse_metadata(text))
+        .filter(|ty| agrees(*ty, field.data_type()))
+        .unwrap_or_else(|| pg_type_of(field.data_type()))
+}
+
+fn parse_metadata(text: &str) -> Option<PgType> {
+    let (oid, typmod) = text.split_once(':')?;
+    PgType::from_oid(oid.parse().ok()?, typmod.parse().ok()?)
+}
+
+/// Whether an expression that kept the metadata also kept the kind of value.
+fn agrees(ty: PgType, data_type: &DataType) -> bool {
+    match (ty, data_type) {
+        (_, DataType::Null) => true,
+        (PgType::Numeric(_), DataType::Decimal128(..) | DataType::Decimal256(..)) => true,
+        (_, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+            arrow_type(ty) == DataType::Utf8View
+        }
+        (PgType::Bytea, DataType::Binary | DataType::LargeBinary) => true,
+        (PgType::Timestamp, DataType::Timestamp(_, None)) => true,
+        (PgType::Timestamptz, DataType::Timestamp(_, Some(_))) => true,
+        (_, DataType::Dictionary(_, value)) => agrees(ty, value),
+        (ty, DataType::List(item) | DataType::LargeList(item)) => ty
+            .element()
+            .is_some_and(|element| agrees(element, item.data_type())),
+        (ty, data_type) => arrow_type(ty) == *data_type,
+    }
+}
+
+/// The PostgreSQL type whose values an Arrow type holds best.
+pub fn pg_type_of(data_type: &DataType) -> PgType {
+    match data_type {
+        DataType::Null => PgType::Text,
+        DataType::Boolean => PgType::Bool,
+        DataType::Int8 | DataType::UInt8 | DataType::Int16 => PgType::Int2,
+        DataType::UInt16 | DataType::Int32 => PgType::Int4,
+        DataType::UInt32 | DataType::Int64 => PgType::Int8,
+        DataType::UInt64 => PgType::Int8,
+        DataType::Float16 | DataType::Float32 => PgType::Float4,
+        DataType::Float64 => PgType::Float8,
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => PgType::Numeric(None),
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => PgType::Bytea,
+        DataType::Date32 | DataType::Date64 => PgType::Date,
+        DataType::Time32(_) | DataType::Time64(_) => PgType::Time,
+        DataType::Timestamp(_, None) => PgType::Timestamp,
+        DataType::Timestamp(_, Some(_)) => PgType::Timestamptz,
+        DataType::Interval(_) | DataType::Duration(_) => PgType::Interval,
+        DataType::Dictionary(_, value) => pg_type_of(value),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => {
+            PgType::array_of(pg_type_of(item.data_type())).unwrap_or(PgType::Text)
+        }
+        _ => PgType::Text,
+    }
+}
+
+/// The array with the Arrow type that [`arrow_type`] gives for `ty`, so that
+/// readers need to know one type each. Decimals keep their own scale. 22003
+/// when a value does not fit.
+pub fn canonical(array: &ArrayRef, ty: PgType) -> SqlResult<ArrayRef> {
+    let wanted = arrow_type(ty);
+    let fits = match (ty, array.data_type()) {
+        (PgType::Numeric(_), DataType::Decimal128(_, s) | DataType::Decimal256(_, s)) => *s >= 0,
+        (PgType::Timestamptz, DataType::Timestamp(TimeUnit::Microsecond, Some(_))) => true,
+        (_, own) => *own == wanted,
+    };
+    if fits {
+        return Ok(Arc::clone(array));
+    }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, &wanted, &options).map_err(|error| {
+        SqlError::new(
+            state::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("{} out of range", ty.base_name()),
+        )
+        .with_internal(error.to_string())
+    })
+}
+
+/// Days since 1970, from days since 2000.
+#[inline]
+pub fn date_to_arrow(days: i32) -> SqlResult<i32> {
+    if days == i32::MAX || days == i32::MIN {
+        return Ok(days);
+    }
+    days.checked_add(UNIX_EPOCH_DAYS)
+        .ok_or_else(|| out_of_range("date"))
+}
+
+/// Days since 2000, from days since 1970.
+#[inline]
+pub fn date_from_arrow(days: i32) -> SqlResult<i32> {
+    if days == i32::MAX || days == i32::MIN {
+        return Ok(days);
+    }
+    days.checked_sub(UNIX_EPOCH_DAYS)
+        .ok_or_else(|| out_of_range("date"))
+}
+
+/// Microseconds since 1970, from microseconds since 2000.
+#[inline]
+pub fn timestamp_to_arrow(micros: i64) -> SqlResult<i64> {
+    if micros == i64::MAX || micros == i64::MIN {
+        return Ok(micros);
+    }
+    micros
+        .checked_add(UNIX_EPOCH_MICROS)
+        .ok_or_else(|| out_of_range("timestamp"))
+}
+
+/// Microseconds since 2000, from microseconds since 1970.
+#[inline]
+pub fn timestamp_from_arrow(micros: i64) -> SqlResult<i64> {
+    if micros == i64::MAX || micros == i64::MIN {
+        return Ok(micros);
+    }
+    micros
+        .checked_sub(UNIX_EPOCH_MICROS)
+        .ok_or_else(|| out_of_range("timestamp"))
+}
+
+/// Months, days and nanoseconds. 22008 when the time part is longer than 292
+/// years, which nanoseconds do not hold.
+pub fn interval_to_arrow(interval: Interval) -> SqlResult<arrow::datatypes::IntervalMonthDayNano> {
+    let nanos = interval
+        .micros
+        .checked_mul(1000)
+        .ok_or_else(|| out_of_range("interval"))?;
+    Ok(arrow::datatypes::IntervalMonthDayNano::new(
+        interval.months,
+        interval.days,
+        nanos,
+    ))
+}
+
+/// An interval; nanoseconds below a microsecond are cut off.
+pub fn interval_from_arrow(value: arrow::datatypes::IntervalMonthDayNano) -> Interval {
+    Interval {
+        months: value.months,
+        days: value.days,
+        micros: value.nanoseconds / 1000,
+    }
+}
+
+#[cold]
+fn out_of_range(what: &str) -> SqlError {
+    SqlError::new(
+        state::DATETIME_VALUE_OUT_OF_RANGE,
+        format!("{what} out of range"),
+    )
+}
+
+/// Whether `oid` is a type whose values are text in Arrow but not in
+/// PostgreSQL (uuid, json, jsonb): comparing them with text needs a cast.
+pub fn is_text_in_arrow_only(oid: u32) -> bool {
+    matches!(oid, oid::UUID | oid::JSON | oid::JSONB)
+}

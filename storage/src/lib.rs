@@ -14,34 +14,58 @@
 //! | [`crypto`] | keys, the key hierarchy, sealing and opening of events |
 //! | [`txn`] | what the plaintext of a transaction says |
 //! | [`projection`] | the current state, derived from the log, in RocksDB |
+//! | [`disk`], [`segment`], [`superblock`] | files of the log, and the medium below them |
+//! | [`log`] | reading, writing and recovering the log |
+//! | [`commit`], [`node`], [`apply`] | from a sealed transaction to a visible one |
+//! | [`store`] | a data directory, open |
 
+pub mod apply;
 pub mod block;
 pub mod chain;
+pub mod commit;
 pub mod crypto;
+pub mod disk;
 pub mod env;
 pub mod error;
 pub mod event;
 mod fields;
 pub mod ids;
+pub mod log;
 pub mod merkle;
+pub mod metrics;
+pub mod node;
 pub mod projection;
+pub mod segment;
+pub mod store;
+pub mod superblock;
 pub mod txn;
+
+#[cfg(test)]
+mod testing;
 
 #[doc(hidden)]
 pub mod fuzz_entry;
 
 pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
+pub use apply::ApplySink;
 pub use chain::{ChainHead, TenantHead};
+pub use commit::{CommitLog, Committed, OnCommit, SealedTransaction};
 pub use crypto::{
     EnvKeyProvider, FileKeyProvider, Key, KeyProvider, KeyRecord, Keyring, Opener, Sealer,
 };
+pub use disk::{Disk, DiskFile, FsDisk};
+#[doc(hidden)]
+pub use disk::{Fault, MemDisk};
 pub use env::{Clock, Entropy};
 pub use error::{Damage, DamageKind, FormatError, Result, StorageError};
 pub use event::{EventFlags, EventHeader, EventKind, EventRef, SealedEvent};
 pub use ids::{Hash32, KeyId, KeyPurpose, Lineage, TenantId};
 pub use merkle::Frontier;
+pub use metrics::StoreMetrics;
+pub use node::SingleNode;
 pub use projection::{
     AppliedBlock, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions, Scan, ScanOptions,
     Snapshot,
 };
+pub use store::{Progress, Store, StoreOptions, rebuild_projection};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

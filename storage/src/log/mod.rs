@@ -1,0 +1,19 @@
+//! The log on disk: reading, writing, and opening it after anything happened.
+//!
+//! **One flush, one block.** The writer writes a block's bytes and its ident
+//! entry, waits for one barrier over both, and only then writes the next block.
+//! So at most the last block of a log can be torn, and everything about opening
+//! ([`recovery`]) follows from that.
+
+mod cursor;
+pub mod recovery;
+mod reader;
+mod describe;
+mod segments;
+mod writer;
+
+pub use cursor::{Cursor, Parsed};
+pub use describe::{Evidence, describe};
+pub use reader::{Blocks, LogReader};
+pub use segments::{InlineSegments, PreparedSegment, SegmentSource, ThreadedSegments};
+pub use writer::{LogWriter, Tail};

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use kimberlite_sql::session::{Engine, EngineOptions};
+use kimberlite_sql::session::Engine;
 use kimberlite_storage::{FileKeyProvider, FsDisk, KeyProvider, Store, StoreOptions};
 
 use super::password;
 use crate::config::{Config, MasterKeySource};
 use crate::os::{SystemClock, SystemEntropy};
-use crate::server::NodeError;
+use crate::server::{NodeError, engine_options};
 use crate::{start, verifier};
 
 /// Arguments of `kimberlite init`.
@@ -145,7 +145,7 @@ fn create(
     })
     .map_err(storage)?;
     let store = Arc::new(store);
-    let engine = Engine::open(Arc::clone(&store), EngineOptions::default())?;
+    let engine = Engine::open(Arc::clone(&store), engine_options(data_dir))?;
     engine.bootstrap_role(crate::dev::SYSTEM_DATABASE, superuser, secret)?;
     drop(engine);
     store.close().map_err(storage)

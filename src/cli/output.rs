@@ -1,5 +1,6 @@
 //! How `kimberlite-cli` answers: text for people, one JSON object for programs.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -44,8 +45,6 @@ pub(super) struct Answer {
 impl Answer {
     /// Prints the answer. A closed pipe is not an error: the reader had enough.
     pub(super) fn print(&self, format: Format) -> Verdict {
-        use std::io::Write as _;
-
         let mut out = std::io::stdout().lock();
         let _ = match format {
             Format::Text => writeln!(out, "{}", self.text),

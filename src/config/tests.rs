@@ -270,3 +270,30 @@ fn an_unreadable_file_is_an_error_that_names_it() {
         .to_string();
     assert!(error.contains("/nonexistent/k.toml"), "{error}");
 }
+
+proptest::proptest! {
+    /// Whatever the file holds, the answer is a configuration or a list of
+    /// problems with lines that exist.
+    #[test]
+    fn no_text_makes_it_panic(
+        at in 0..GOOD.len(),
+        remove in 0..40usize,
+        insert in "[\\[\\]a-z_\"'=.{}\\\\0-9 \n]{0,20}",
+    ) {
+        let end = (at + remove).min(GOOD.len());
+        let text = format!("{}{insert}{}", &GOOD[..at], &GOOD[end..]);
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert!(!error.problems.is_empty());
+            let lines = text.split('\n').count();
+            for problem in &error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|l| (1..=lines).contains(&l)));
+            }
+        }
+    }
+
+    /// The same for text that is not a configuration at all.
+    #[test]
+    fn no_noise_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+    }
+}

@@ -1,5 +1,6 @@
 //! `kimberlite dev`: a node that needs nothing but a directory.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -97,20 +98,19 @@ impl Host for DevHost {
 
 /// The line with `psql` is the last: tools wait for it.
 fn print_welcome(data_dir: &std::path::Path, directory: &DevDirectory, addresses: &Addresses) {
-    println!(
-        "Kimberlite {} is ready. Data: {}  Clients: {}",
+    let text = format!(
+        "Kimberlite {} is ready. Data: {}  Clients: {}\n\
+         Metrics: http://{}/metrics  Health: http://{}/ready  Stop: Ctrl-C\n\
+         Connect: psql \"$(cat {})\"\n",
         env!("CARGO_PKG_VERSION"),
         data_dir.display(),
         addresses.client,
+        addresses.metrics,
+        addresses.health,
+        shell_quoted(&directory.url_file()),
     );
-    println!(
-        "Metrics: http://{}/metrics  Health: http://{}/ready  Stop: Ctrl-C",
-        addresses.metrics, addresses.health,
-    );
-    println!(
-        "Connect: psql \"$(cat {})\"",
-        shell_quoted(&directory.url_file())
-    );
+    // A closed standard output is no reason not to serve.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// A path as a shell word inside double quotes and `$(…)`.

@@ -91,7 +91,7 @@ impl NodeError {
                 }
                 _ => None,
             },
-            Self::Sql(error) => error.hint.clone(),
+            Self::Sql(error) => error.get_hint().map(str::to_owned),
             _ => None,
         }
     }

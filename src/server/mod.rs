@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use error::NodeError;
+pub(crate) use open::engine_options;
 
 use crate::http::{self, NodeStatus, Phase};
 use crate::listen::{AddressError, BoundAddress};

@@ -1,9 +1,10 @@
 //! Opening the store and the engine, off the threads that serve.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use kimberlite_sql::session::{Engine, EngineOptions};
-use kimberlite_storage::{FsDisk, Store, StoreOptions};
+use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
 
 use super::{NodeError, NodeOptions};
@@ -27,6 +28,7 @@ fn open_blocking(
     status: Arc<NodeStatus>,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
     let data_dir = options.data_dir.clone();
+    let spill_dir = data_dir.clone();
     let store = Store::open(StoreOptions {
         data_dir: options.data_dir,
         key_provider: options.master_key,
@@ -39,8 +41,24 @@ fn open_blocking(
     })
     .map_err(|source| NodeError::Storage { source, data_dir })?;
     let store = Arc::new(store);
-    let engine = Engine::open(Arc::clone(&store), EngineOptions::default())?;
+    let engine = Engine::open(Arc::clone(&store), engine_options(&spill_dir))?;
     Ok((store, engine))
+}
+
+/// Memory for sorts, joins and aggregates of all queries, in bytes.
+const QUERY_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+
+/// How the engine is set up: spill files under the data directory, encrypted
+/// with a key that exists only in this process.
+pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
+    let mut spill_key = [0; 32];
+    SystemEntropy.fill(&mut spill_key);
+    EngineOptions {
+        query_memory_bytes: QUERY_MEMORY_BYTES,
+        spill_dir: data_dir.join("tmp").join("spill"),
+        spill_key,
+        query_threads: std::thread::available_parallelism().map_or(2, usize::from),
+    }
 }
 
 /// After a failed write or flush nobody knows what the disk holds. Going on

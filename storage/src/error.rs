@@ -194,6 +194,9 @@ pub enum KeyError {
         /// Under which key it was sealed.
         key_id: KeyId,
     },
+    /// The body was removed from the log on purpose.
+    #[error("the body of an event of tenant {0} was redacted")]
+    Redacted(TenantId),
     /// A second, different record for a key that is already known.
     #[error("tenant {tenant} already has a different key {key_id}")]
     Conflict {

@@ -157,6 +157,19 @@ fn lengths_are_bounded_before_they_are_believed() {
 }
 
 #[test]
+fn a_block_ends_with_its_last_event() {
+    let mut built = block_of(&[b"first", b"second"]);
+    built.header.event_count = 1;
+    built.header.block_hash = built.header.compute_hash();
+    built.bytes[..BLOCK_HEADER_LEN].copy_from_slice(&built.header.encode());
+    let refused = Block::decode(&built.bytes).unwrap_err();
+    assert!(
+        matches!(refused, FormatError::Field { value: 166, .. }),
+        "{refused}"
+    );
+}
+
+#[test]
 fn unknown_versions_kinds_and_flags_are_refused() {
     let good = block_of(&[]).bytes;
     let refused = |at: usize, byte: u8| {

@@ -272,13 +272,17 @@ impl Opener {
     /// Opens an event's body; one that was never sealed is copied.
     ///
     /// # Errors
+    /// [`KeyError::Redacted`] when the body was removed,
     /// [`KeyError::DoesNotOpen`] when the body or the header changed after
     /// sealing, [`KeyError::NoTenant`] and [`KeyError::NoKey`] when the key is
-    /// not there, and the same for a redacted event.
+    /// not there.
     pub fn open(&self, header: &EventHeader, body: &[u8]) -> Result<Vec<u8>> {
         let (tenant, key_id) = (header.tenant, header.key_id);
         let does_not_open = KeyError::DoesNotOpen { tenant, key_id };
-        if header.flags.redacted() || body.len() != header.ciphertext_len as usize {
+        if header.flags.redacted() {
+            return Err(KeyError::Redacted(tenant).into());
+        }
+        if body.len() != header.ciphertext_len as usize {
             return Err(does_not_open.into());
         }
         if key_id.is_none() {

@@ -58,16 +58,17 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = EventRef::decode(&bytes);
     }
+}
 
-    #[test]
-    fn the_leaf_covers_every_bit_but_the_redaction_flag(
-        header in headers(), bit in 0..EVENT_HEADER_LEN * 8,
-    ) {
-        let bytes = header.encode();
+#[test]
+fn the_leaf_covers_every_bit_but_the_redaction_flag() {
+    let event = SealedEvent::unsealed(TenantId::SYSTEM, EventKind::Key, b"body".to_vec()).unwrap();
+    let bytes = event.place(3, 4, [5; 32]).encode();
+    for bit in 0..EVENT_HEADER_LEN * 8 {
         let mut changed = bytes;
         changed[bit / 8] ^= 1 << (bit % 8);
         let same = leaf_of(&changed) == leaf_of(&bytes);
-        prop_assert_eq!(same, bit == 2 * 8, "bit {} of byte {}", bit % 8, bit / 8);
+        assert_eq!(same, bit == 2 * 8, "bit {} of byte {}", bit % 8, bit / 8);
     }
 }
 

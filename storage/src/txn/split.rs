@@ -21,7 +21,9 @@ pub fn split(txn: Txn, part_len: usize) -> Vec<Txn> {
         streams: Vec::new(),
         ..txn
     };
-    let closing_len = closing.encoded_len();
+    // The number of parts is not known yet; it takes no more than the framing.
+    closing.part_count = 0;
+    let closing_len = closing.encoded_len() + FRAMING_LEN_MAX;
     let mut parts = Cutter {
         part_len,
         done: Vec::new(),

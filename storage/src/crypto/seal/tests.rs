@@ -178,7 +178,14 @@ fn a_changed_header_or_body_does_not_open() {
     assert!(!opens(&|header| header.salt[31] ^= 1));
     assert!(!opens(&|header| header.nonce[0] ^= 1));
     assert!(!opens(&|header| header.key_id.0 += 1));
-    assert!(!opens(&|header| header.flags = EventFlags::REDACTED));
+    let redacted = EventHeader {
+        flags: EventFlags::REDACTED,
+        ..good.clone()
+    };
+    assert_eq!(
+        refused(opener.open(&redacted, &event.body)),
+        KeyError::Redacted(tenant)
+    );
     for bit in 0..event.body.len() * 8 {
         let mut body = event.body.clone();
         body[bit / 8] ^= 1 << (bit % 8);

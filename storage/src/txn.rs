@@ -14,7 +14,7 @@
 //!
 //! A transaction too large for one event comes as `txn_part` events, whose
 //! messages carry only `streams`, and a closing `txn` event whose `part_count`
-//! says how many parts there are; [`split`] cuts it so.
+//! says how many parts there are; [`split()`] cuts it so.
 
 mod split;
 
@@ -126,7 +126,7 @@ thread_local! {
 ///
 /// # Errors
 /// [`StorageError::TooLarge`] when the message is over [`MESSAGE_LEN_MAX`]: cut
-/// it ([`split`]). Whether the result fits an event is checked at sealing.
+/// it ([`split()`]). Whether the result fits an event is checked at sealing.
 pub fn encode(txn: &Txn) -> Result<Vec<u8>> {
     let len = txn.encoded_len();
     let header_len = match u32::try_from(len) {

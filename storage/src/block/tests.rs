@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::header::CRC_AT;
 use super::*;
-use crate::chain::TenantHead;
-use crate::event::{EventKind, SealedEvent};
-use crate::ids::TenantId;
+use crate::chain::{ChainHead, TenantHead};
+use crate::event::{EVENT_HEADER_LEN, EventKind, SealedEvent};
+use crate::ids::{Lineage, TenantId};
 
 const LINEAGE: Lineage = Lineage([0x4C; 16]);
 

@@ -58,9 +58,9 @@ fuzz: setup ## every decoder under random input, bounded
 	    cd storage; \
 	    for target in $$(cargo +nightly fuzz list); do \
 	        echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-	        env -u CARGO_TARGET_DIR cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	        cargo +nightly fuzz run --sanitizer none "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	    done; \
 	else \
 	    echo "fuzz: no cargo-fuzz with a nightly compiler here: the property tests run $(FUZZ_CASES) cases each instead"; \
-	    PROPTEST_CASES=$(FUZZ_CASES) cargo test -p kimberlite-storage -p kimberlite-sql -p kimberlite -- prop; \
+	    PROPTEST_CASES=$(FUZZ_CASES) cargo test --lib -p kimberlite-storage -p kimberlite-sql -p kimberlite; \
 	fi

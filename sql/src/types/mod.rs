@@ -6,6 +6,8 @@ mod array_in;
 pub mod arrow_build;
 pub mod arrow_map;
 pub mod arrow_read;
+pub mod binary_in;
+pub mod binary_out;
 pub mod calendar;
 pub mod cell;
 mod datetime_fields;
@@ -29,7 +31,11 @@ pub mod text_out;
 #[cfg(test)]
 mod text_tests;
 mod type_name;
+mod wire_column;
+pub mod wire_encode;
 
+pub use binary_in::binary_in;
+pub use binary_out::write_binary;
 pub use calendar::TimeZone;
 pub use datum::{ArrayValue, Datum};
 pub use format::SessionFormat;
@@ -41,3 +47,4 @@ pub use pg_type::PgType;
 pub use row::{RowLayout, RowView};
 pub use text_in::text_in;
 pub use text_out::{text_out, write_text};
+pub use wire_encode::{BatchEncoder, Format, OutputColumn};

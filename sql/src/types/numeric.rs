@@ -355,3 +355,18 @@ impl From<i64> for Numeric {
         Numeric::from_i128(i128::from(value), 0)
     }
 }
+
+impl Numeric {
+    /// The value shown with `scale` digits after the point; what lies behind
+    /// them is cut off, not rounded.
+    #[must_use]
+    pub(crate) fn truncate(&self, scale: u16) -> Numeric {
+        let own = self.scale();
+        match (self.unscaled(), own.checked_sub(scale)) {
+            (Some(unscaled), Some(drop @ 1..)) => {
+                Numeric::from_bigint(unscaled / BigInt::from(10).pow(u32::from(drop)), scale)
+            }
+            _ => self.rescale(scale),
+        }
+    }
+}

@@ -10,6 +10,7 @@ pub mod binary_in;
 pub mod binary_out;
 pub mod calendar;
 pub mod cell;
+pub mod copy;
 mod datetime_fields;
 pub mod datetime_in;
 pub mod datetime_out;

@@ -187,7 +187,7 @@ pub fn write_datum(
 
 /// Appends a stored cell (see [`cell`]) in the column's format. The common
 /// types go straight from the stored bytes.
-fn write_cell(
+pub(crate) fn write_cell(
     column: OutputColumn,
     bytes: &[u8],
     format: &SessionFormat,

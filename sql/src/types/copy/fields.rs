@@ -237,10 +237,8 @@ fn resolve_text(raw: &[u8], out: &mut Vec<u8>) {
                 });
                 after
             }
-            tail => {
-                out.extend_from_slice(tail);
-                &[]
-            }
+            // A backslash at the very end stands for nothing.
+            _ => &[],
         };
     }
     out.extend_from_slice(rest);

@@ -104,7 +104,7 @@ impl LineFinder {
                 [] if !last => return Ok(Found::More),
                 [b'.'] if !last => return Ok(Found::More),
                 [b'.', b'\r'] if !last => return Ok(Found::More),
-                [b'.'] | [b'.', b'\n' | b'\r', ..] => return Ok(Found::EndMarker { length: 0 }),
+                [b'.', b'\n' | b'\r', ..] => return Ok(Found::EndMarker { length: 0 }),
                 _ => {}
             }
         }
@@ -144,9 +144,10 @@ impl LineFinder {
 
     /// The byte that counts lines inside quotes.
     fn line_byte(&self) -> u8 {
+        // Before the first ending is seen PostgreSQL counts this way, too.
         match self.ending {
-            Ending::Return => b'\r',
-            _ => b'\n',
+            Ending::Newline => b'\n',
+            _ => b'\r',
         }
     }
 
@@ -183,7 +184,7 @@ impl LineFinder {
     fn marker(&mut self, after: &[u8], last: bool) -> SqlResult<Found> {
         match after {
             [] | [b'\r'] if !last => Ok(Found::More),
-            [] | [b'\n' | b'\r', ..] => Ok(Found::EndMarker {
+            [b'\n' | b'\r', ..] => Ok(Found::EndMarker {
                 length: self.looked,
             }),
             _ => Err(SqlError::new(

@@ -6,6 +6,8 @@ mod fields;
 mod lines;
 pub mod options;
 pub mod reader;
+#[cfg(test)]
+mod tests;
 pub mod writer;
 
 pub use options::{CopyFormat, CopyKind, Header};

@@ -175,9 +175,9 @@ impl CopyReader {
                 return Ok(false);
             }
             let data = self.buffer.get(self.consumed..).unwrap_or_default();
-            let found = self.lines.find(data, self.last).inspect_err(|_| {
+            let found = self.lines.find(data, self.last).map_err(|error| {
                 self.line += 1;
-                self.row = self.consumed..self.buffer.len();
+                error.context(format!("COPY {}, line {}", self.table, self.line))
             })?;
             let (length, with_ending) = match found {
                 Found::More => return Ok(false),

@@ -160,7 +160,9 @@ fn nothing_but_the_password_is_taken_before_the_session() {
     raw.send(&startup(V3_0, &[("user", &login.user)]));
     assert_eq!(raw.read().unwrap().kind, b'R');
     raw.send(&query("SELECT 1"));
-    assert_eq!(farewell(&mut raw).field(b'C').unwrap(), "08P01");
+    let error = farewell(&mut raw);
+    assert_eq!(error.field(b'C').unwrap(), "08P01");
+    assert_eq!(error.field(b'M').unwrap(), "expected a SASL response");
 }
 
 #[test]

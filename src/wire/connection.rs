@@ -231,6 +231,10 @@ impl Connection {
         }
         backend::ready_for_query(&mut self.out, self.session.status());
         self.flush().await?;
+        if self.out.capacity() > FLUSH_AT {
+            // A large answer is behind us; a quiet connection stays small.
+            self.out = BytesMut::new();
+        }
         if *self.phase.borrow() >= Phase::Draining {
             return Err(shutting_down());
         }

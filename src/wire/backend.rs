@@ -118,21 +118,22 @@ pub(super) fn bare(out: &mut BytesMut, kind: Bare) {
 
 /// The messages without a body.
 #[derive(Debug, Clone, Copy)]
+#[repr(u8)]
 pub(super) enum Bare {
     /// BindComplete
-    BindComplete = b'2' as isize,
+    BindComplete = b'2',
     /// CloseComplete
-    CloseComplete = b'3' as isize,
+    CloseComplete = b'3',
     /// CopyDone
-    CopyDone = b'c' as isize,
+    CopyDone = b'c',
     /// EmptyQueryResponse
-    EmptyQuery = b'I' as isize,
+    EmptyQuery = b'I',
     /// NoData
-    NoData = b'n' as isize,
+    NoData = b'n',
     /// ParseComplete
-    ParseComplete = b'1' as isize,
+    ParseComplete = b'1',
     /// PortalSuspended
-    PortalSuspended = b's' as isize,
+    PortalSuspended = b's',
 }
 
 /// ParameterDescription.

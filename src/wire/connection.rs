@@ -179,7 +179,7 @@ impl Connection {
             // What is left of a COPY that failed.
             Kind::CopyData | Kind::CopyDone | Kind::CopyFail => return Ok(()),
             Kind::Password => {
-                let error = protocol("invalid frontend message type 112");
+                let error = protocol(format!("invalid frontend message type {}", kind.byte()));
                 return Err(Closing::Fatal(error.severity(Severity::Fatal)));
             }
         };

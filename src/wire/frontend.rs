@@ -7,37 +7,38 @@ use kimberlite_sql::error::{SqlError, SqlResult, state};
 
 use super::reader::{Reader, Text, protocol};
 
-/// The type byte of a message, when it is one this server knows.
+/// The type of a message, when it is one this server knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Kind {
-    /// `B`
-    Bind,
-    /// `C`
-    Close,
-    /// `d`
-    CopyData,
-    /// `c`
-    CopyDone,
-    /// `f`
-    CopyFail,
-    /// `D`
-    Describe,
-    /// `E`
-    Execute,
-    /// `H`
-    Flush,
-    /// `F`
-    FunctionCall,
-    /// `P`
-    Parse,
-    /// `p`: password, SASL and GSS responses
-    Password,
-    /// `Q`
-    Query,
-    /// `S`
-    Sync,
-    /// `X`
-    Terminate,
+    /// Give a statement its parameters.
+    Bind = b'B',
+    /// Forget a statement or a portal.
+    Close = b'C',
+    /// Data of a COPY.
+    CopyData = b'd',
+    /// The end of a COPY.
+    CopyDone = b'c',
+    /// The client gives its COPY up.
+    CopyFail = b'f',
+    /// Describe a statement or a portal.
+    Describe = b'D',
+    /// Run a portal.
+    Execute = b'E',
+    /// Send what is waiting.
+    Flush = b'H',
+    /// Call a function by number.
+    FunctionCall = b'F',
+    /// Prepare a statement.
+    Parse = b'P',
+    /// A password, or a SASL response.
+    Password = b'p',
+    /// Run a string of statements.
+    Query = b'Q',
+    /// End a series of extended messages.
+    Sync = b'S',
+    /// Goodbye.
+    Terminate = b'X',
 }
 
 /// Longest body of a message that carries no data, as PostgreSQL bounds it.
@@ -65,6 +66,11 @@ impl Kind {
             b'X' => Kind::Terminate,
             _ => return None,
         })
+    }
+
+    /// The type byte.
+    pub(super) fn byte(self) -> u8 {
+        self as u8
     }
 
     /// The longest body allowed, given the bound on messages with data.
@@ -322,6 +328,20 @@ mod tests {
         assert!(decode_target(Bytes::from_static(b"Xa\0"), "DESCRIBE").is_err());
         let (target, name) = decode_target(Bytes::from_static(b"Pa\0"), "CLOSE").unwrap();
         assert_eq!((target, name.as_str()), (Target::Portal, "a"));
+    }
+
+    #[test]
+    fn every_type_byte_is_read_as_it_is_written() {
+        let known: Vec<u8> = (0..=255)
+            .filter_map(Kind::from_byte)
+            .map(Kind::byte)
+            .collect();
+        assert_eq!(known, *b"BCDEFHPQSXcdfp");
+        assert!(
+            known
+                .iter()
+                .all(|byte| Kind::from_byte(*byte).map(Kind::byte) == Some(*byte))
+        );
     }
 
     proptest! {

@@ -237,7 +237,10 @@ async fn password_message(io: &mut Io, budget: &mut usize) -> Result<bytes::Byte
             return match frame.kind {
                 Kind::Password => Ok(frame.body),
                 Kind::Terminate => Err(Closing::Gone),
-                _ => Err(fatal(protocol("expected a SASL response"))),
+                other => Err(fatal(protocol(format!(
+                    "expected SASL response, got message type {}",
+                    other.byte()
+                )))),
             };
         }
         io.read().await?;

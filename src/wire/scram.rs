@@ -136,13 +136,25 @@ impl Exchange {
     }
 }
 
-/// The mechanism chosen must be one we offered, and -PLUS must come with a
-/// channel binding and only -PLUS may (RFC 5802, section 6).
+/// The mechanism chosen must be one we offered; -PLUS must come with a channel
+/// binding and only -PLUS may; and nobody may have hidden -PLUS from the client
+/// (RFC 5802, section 6).
 fn check_binding(scram: &ScramServerAuth, first: &SaslResponse) -> SqlResult<()> {
     if !mechanisms(scram).contains(&first.mechanism) {
         return Err(fatal(
             state::PROTOCOL_VIOLATION,
             "client selected an invalid SASL authentication mechanism",
+        ));
+    }
+    if first.data.starts_with(b"y,") && scram.supports_channel_binding() {
+        // The client can bind and was told that the server cannot.
+        return Err(fatal(
+            state::INVALID_AUTHORIZATION_SPECIFICATION,
+            "SCRAM channel binding negotiation error",
+        )
+        .detail(
+            "The client supports SCRAM channel binding but thinks the server does not. \
+             However, this server does support channel binding.",
         ));
     }
     let bound = first.data.starts_with(b"p=");

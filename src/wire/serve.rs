@@ -14,6 +14,7 @@ use super::cancel::CancelRegistry;
 use super::config::WireConfig;
 use super::connection;
 use super::io::Phase;
+use super::metrics::WireMetrics;
 use super::scram::Decoys;
 
 /// Sockets beyond the session limit that may be in the startup phase: cancel
@@ -62,7 +63,7 @@ pub async fn serve(
     let outcome = loop {
         tokio::select! {
             _ = shutdown.wait_for(|asked| *asked) => break Ok(()),
-            Some(ended) = tasks.join_next() => report(&shared, ended),
+            Some(ended) = tasks.join_next() => report(&shared.config.metrics, ended),
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => start(&mut tasks, &shared, &phase, socket, peer),
                 Err(error) => if let Err(error) = survive(error).await {
@@ -73,11 +74,17 @@ pub async fn serve(
     };
     drop(listener);
     phase.send_replace(Phase::Draining);
-    if !drain(&mut tasks, &shared, shared.config.shutdown_grace).await {
+    if !drain(
+        &mut tasks,
+        &shared.config.metrics,
+        shared.config.shutdown_grace,
+    )
+    .await
+    {
         tracing::warn!(connections = tasks.len(), "cancelling what still runs");
         phase.send_replace(Phase::Ending);
         shared.cancels.cancel_all();
-        if !drain(&mut tasks, &shared, END_GRACE).await {
+        if !drain(&mut tasks, &shared.config.metrics, END_GRACE).await {
             tracing::error!(connections = tasks.len(), "connections that would not end");
             tasks.shutdown().await;
         }
@@ -121,21 +128,59 @@ async fn survive(error: io::Error) -> io::Result<()> {
 }
 
 /// Waits for every task; false when time ran out first.
-async fn drain(tasks: &mut JoinSet<()>, shared: &Shared, limit: Duration) -> bool {
+async fn drain(tasks: &mut JoinSet<()>, metrics: &WireMetrics, limit: Duration) -> bool {
     let all = async {
         while let Some(ended) = tasks.join_next().await {
-            report(shared, ended);
+            report(metrics, ended);
         }
     };
     tokio::time::timeout(limit, all).await.is_ok()
 }
 
 /// A panic ends one connection and is written down; the others go on.
-fn report(shared: &Shared, ended: Result<(), JoinError>) {
+fn report(metrics: &WireMetrics, ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        shared.config.metrics.panicked();
+        metrics.panicked();
         tracing::error!(%error, "a connection ended by a fault of the server");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_the_others_go_on() {
+        let metrics = Arc::new(WireMetrics::default());
+        let (go, mut gone) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let counted = metrics.connected();
+        tasks.spawn(async move {
+            let _counted = counted;
+            panic!("a fault");
+        });
+        let counted = metrics.connected();
+        tasks.spawn(async move {
+            let _counted = counted;
+            gone.wait_for(|go| *go).await.unwrap();
+        });
+        report(&metrics, tasks.join_next().await.unwrap());
+        assert_eq!(metrics.panics(), 1);
+        assert_eq!(metrics.connections_active(), 1);
+        go.send_replace(true);
+        assert!(drain(&mut tasks, &metrics, Duration::from_secs(60)).await);
+        assert_eq!((metrics.panics(), metrics.connections_active()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_connections_ends_with_the_grace() {
+        let metrics = WireMetrics::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(std::future::pending());
+        assert!(!drain(&mut tasks, &metrics, Duration::ZERO).await);
+        assert_eq!(tasks.len(), 1);
     }
 }

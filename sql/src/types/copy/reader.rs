@@ -311,6 +311,11 @@ impl<'a> CopyRow<'a> {
         self.reader.columns.len()
     }
 
+    /// Whether the fields are in binary form.
+    pub fn is_binary(&self) -> bool {
+        self.reader.format.kind == CopyKind::Binary
+    }
+
     /// Whether there are no columns.
     pub fn is_empty(&self) -> bool {
         self.reader.columns.is_empty()

@@ -68,7 +68,7 @@ impl Message {
                 .map(|column| column.unwrap_or_else(|| "NULL".to_owned()))
                 .collect::<Vec<_>>()
                 .join(","),
-            _ => return char::from(self.kind).to_string(),
+            _ => char::from(self.kind).to_string(),
         }
     }
 }

@@ -70,19 +70,19 @@ pub fn compare(
         }
     }
     let hash = hash(&cells);
-    if let [line] = expectation.lines {
-        if line.contains(" values hashing to ") {
-            let count: usize = cells.iter().map(Vec::len).sum();
-            let actual = format!("{count} values hashing to {hash}");
-            let expected = line.trim().to_owned();
-            if expected == actual {
-                return Ok(hash);
-            }
-            return Err(Difference {
-                expected,
-                actual: format!("{actual}\n{}", lines(cells, expectation).join("\n")),
-            });
+    if let [line] = expectation.lines
+        && line.contains(" values hashing to ")
+    {
+        let count: usize = cells.iter().map(Vec::len).sum();
+        let actual = format!("{count} values hashing to {hash}");
+        let expected = line.trim().to_owned();
+        if expected == actual {
+            return Ok(hash);
         }
+        return Err(Difference {
+            expected,
+            actual: format!("{actual}\n{}", lines(cells, expectation).join("\n")),
+        });
     }
     let actual = lines(cells, expectation);
     let expected = expected_lines(expectation);
@@ -183,29 +183,36 @@ fn show(dialect: Dialect, kind: Option<&DefaultColumnType>, value: &Option<Strin
     }
 }
 
-/// An integer as C's `%d` would show the value: fractions are cut off, truth is 1.
+/// An integer as SQLite converts any value: truth is 1, fractions are cut off,
+/// of a text only a leading number counts.
 fn integer(value: &str) -> String {
     match value {
         "t" => return "1".to_owned(),
         "f" => return "0".to_owned(),
         _ => {}
     }
-    if value.parse::<i64>().is_ok() {
-        return value.to_owned();
+    if value.contains(['e', 'E'])
+        && let Ok(number) = value.parse::<f64>()
+        && number.is_finite()
+    {
+        return format!("{:.0}", number.trunc());
     }
-    match value.parse::<f64>() {
-        Ok(number) if number.is_finite() => match value.split_once(['.', 'e', 'E']) {
-            // Cut the text, not the float: numeric has more digits than f64.
-            Some((whole, _)) if !value.contains(['e', 'E']) => {
-                if matches!(whole, "-0" | "" | "-") {
-                    "0".to_owned()
-                } else {
-                    whole.to_owned()
-                }
-            }
-            _ => format!("{:.0}", number.trunc()),
-        },
-        _ => value.to_owned(),
+    // Cut the text, not a float: numeric has more digits than f64.
+    let (sign, digits) = match value.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", value),
+    };
+    let end = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
+    let number = digits
+        .get(..end)
+        .unwrap_or_default()
+        .trim_start_matches('0');
+    if number.is_empty() {
+        "0".to_owned()
+    } else {
+        format!("{sign}{number}")
     }
 }
 
@@ -274,11 +281,15 @@ mod tests {
     }
 
     #[test]
-    fn large_numerics_keep_their_digits_as_integers() {
+    fn integers_are_cut_out_of_anything() {
         assert_eq!(integer("12345678901234567890.99"), "12345678901234567890");
         assert_eq!(integer("1.5e3"), "1500");
         assert_eq!(integer("-7"), "-7");
-        assert_eq!(integer("abc"), "abc");
+        assert_eq!(integer("-0"), "0");
+        assert_eq!(integer("-0.99"), "0");
+        assert_eq!(integer("007"), "7");
+        assert_eq!(integer("abc"), "0");
+        assert_eq!(integer("12 mice"), "12");
     }
 
     #[test]

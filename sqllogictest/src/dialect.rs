@@ -58,12 +58,11 @@ pub fn read(path: &Path, dialect: Dialect, labels: &[String]) -> Result<Vec<SltR
 /// Lines keep their numbers.
 fn plain_conditions(text: &str, labels: &[String]) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut lines = text.lines().peekable();
     // Records are paragraphs: a condition can only stand where one begins.
     let mut at_start = true;
     let mut pending: Vec<Condition> = Vec::new();
     let mut pending_text = String::new();
-    while let Some(line) = lines.next() {
+    for line in text.lines() {
         let mut words = line.split_whitespace();
         let first = if at_start { words.next() } else { None };
         match (first, words.next()) {
@@ -126,10 +125,8 @@ mod tests {
                     loc,
                     conditions,
                     ..
-                } => {
-                    if !is_skipped(&conditions, &postgres()) {
-                        found.push((loc.line(), sql));
-                    }
+                } if !is_skipped(&conditions, &postgres()) => {
+                    found.push((loc.line(), sql));
                 }
                 Record::Halt { .. } => break,
                 _ => {}

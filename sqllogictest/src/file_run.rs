@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqllogictest::{
-    Connection, Control, DefaultColumnType, ExpectedError, QueryExpect, Record, ResultMode,
-    RetryConfig, SortMode, StatementExpect,
+    Connection, Control, DefaultColumnType, QueryExpect, Record, ResultMode, RetryConfig, SortMode,
 };
 
 use crate::compare::{Expectation, compare};
 use crate::dialect::{Dialect, SltRecord, is_skipped};
 use crate::error::Result;
+use crate::judge::{Verdict, judge_error, judge_statement, miss, unexpected};
 use crate::score::{FileScore, Miss, Reason};
 use crate::scratch::Place;
 use crate::session::{Answer, Failure, Session};
@@ -33,9 +33,6 @@ pub struct FileRun<'a> {
     /// Limit for each statement.
     pub limit: Duration,
 }
-
-/// The verdict on one record: nothing, or why it missed (without line and text).
-type Verdict = std::result::Result<(), Miss>;
 
 /// What a file changes while it runs.
 struct Running<'a> {
@@ -98,8 +95,8 @@ pub async fn run_file(
             continue;
         }
         match running.record(record).await {
-            Ok(()) => score.passed += 1,
-            Err(miss) => score.misses.push(miss.clipped()),
+            None => score.passed += 1,
+            Some(miss) => score.misses.push(miss.clipped()),
         }
         if running.lost >= LOST_MAX {
             score.given_up = Some(format!("{LOST_MAX} connections lost in a row"));
@@ -135,7 +132,7 @@ impl Running<'_> {
             } => (loc.line(), sql, retry.as_ref()),
             Record::Let { loc, sql, .. } => (loc.line(), sql, None),
             Record::System { loc, command, .. } => (loc.line(), command, None),
-            _ => return Ok(()),
+            _ => return None,
         };
         let sql = self.variables.apply(text);
         let mut verdict = self.attempt(record, &sql).await;
@@ -144,13 +141,13 @@ impl Running<'_> {
             None => (0, Duration::ZERO),
         };
         for _ in 0..attempts {
-            if verdict.is_ok() {
+            if verdict.is_none() {
                 break;
             }
             tokio::time::sleep(backoff).await;
             verdict = self.attempt(record, &sql).await;
         }
-        verdict.map_err(|miss| Miss { line, sql, ..miss })
+        verdict.map(|miss| Miss { line, sql, ..miss })
     }
 
     async fn attempt(&mut self, record: &SltRecord, sql: &str) -> Verdict {
@@ -179,7 +176,7 @@ impl Running<'_> {
                 let outcome = self.send(connection, sql).await;
                 self.bind(variables, outcome)
             }
-            _ => Err(miss(Reason::NotRun, "shell commands are not run")),
+            _ => Some(miss(Reason::NotRun, "shell commands are not run")),
         }
     }
 
@@ -239,7 +236,7 @@ impl Running<'_> {
             Ok(Answer::Rows { columns, rows }) => (columns, rows),
             // A query record may hold a statement without a result set.
             Ok(Answer::Done(_)) => (types.len(), Vec::new()),
-            Err(failure) => return Err(unexpected(failure)),
+            Err(failure) => return Some(unexpected(failure)),
         };
         let expectation = Expectation {
             dialect: self.run.dialect,
@@ -248,11 +245,16 @@ impl Running<'_> {
             layout: layout.unwrap_or(self.layout),
             lines,
         };
-        let hash = compare(&expectation, columns, &rows).map_err(|difference| Miss {
-            expected: Some(difference.expected),
-            actual: Some(difference.actual),
-            ..miss(Reason::WrongResult, "")
-        })?;
+        let hash = match compare(&expectation, columns, &rows) {
+            Ok(hash) => hash,
+            Err(difference) => {
+                return Some(Miss {
+                    expected: Some(difference.expected),
+                    actual: Some(difference.actual),
+                    ..miss(Reason::WrongResult, "")
+                });
+            }
+        };
         if let Some(label) = label {
             let first = self
                 .labelled
@@ -260,17 +262,17 @@ impl Running<'_> {
                 .or_insert_with(|| hash.clone());
             if *first != hash {
                 let message = format!("another result than an earlier query labelled {label}");
-                return Err(miss(Reason::WrongResult, &message));
+                return Some(miss(Reason::WrongResult, &message));
             }
         }
-        Ok(())
+        None
     }
 
     fn bind(&mut self, names: &[String], outcome: std::result::Result<Answer, Failure>) -> Verdict {
         let rows = match outcome {
             Ok(Answer::Rows { rows, .. }) => rows,
             Ok(Answer::Done(_)) => Vec::new(),
-            Err(failure) => return Err(unexpected(failure)),
+            Err(failure) => return Some(unexpected(failure)),
         };
         match rows.as_slice() {
             [row] if row.len() == names.len() => {
@@ -278,109 +280,13 @@ impl Running<'_> {
                     self.variables
                         .set(name, value.clone().unwrap_or_else(|| "NULL".to_owned()));
                 }
-                Ok(())
+                None
             }
-            other => Err(Miss {
+            other => Some(Miss {
                 expected: Some(format!("1 row of {} values", names.len())),
                 actual: Some(format!("{} rows", other.len())),
                 ..miss(Reason::WrongResult, "")
             }),
         }
-    }
-}
-
-fn judge_statement(
-    expected: &StatementExpect,
-    outcome: std::result::Result<Answer, Failure>,
-) -> Verdict {
-    match (expected, outcome) {
-        (StatementExpect::Error(error), outcome) => judge_error(error, outcome),
-        (_, Err(failure)) => Err(unexpected(failure)),
-        (StatementExpect::Ok, Ok(_)) => Ok(()),
-        (StatementExpect::Count(wanted), Ok(answer)) => {
-            let count = match answer {
-                Answer::Done(count) => count,
-                Answer::Rows { rows, .. } => rows.len() as u64,
-            };
-            if count == *wanted {
-                return Ok(());
-            }
-            Err(Miss {
-                expected: Some(format!("{wanted} rows")),
-                actual: Some(format!("{count} rows")),
-                ..miss(Reason::WrongResult, "")
-            })
-        }
-    }
-}
-
-fn judge_error(expected: &ExpectedError, outcome: std::result::Result<Answer, Failure>) -> Verdict {
-    match outcome {
-        Ok(_) => Err(Miss {
-            expected: Some(format!("error {expected}")),
-            ..miss(Reason::NoError, "")
-        }),
-        Err(Failure::Server { sqlstate, message })
-            if !is_internal(&sqlstate, &message)
-                && expected.is_match(&message, Some(&sqlstate)) =>
-        {
-            Ok(())
-        }
-        Err(failure) => {
-            let found = unexpected(failure);
-            Err(Miss {
-                expected: Some(format!("error {expected}")),
-                reason: match found.reason {
-                    Reason::Error => Reason::WrongError,
-                    other => other,
-                },
-                ..found
-            })
-        }
-    }
-}
-
-/// A failure where success was due.
-fn unexpected(failure: Failure) -> Miss {
-    match failure {
-        Failure::Timeout => miss(Reason::Timeout, "statement took longer than the limit"),
-        Failure::Lost(message) => miss(Reason::LostConnection, &message),
-        Failure::Server { sqlstate, message } => {
-            let reason = if is_internal(&sqlstate, &message) {
-                Reason::Internal
-            } else if ends_connection(&sqlstate) {
-                Reason::LostConnection
-            } else if sqlstate == "0A000" {
-                Reason::NotSupported
-            } else {
-                Reason::Error
-            };
-            Miss {
-                sqlstate: Some(sqlstate),
-                ..miss(reason, &message)
-            }
-        }
-    }
-}
-
-/// An error that is the server's own fault never counts as an expected one.
-fn is_internal(sqlstate: &str, message: &str) -> bool {
-    sqlstate.starts_with("XX") || message.contains("panicked")
-}
-
-/// Shut down, crashed, or a broken connection: the session is over.
-fn ends_connection(sqlstate: &str) -> bool {
-    sqlstate.starts_with("08") || matches!(sqlstate, "57P01" | "57P02" | "57P03")
-}
-
-fn miss(reason: Reason, message: &str) -> Miss {
-    Miss {
-        line: 0,
-        reason,
-        sqlstate: None,
-        message: (!message.is_empty()).then(|| message.to_owned()),
-        expected: None,
-        actual: None,
-        sql: String::new(),
     }
 }

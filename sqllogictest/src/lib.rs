@@ -14,6 +14,7 @@ pub mod compare;
 pub mod dialect;
 pub mod error;
 pub mod file_run;
+mod judge;
 pub mod resume;
 pub mod run;
 pub mod score;

@@ -202,11 +202,11 @@ async fn one_file(
                 };
                 let mut score = run_file(&run, records, &place, &progress).await;
                 bar.inc(bytes.saturating_sub(shown.into_inner()));
-                if !options.keep {
-                    if let Err(error) = scratch.drop(place).await {
-                        // Not the file's fault, but nothing may be left behind silently.
-                        score.given_up.get_or_insert_with(|| error.to_string());
-                    }
+                if !options.keep
+                    && let Err(error) = scratch.drop(place).await
+                {
+                    // Not the file's fault, but nothing may be left behind silently.
+                    score.given_up.get_or_insert_with(|| error.to_string());
                 }
                 return score;
             }

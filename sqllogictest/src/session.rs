@@ -74,7 +74,10 @@ impl Session {
             Ok(Ok(messages)) => Ok(answer(messages)),
             Ok(Err(error)) => {
                 // FATAL: the server hangs up next. Do not race with it.
-                if error.as_db_error().is_some_and(|db| db.severity() != "ERROR") {
+                if error
+                    .as_db_error()
+                    .is_some_and(|db| db.severity() != "ERROR")
+                {
                     self.driver.abort();
                     let _aborted = (&mut self.driver).await;
                 }

@@ -69,10 +69,10 @@ impl Target {
             SslMode::Prefer => DriverSslMode::Prefer,
             _ => DriverSslMode::Require,
         });
-        if config.get_password().is_none() {
-            if let Some(password) = std::env::var_os("PGPASSWORD") {
-                config.password(password.to_string_lossy().as_bytes());
-            }
+        if config.get_password().is_none()
+            && let Some(password) = std::env::var_os("PGPASSWORD")
+        {
+            config.password(password.to_string_lossy().as_bytes());
         }
         config.application_name("kimberlite-sqllogictest");
         let tls = client_config(mode, root.as_ref())?.map(MakeRustlsConnect::new);

@@ -1,5 +1,7 @@
 //! Generators of types and values for the property tests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 use proptest::prelude::*;
 
 use crate::types::datum::{ArrayValue, Datum};

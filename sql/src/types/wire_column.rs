@@ -48,9 +48,9 @@ fn special_writer(
             Ok(())
         }),
         (PgType::Bool, Text) => boolean(array.as_boolean_opt()?.clone()),
-        (PgType::Int2, Text) => primitive::<Int16Type>(array, |v, out| write_integer(v, out))?,
-        (PgType::Int4, Text) => primitive::<Int32Type>(array, |v, out| write_integer(v, out))?,
-        (PgType::Int8, Text) => primitive::<Int64Type>(array, |v, out| write_integer(v, out))?,
+        (PgType::Int2, Text) => primitive::<Int16Type>(array, write_integer)?,
+        (PgType::Int4, Text) => primitive::<Int32Type>(array, write_integer)?,
+        (PgType::Int8, Text) => primitive::<Int64Type>(array, write_integer)?,
         (PgType::Int2, Binary) => primitive::<Int16Type>(array, |v, out| out.put_i16(v))?,
         (PgType::Int4, Binary) => primitive::<Int32Type>(array, |v, out| out.put_i32(v))?,
         (PgType::Int8, Binary) => primitive::<Int64Type>(array, |v, out| out.put_i64(v))?,

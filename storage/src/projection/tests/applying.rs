@@ -308,3 +308,40 @@ fn closing_parts_takes_the_bulk_way() {
     assert!(error.contains("apply_bulk"), "{error}");
     assert_eq!(projection.applied(), None);
 }
+
+#[test]
+fn changing_many_rows_at_once_keeps_their_history() {
+    let number = |n: u32| format!("{n:03}");
+    let many = |range: std::ops::Range<u32>, value: &str| -> Vec<_> {
+        range.map(|n| update(number(n), value)).collect()
+    };
+    // Nothing, all, only the first or only the last of the keys exists already.
+    for existing in [0..0, 0..100, 0..1, 99..100, 50..51] {
+        let (_dir, projection) = fresh();
+        let mut log = Log::default();
+        let neighbours = vec![insert("!", "x"), insert("zzz", "x")];
+        projection.apply(&log.one(ALICE, rows(neighbours))).unwrap();
+        projection
+            .apply(&log.one(ALICE, rows(many(existing.clone(), "old"))))
+            .unwrap();
+        projection
+            .apply(&log.one(ALICE, rows(many(0..100, "new"))))
+            .unwrap();
+        projection.publish().unwrap();
+        for n in 0..100 {
+            assert_eq!(
+                value(&projection, &number(n)),
+                Some((csn(3, 0), "new".into()))
+            );
+            let expected = match existing.contains(&n) {
+                true => vec![(csn(2, 0), csn(3, 0), "old".into())],
+                false => vec![],
+            };
+            assert_eq!(
+                past(&projection, &number(n)),
+                expected,
+                "key {n} of {existing:?}"
+            );
+        }
+    }
+}

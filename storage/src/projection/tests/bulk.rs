@@ -233,3 +233,37 @@ fn a_load_that_cannot_read_its_parts_is_not_published_and_can_be_repeated() {
         .unwrap();
     assert_eq!(hash(&projection), middle);
 }
+
+/// Stops a load before each of the files that it ingests, as a full disk would.
+#[test]
+fn a_load_may_end_between_any_two_files() {
+    let scene = scene();
+    let [middle, _] = expected(&scene);
+    let options = ProjectionOptions {
+        bulk_chunk_bytes: 8_000,
+        ..options()
+    };
+    let mut stops = 0;
+    loop {
+        let dir = tempfile::tempdir().unwrap();
+        let projection = Projection::open(dir.path(), &key(7), &options).unwrap();
+        projection.apply(&scene.before).unwrap();
+        // A directory where the file is to be.
+        for family in ["history", "index", "catalog", "rows"] {
+            let csn = crate::projection::csn(2, 2);
+            let name = format!("{csn:016x}-{}-{family}.sst", stops + 1);
+            std::fs::create_dir(dir.path().join("ingest").join(name)).unwrap();
+        }
+        let mut parts = Parts::of(scene.parts.clone());
+        if projection.apply_bulk(&scene.block, &mut parts).is_ok() {
+            break;
+        }
+        stops += 1;
+        drop(projection);
+        let projection = Projection::open(dir.path(), &key(7), &options).unwrap();
+        assert_eq!(projection.pending_bulk(), Some((2, scene.block.hash)));
+        projection.apply_bulk(&scene.block, &mut parts).unwrap();
+        assert_eq!(hash(&projection), middle, "stopped before file {stops}");
+    }
+    assert!(stops >= 10, "{stops} files are several chunks");
+}

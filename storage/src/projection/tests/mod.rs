@@ -8,5 +8,3 @@ mod encryption;
 mod fixture;
 mod model;
 mod reads;
-#[cfg(any())]
-mod speed;

@@ -6,7 +6,7 @@ mod parts;
 mod replay;
 
 #[doc(hidden)]
-pub use memory::MemSink;
+pub use memory::{MemSink, RowKey};
 pub use open::EventOpener;
 pub use parts::LogParts;
 pub(crate) use replay::apply_block;

@@ -6,7 +6,7 @@ use crate::error::{FormatError, Result, StorageError};
 
 /// How much is read at once. Large enough that reading is as fast as the medium,
 /// small enough to stay in a core's second-level cache while it is hashed.
-pub const CHUNK_BYTES: usize = 1 << 20;
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
 
 /// A window over a file that moves forward.
 pub struct Cursor<'f> {

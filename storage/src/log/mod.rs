@@ -14,6 +14,6 @@ mod writer;
 
 pub use cursor::{Cursor, Parsed};
 pub use describe::{Evidence, describe};
-pub use reader::{Blocks, LogReader};
+pub use reader::{Blocks, LogReader, ReadBlock};
 pub use segments::{InlineSegments, PreparedSegment, SegmentSource, ThreadedSegments};
 pub use writer::{LogWriter, Tail};

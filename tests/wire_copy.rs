@@ -44,6 +44,37 @@ fn rows_come_in_however_the_data_is_cut() {
 }
 
 #[test]
+fn small_and_large_messages_keep_their_order() {
+    let (_dir, _server, mut raw) = login();
+    raw.send(&query(COPY));
+    let (mut stream, mut next) = (Vec::new(), 0);
+    for rows in [1, 1, 3, 5_000, 1, 20_000, 1, 2, 40_000, 1] {
+        let lines: String = (next..next + rows).map(|id| format!("{id}\n")).collect();
+        next += rows;
+        stream.extend(copy_data(&lines));
+    }
+    for _ in 0..20_000 {
+        stream.extend(copy_data(&format!("{next}\n")));
+        next += 1;
+    }
+    // A row across messages of both kinds.
+    stream.extend(copy_data("1"));
+    stream.extend(copy_data(&format!("23\n{}", "7\n".repeat(10_000))));
+    stream.extend(copy_done());
+    raw.send(&stream);
+    let expected = format!("G C(COPY {}) Z(I)", next + 10_001);
+    assert_eq!(shown(&raw.until_ready()), expected);
+    assert_eq!(
+        raw.query("SELECT count(*) FROM t WHERE id = 123"),
+        "T D(2) C(SELECT 1) Z(I)"
+    );
+    assert_eq!(
+        raw.query("SELECT min(id), max(id) FROM t"),
+        format!("T D(0,{}) C(SELECT 1) Z(I)", next - 1)
+    );
+}
+
+#[test]
 fn flush_and_sync_within_the_data_are_ignored() {
     let (_dir, _server, mut raw) = login();
     let answer = raw.ask(&[

@@ -1,15 +1,21 @@
 //! COPY between client and session.
 
-use bytes::{Buf, Bytes};
-use kimberlite_sql::error::Severity;
+use bytes::{Buf, Bytes, BytesMut};
+use kimberlite_sql::error::{Severity, SqlError};
 use kimberlite_sql::session::{CopyIn, CopyOut, Fill};
 
 use super::backend::{self, Bare};
-use super::connection::Connection;
+use super::connection::{Connection, shutting_down};
 use super::frontend::{self, Kind};
 use super::input::Frame;
 use super::io::{Closing, FLUSH_AT, Phase, Stop, reached};
 use super::reader::protocol;
+
+/// Messages below this size, in bytes, are handed on together: many clients
+/// send one for each row.
+const SMALL_PIECE: usize = 8 << 10;
+/// How much is gathered from them, in bytes.
+const PIECES: usize = 64 << 10;
 
 impl Connection {
     /// COPY FROM STDIN: takes data until the client ends it. The tag.
@@ -17,8 +23,26 @@ impl Connection {
         self.notices();
         backend::copy_response(&mut self.out, b'G', copy.columns(), copy.binary());
         self.flush().await?;
+        let mut pieces = BytesMut::new();
         loop {
-            let Frame { kind, body } = self.next_copy_frame().await?;
+            let next = self.io.input.next_frame(self.max_body);
+            let next = next.map_err(Closing::Fatal)?;
+            if let Some(Frame { kind, body }) = &next
+                && *kind == Kind::CopyData
+                && body.len() < SMALL_PIECE
+                && pieces.len() < PIECES
+            {
+                pieces.extend_from_slice(body);
+                continue;
+            }
+            if !pieces.is_empty() {
+                let data = copy.data(&mut self.session, pieces.split().freeze());
+                self.io.watch(&self.cancel, data).await?;
+            }
+            let Some(Frame { kind, body }) = next else {
+                self.wait_for_data().await?;
+                continue;
+            };
             match kind {
                 Kind::CopyData => {
                     let data = copy.data(&mut self.session, body);
@@ -36,31 +60,19 @@ impl Connection {
                 // A pipelining client sent them before it knew of the COPY.
                 Kind::Flush | Kind::Sync => frontend::decode_empty(body)?,
                 Kind::Terminate => return Err(Closing::Gone.into()),
-                _ => {
-                    let error = protocol("unexpected message during COPY from stdin")
-                        .severity(Severity::Fatal);
-                    return Err(Closing::Fatal(error).into());
-                }
+                other => return Err(Closing::Fatal(unexpected(other)).into()),
             }
         }
     }
 
-    /// The next message of a client in copy mode. Waiting ends with a cancel
-    /// request, with the statement's time, and with the server's grace.
-    async fn next_copy_frame(&mut self) -> Result<Frame, Stop> {
-        loop {
-            let next = self.io.input.next_frame(self.max_body);
-            if let Some(frame) = next.map_err(Closing::Fatal)? {
-                return Ok(frame);
-            }
-            tokio::select! {
-                biased;
-                read = self.io.read() => read?,
-                error = self.cancel.cancelled() => return Err(error.into()),
-                () = reached(&mut self.phase, Phase::Ending) => {
-                    return Err(super::connection::shutting_down().into());
-                }
-            }
+    /// Reads once. Waiting ends with a cancel request, with the statement's
+    /// time, and with the server's grace.
+    async fn wait_for_data(&mut self) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            read = self.io.read() => Ok(read?),
+            error = self.cancel.cancelled() => Err(error.into()),
+            () = reached(&mut self.phase, Phase::Ending) => Err(shutting_down().into()),
         }
     }
 
@@ -79,6 +91,14 @@ impl Connection {
             }
         }
     }
+}
+
+fn unexpected(kind: Kind) -> SqlError {
+    protocol(format!(
+        "unexpected message type 0x{:02X} during COPY from stdin",
+        kind.byte()
+    ))
+    .severity(Severity::Fatal)
 }
 
 /// The client's words for why it stops. It is stopping in any case, so words

@@ -18,6 +18,7 @@
 //! | [`log`] | reading, writing and recovering the log |
 //! | [`commit`], [`node`], [`apply`] | from a sealed transaction to a visible one |
 //! | [`store`] | a data directory, open |
+//! | [`verify`](mod@verify) | checking a log, stopped or running |
 
 pub mod apply;
 pub mod block;
@@ -39,6 +40,7 @@ pub mod segment;
 pub mod store;
 pub mod superblock;
 pub mod txn;
+pub mod verify;
 
 #[cfg(test)]
 mod testing;

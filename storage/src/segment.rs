@@ -73,7 +73,7 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 256 << 20;
 
 const MAGIC: [u8; 4] = *b"KSEG";
 const VERSION: u16 = 1;
-const HEADER_BYTES: usize = 92;
+pub(crate) const HEADER_BYTES: usize = 92;
 
 /// Rounds up to a multiple of [`BLOCK_ALIGN`].
 #[must_use]

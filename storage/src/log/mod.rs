@@ -14,6 +14,7 @@ mod writer;
 
 pub use cursor::{Cursor, Parsed};
 pub use describe::{Evidence, describe};
+pub(crate) use describe::next_block_after;
 pub use reader::{Blocks, LogReader, ReadBlock};
 pub use segments::{InlineSegments, PreparedSegment, SegmentSource, ThreadedSegments};
 pub use writer::{LogWriter, Tail};

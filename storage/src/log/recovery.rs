@@ -474,7 +474,7 @@ impl<'a> Walk<'a> {
 
 /// Whether a sector of the block's extent is all zero, as far as it belongs to
 /// the block.
-fn has_unwritten_sector(segment: &Segment, ident: &Ident) -> Result<bool> {
+pub(crate) fn has_unwritten_sector(segment: &Segment, ident: &Ident) -> Result<bool> {
     let extent = align(ident.len.into()) as usize;
     let mut cursor = Cursor::new(segment.file.as_ref(), &segment.name);
     let bytes = cursor.window(ident.offset, extent)?;

@@ -1,0 +1,210 @@
+//! Conversions between PostgreSQL types: of single values, and as a function
+//! over Arrow arrays.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::Result as DfResult;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::arrow_value::{array_of, datum_at, scalar_as};
+use super::error::external;
+use super::functions::format_of;
+use super::plan::field_with;
+use crate::error::{SqlError, state};
+use crate::exec::assign::assign;
+use crate::types::{Datum, PgType, SessionFormat};
+
+/// Converts a value as `CAST` does.
+///
+/// # Errors
+/// 22P02, 22003, 22007 and the like for values without a counterpart.
+pub(super) fn cast_value(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum, SqlError> {
+    match (value, target) {
+        (Datum::Null, _) => Ok(Datum::Null),
+        (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
+        (value, PgType::Varchar(Some(length))) => {
+            let text = assign(value, PgType::Varchar(None), format)?;
+            Ok(truncated(text, length, false))
+        }
+        (value, PgType::Char(length)) => {
+            let text = assign(value, PgType::Char(0), format)?;
+            Ok(truncated(text, length, true))
+        }
+        (value, PgType::Name) => Ok(match assign(value, PgType::Text, format)? {
+            Datum::Text(mut text) => {
+                text.truncate(text.floor_char_boundary(crate::types::pg_type::MAX_NAME_BYTES));
+                Datum::Text(text)
+            }
+            other => other,
+        }),
+        (value, target) => assign(value, target, format),
+    }
+}
+
+/// An explicit cast to a length cuts silently.
+fn truncated(value: Datum, length: u32, blank_padded: bool) -> Datum {
+    let Datum::Text(mut text) = value else {
+        return value;
+    };
+    if length > 0
+        && let Some((end, _)) = text.char_indices().nth(length as usize)
+    {
+        text.truncate(end);
+    }
+    if blank_padded {
+        text.truncate(text.trim_end_matches(' ').len());
+    }
+    Datum::Text(text)
+}
+
+/// Whether PostgreSQL has an explicit cast between the types.
+pub(super) fn castable(from: PgType, to: PgType) -> bool {
+    use PgType::{Bool, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Interval, Json, Jsonb, Numeric, Oid, Time, Timestamp, Timestamptz, Unknown, Uuid};
+    if from.oid() == to.oid() || from == Unknown || from.is_textual() || to.is_textual() {
+        return true;
+    }
+    let number = |ty| matches!(ty, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_));
+    let _ = (Bytea, Uuid);
+    match (from, to) {
+        (a, b) if number(a) && number(b) => true,
+        (Int4, Bool) | (Bool, Int4) => true,
+        (Int2 | Int4 | Int8, Oid) | (Oid, Int4 | Int8) => true,
+        (Date, Timestamp | Timestamptz) => true,
+        (Timestamp, Date | Time | Timestamptz) => true,
+        (Timestamptz, Date | Time | Timestamp) => true,
+        (Time, Interval) | (Interval, Time) => true,
+        (Json, Jsonb) | (Jsonb, Json) => true,
+        (Jsonb, to) => to == Bool || number(to),
+        (PgType::Array(a), PgType::Array(b)) => castable(*a, *b),
+        (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
+        _ => false,
+    }
+}
+
+/// The error for a cast that does not exist.
+pub(super) fn cannot_cast(from: PgType, to: PgType) -> SqlError {
+    SqlError::new(
+        state::CANNOT_COERCE,
+        format!("cannot cast type {} to {}", from.base_name(), to.base_name()),
+    )
+}
+
+/// The cast as a function of one argument.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct CastFunction {
+    from: PgType,
+    to: PgType,
+    target: DataType,
+    signature: Signature,
+    name: String,
+}
+
+impl CastFunction {
+    /// A cast to `to`, whose values Arrow keeps as `target`.
+    pub(super) fn new(from: PgType, to: PgType, target: DataType) -> Self {
+        Self {
+            from,
+            to,
+            target,
+            signature: Signature::any(1, Volatility::Stable),
+            name: format!("cast_{}", to.typname()),
+        }
+    }
+
+    /// The result type.
+    pub(super) fn result(&self) -> PgType {
+        self.to
+    }
+
+    fn convert(&self, value: Datum, format: &SessionFormat) -> Result<Datum, SqlError> {
+        match (self.from, self.to, value) {
+            (_, _, Datum::Null) => Ok(Datum::Null),
+            (PgType::Jsonb, to, Datum::Jsonb(text)) if !to.is_textual() && to != PgType::Json => {
+                from_jsonb(&text, to, format)
+            }
+            (PgType::Time, PgType::Interval, Datum::Time(micros)) => {
+                Ok(Datum::Interval(crate::types::Interval {
+                    months: 0,
+                    days: 0,
+                    micros,
+                }))
+            }
+            (PgType::Interval, PgType::Time, Datum::Interval(interval)) => Ok(Datum::Time(
+                interval.micros.rem_euclid(crate::types::interval::MICROS_PER_DAY),
+            )),
+            (_, to, Datum::Array(array)) if to.element().is_some() => {
+                let element = to.element().unwrap_or(PgType::Text);
+                let values = array
+                    .values
+                    .into_iter()
+                    .map(|v| cast_value(v, element, format))
+                    .collect::<Result<_, _>>()?;
+                Ok(Datum::Array(Box::new(crate::types::ArrayValue { element, values })))
+            }
+            (_, to, value) => cast_value(value, to, format),
+        }
+    }
+}
+
+fn from_jsonb(text: &str, to: PgType, format: &SessionFormat) -> Result<Datum, SqlError> {
+    let kind = super::functions::json_kind(text);
+    let fits = match to {
+        PgType::Bool => kind == "boolean",
+        _ => kind == "number",
+    };
+    if !fits {
+        return Err(SqlError::new(
+            state::INVALID_PARAMETER_VALUE,
+            format!("cannot cast jsonb {kind} to type {}", to.base_name()),
+        ));
+    }
+    let number = cast_value(Datum::text(text), if to == PgType::Bool { to } else { PgType::Numeric(None) }, format)?;
+    cast_value(number, to, format)
+}
+
+impl ScalarUDFImpl for CastFunction {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> DfResult<DataType> {
+        Ok(self.target.clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
+        let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
+        Ok(Arc::new(field_with(
+            Field::new(&self.name, self.target.clone(), nullable),
+            self.to,
+        )))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let format = format_of(&args.config_options);
+        let Some(argument) = args.args.first() else {
+            return Err(external(SqlError::internal("cast without argument")));
+        };
+        let result = match argument {
+            ColumnarValue::Scalar(scalar) => super::arrow_value::datum_of_scalar(scalar, self.from)
+                .and_then(|value| self.convert(value, &format))
+                .and_then(|value| scalar_as(&value, &self.target))
+                .map(ColumnarValue::Scalar),
+            ColumnarValue::Array(array) => (0..array.len())
+                .map(|row| {
+                    datum_at(array.as_ref(), row, self.from)
+                        .and_then(|value| self.convert(value, &format))
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .and_then(|values| array_of(&values, &self.target))
+                .map(ColumnarValue::Array),
+        };
+        result.map_err(external)
+    }
+}

@@ -1,0 +1,195 @@
+//! [`QueryEngine`]: what all queries of a server share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::common::config::Dialect;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
+use datafusion::prelude::SessionConfig;
+use sqlparser::ast::Query;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::error::from_datafusion;
+use super::functions;
+use super::memory::{QueryMemory, ServerMemory};
+use super::plan::{self, PlanContext};
+use super::planned::PlannedQuery;
+use super::run::{Run, RunContext};
+use super::session_info::{SessionExtension, SessionInfo};
+use super::spill::EncryptedSpill;
+use crate::error::SqlError;
+
+/// Bytes of temporary files all queries together may have.
+const SPILL_LIMIT: u64 = 64 << 30;
+/// A query gets at least this much memory, in bytes.
+const QUERY_MEMORY_MIN: usize = 32 << 20;
+/// `work_mem` is for one operator; a query may have about this many at work.
+const OPERATORS_PER_QUERY: usize = 8;
+/// Bytes a sort keeps back for merging what it spilled.
+const SORT_RESERVE: usize = 1 << 20;
+/// Threads that may wait for storage at the same time.
+const BLOCKING_THREADS: usize = 256;
+
+/// Limits and places of a [`QueryEngine`].
+#[derive(Clone)]
+pub struct QueryEngineOptions {
+    /// Bytes that all running queries together may hold.
+    pub memory_limit_bytes: usize,
+    /// Existing directory for temporary files.
+    pub spill_dir: PathBuf,
+    /// Key of the temporary files: random for each process, never stored.
+    pub spill_key: [u8; 32],
+    /// Threads that run queries; also how many parts a large scan is cut into.
+    pub threads: usize,
+}
+
+/// Stops the query threads without waiting for them, which dropping a runtime
+/// inside another one would do.
+struct QueryRuntime(Option<Runtime>);
+
+impl Drop for QueryRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct Shared {
+    runtime: QueryRuntime,
+    base: SessionState,
+    env: Arc<RuntimeEnv>,
+    memory: Arc<ServerMemory>,
+}
+
+/// Plans and runs queries. Clones share everything.
+#[derive(Clone)]
+pub struct QueryEngine(Arc<Shared>);
+
+impl std::fmt::Debug for QueryEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryEngine")
+            .field("memory", &self.0.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl QueryEngine {
+    /// Starts the query threads and the function registry.
+    ///
+    /// # Errors
+    /// 58000 when threads cannot be started.
+    pub fn new(options: QueryEngineOptions) -> Result<Self, SqlError> {
+        let threads = options.threads.max(1);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("query")
+            .enable_time()
+            .build()
+            .map_err(|e| {
+                SqlError::new(
+                    crate::error::state::SYSTEM_ERROR,
+                    format!("could not start query threads: {e}"),
+                )
+            })?;
+        let spill = EncryptedSpill::new(options.spill_dir, options.spill_key, SPILL_LIMIT);
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Custom(Arc::new(spill)));
+        let env = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(from_datafusion)?;
+        let base = base_state(threads, &env);
+        Ok(Self(Arc::new(Shared {
+            runtime: QueryRuntime(Some(runtime)),
+            base,
+            env,
+            memory: Arc::new(ServerMemory::new(options.memory_limit_bytes)),
+        })))
+    }
+
+    /// Plans a SELECT, VALUES, WITH or set operation. Reads no data.
+    ///
+    /// # Errors
+    /// What PostgreSQL reports when it analyses the query; 0A000 for features
+    /// that are not supported.
+    pub fn plan(&self, query: &Query, context: &PlanContext) -> Result<PlannedQuery, SqlError> {
+        let state = self.state_for(&context.session, None);
+        let parts = plan::plan(query, context, &state)?;
+        Ok(PlannedQuery::new(self.clone(), parts))
+    }
+
+    /// The threads that run queries.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.0.runtime.0.as_ref().map(Runtime::handle)
+    }
+
+    /// A DataFusion session for one statement of `session`.
+    pub(super) fn state_for(&self, session: &Arc<SessionInfo>, run: Option<&Run>) -> SessionState {
+        let mut state = self.0.base.clone();
+        let config = state.config_mut();
+        config
+            .options_mut()
+            .extensions
+            .insert(SessionExtension(Arc::clone(session)));
+        if let Some(run) = run {
+            config.set_extension(Arc::new(RunContext {
+                view: run.view.clone(),
+                replace: run.replace.clone().map(Arc::new),
+                cancel: run.cancel.clone(),
+            }));
+        }
+        state.mark_start_execution();
+        state
+    }
+
+    /// The resources of one query whose operators may hold `work_mem` bytes each.
+    pub(super) fn query_env(&self, work_mem: usize) -> Arc<RuntimeEnv> {
+        let limit = work_mem
+            .saturating_mul(OPERATORS_PER_QUERY)
+            .max(QUERY_MEMORY_MIN)
+            .min(self.0.memory.limit());
+        Arc::new(RuntimeEnv {
+            memory_pool: Arc::new(QueryMemory::new(limit, Arc::clone(&self.0.memory))),
+            disk_manager: Arc::clone(&self.0.env.disk_manager),
+            cache_manager: Arc::clone(&self.0.env.cache_manager),
+            object_store_registry: Arc::clone(&self.0.env.object_store_registry),
+        })
+    }
+}
+
+/// Options and functions that all queries have.
+fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_batch_size(8_192)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false)
+        .with_sort_spill_reservation_bytes(SORT_RESERVE);
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    // Field metadata carries PostgreSQL's types; DataFusion's aggregates do not
+    // all keep it, which this check would take for a mistake.
+    options.execution.skip_physical_aggregate_schema_check = true;
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.explain.logical_plan_only = false;
+
+    let mut scalar = SessionStateDefaults::default_scalar_functions();
+    scalar.extend(functions::scalar());
+    let mut aggregate = SessionStateDefaults::default_aggregate_functions();
+    aggregate.extend(functions::aggregate());
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(env))
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(scalar)
+        .with_aggregate_functions(aggregate)
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+        .build()
+}

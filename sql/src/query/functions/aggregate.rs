@@ -1,0 +1,239 @@
+//! `sum` with PostgreSQL's result types, and the check on scalar subqueries.
+
+use std::hash::Hash;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::functions_aggregate::sum::Sum;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, ReversedUDAF, Signature,
+    Volatility,
+};
+
+use super::super::error::external;
+use crate::error::{SqlError, state};
+use crate::types::PgType;
+
+/// Digits of the decimals that bigints are summed in.
+const SUM_DIGITS: u8 = 28;
+
+/// The type `sum` has for values of a type.
+pub(in crate::query) fn sum_type(ty: PgType) -> PgType {
+    match ty {
+        PgType::Int2 | PgType::Int4 => PgType::Int8,
+        PgType::Int8 | PgType::Numeric(_) => PgType::Numeric(None),
+        PgType::Float4 | PgType::Float8 => PgType::Float8,
+        other => other,
+    }
+}
+
+/// The aggregates of this module.
+pub(super) fn all() -> Vec<Arc<AggregateUDF>> {
+    vec![
+        Arc::new(AggregateUDF::new_from_impl(PgSum::new())),
+        Arc::clone(&SINGLE),
+    ]
+}
+
+/// `sum`: bigint sums are numeric, so that they cannot overflow.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct PgSum {
+    inner: Sum,
+    signature: Signature,
+}
+
+impl PgSum {
+    fn new() -> Self {
+        Self {
+            inner: Sum::new(),
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+}
+
+impl AggregateUDFImpl for PgSum {
+    fn name(&self) -> &str {
+        "sum"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        let [ty] = arg_types else {
+            return Err(no_sum("…"));
+        };
+        Ok(vec![match ty {
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
+                DataType::Int64
+            }
+            // A bigint is cast by the planner to this decimal; what comes in as
+            // Int64 of its own is a smaller type that was widened before.
+            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => DataType::Decimal128(SUM_DIGITS, 0),
+            DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
+            decimal if decimal.is_decimal() => decimal.clone(),
+            other => return Err(no_sum(super::super::plan::type_of_arrow(other).base_name())),
+        }])
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arg_types)
+    }
+
+    fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
+        let types: Vec<DataType> = arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        Ok(Arc::new(Field::new("sum", self.return_type(&types)?, true)))
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.inner.accumulator(args)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        self.inner.state_fields(args)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        self.inner.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        self.inner.create_groups_accumulator(args)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        self.inner.create_sliding_accumulator(args)
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+}
+
+fn no_sum(ty: &str) -> datafusion::common::DataFusionError {
+    external(
+        SqlError::new(state::UNDEFINED_FUNCTION, format!("function sum({ty}) does not exist"))
+            .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+    )
+}
+
+static SINGLE: LazyLock<Arc<AggregateUDF>> =
+    LazyLock::new(|| Arc::new(AggregateUDF::new_from_impl(Single::new())));
+
+/// `expr` aggregated to the value of its only row; 21000 when there are more.
+pub(in crate::query) fn single(expr: Expr) -> Expr {
+    SINGLE.call(vec![expr])
+}
+
+/// The value of the only row, NULL when there is none.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Single {
+    signature: Signature,
+}
+
+impl Single {
+    fn new() -> Self {
+        Self {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
+    }
+}
+
+impl AggregateUDFImpl for Single {
+    fn name(&self) -> &str {
+        "pg_single"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(arg_types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
+        match arg_fields.first() {
+            Some(field) => Ok(Arc::new(field.as_ref().clone().with_name("pg_single").with_nullable(true))),
+            None => Err(external(SqlError::internal("pg_single takes one argument"))),
+        }
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(SingleState {
+            value: ScalarValue::try_from(args.return_field.data_type())?,
+            rows: 0,
+        }))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        Ok(vec![
+            Arc::new(Field::new("value", args.return_field.data_type().clone(), true)),
+            Arc::new(Field::new("rows", DataType::UInt64, false)),
+        ])
+    }
+}
+
+#[derive(Debug)]
+struct SingleState {
+    value: ScalarValue,
+    rows: u64,
+}
+
+impl SingleState {
+    fn add(&mut self, value: ScalarValue, rows: u64) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        self.rows += rows;
+        if self.rows > 1 {
+            return Err(external(SqlError::new(
+                state::CARDINALITY_VIOLATION,
+                "more than one row returned by a subquery used as an expression",
+            )));
+        }
+        self.value = value;
+        Ok(())
+    }
+}
+
+impl Accumulator for SingleState {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let Some(array) = values.first() else {
+            return Ok(());
+        };
+        match array.len() {
+            0 => Ok(()),
+            rows => self.add(ScalarValue::try_from_array(array, 0)?, rows as u64),
+        }
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(self.value.clone())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.value.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.value.clone(), ScalarValue::UInt64(Some(self.rows))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let [values, rows] = states else {
+            return Err(external(SqlError::internal("pg_single has two states")));
+        };
+        for row in 0..values.len() {
+            let ScalarValue::UInt64(Some(count)) = ScalarValue::try_from_array(rows, row)? else {
+                continue;
+            };
+            self.add(ScalarValue::try_from_array(values, row)?, count)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! Functions and operators that PostgreSQL has and DataFusion lacks or gives
+//! another meaning.
+//!
+//! Most are [`Overload`]s: a name, argument types and a Rust function over
+//! [`Datum`]s, found by PostgreSQL's rules for overloaded functions. Integer,
+//! float and numeric arithmetic is done on whole arrays ([`arithmetic`]).
+
+mod aggregate;
+mod arithmetic;
+mod average;
+mod datetime;
+mod interval;
+mod json;
+mod math;
+mod overload;
+mod series;
+mod session;
+mod text;
+
+use std::sync::Arc;
+
+use datafusion::common::Result as DfResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, ScalarUDFImpl};
+
+use super::session_info::{SessionInfo, session_of};
+use crate::error::SqlResult;
+use crate::types::calendar::TimeZone;
+use crate::types::{PgType, SessionFormat};
+
+pub(super) use aggregate::{single, sum_type};
+pub(super) use arithmetic::{Arithmetic, ArithmeticOp, divide_constants};
+pub(super) use datetime::extract_function;
+pub(super) use json::kind as json_kind;
+pub(super) use overload::{Overload, ResolvedFunction};
+pub(super) use series::table_function;
+
+use overload::OverloadedFunction;
+
+/// What a function call turns out to be.
+pub(super) enum Resolved {
+    /// A function that works on the types as they are, and its result type.
+    Fixed(PgType),
+    /// An overload to convert the arguments for.
+    Overload(&'static Overload),
+}
+
+/// The text settings of a session.
+pub(super) fn session_format(session: &SessionInfo) -> SessionFormat {
+    SessionFormat {
+        time_zone: TimeZone::Named(session.time_zone),
+        now: session.transaction_us,
+    }
+}
+
+/// The text settings of the session a function runs in.
+pub(super) fn format_of(options: &ConfigOptions) -> SessionFormat {
+    session_of(options).map_or_else(SessionFormat::default, |s| session_format(s))
+}
+
+/// All overloads of functions, by name.
+fn overloads() -> impl Iterator<Item = &'static Overload> {
+    session::OVERLOADS
+        .iter()
+        .chain(datetime::OVERLOADS)
+        .chain(datetime::extract_overloads())
+        .chain(interval::OVERLOADS)
+        .chain(json::OVERLOADS)
+        .chain(math::OVERLOADS)
+        .chain(text::OVERLOADS)
+}
+
+/// Scalar functions to register over DataFusion's.
+pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
+    let mut names: Vec<&'static str> = overloads().map(|o| o.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut functions: Vec<Arc<ScalarUDF>> = names
+        .into_iter()
+        .map(|name| {
+            let overloads = overloads().filter(|o| o.name == name).collect();
+            Arc::new(ScalarUDF::new_from_impl(OverloadedFunction::new(name, overloads)))
+        })
+        .collect();
+    functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
+    functions.push(Arc::new(ScalarUDF::new_from_impl(arithmetic::Negate::new())));
+    functions
+}
+
+/// Aggregates to register over DataFusion's.
+pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
+    aggregate::all()
+}
+
+/// DataFusion's functions that PostgreSQL does not have, or has with another
+/// meaning we do not give.
+pub(super) fn is_hidden(name: &str) -> bool {
+    matches!(
+        name,
+        "arrow_cast"
+            | "arrow_typeof"
+            | "arrow_metadata"
+            | "with_metadata"
+            | "arrow_try_cast"
+            | "map"
+            | "make_map"
+            | "struct"
+            | "named_struct"
+            | "get_field"
+            | "union_extract"
+            | "union_tag"
+            | "nvl"
+            | "nvl2"
+            | "ifnull"
+            | "to_unixtime"
+            | "from_unixtime"
+            | "to_timestamp_millis"
+            | "to_timestamp_micros"
+            | "to_timestamp_nanos"
+            | "to_timestamp_seconds"
+            | "pg_single"
+            | "uuid"
+    )
+}
+
+/// What a call of `function` with arguments of these types is; `None` for a
+/// function of DataFusion's own.
+pub(super) fn resolve(
+    function: &dyn ScalarUDFImpl,
+    types: &dyn Fn() -> DfResult<Vec<PgType>>,
+) -> Option<SqlResult<Resolved>> {
+    let read = || types().map_err(super::error::from_datafusion);
+    let any: &dyn std::any::Any = function;
+    if let Some(overloaded) = any.downcast_ref::<OverloadedFunction>() {
+        return Some(read().and_then(|t| overloaded.choose(&t).map(Resolved::Overload)));
+    }
+    if let Some(resolved) = any.downcast_ref::<ResolvedFunction>() {
+        return Some(Ok(Resolved::Fixed(resolved.result())));
+    }
+    if let Some(arithmetic) = any.downcast_ref::<Arithmetic>() {
+        return Some(Ok(Resolved::Fixed(arithmetic.result())));
+    }
+    if any.is::<arithmetic::Negate>() {
+        return Some(read().and_then(|t| arithmetic::Negate::result(&t).map(Resolved::Fixed)));
+    }
+    if any.is::<average::Average>() {
+        return Some(read().map(|t| Resolved::Fixed(average::Average::result(&t))));
+    }
+    if let Some(cast) = any.downcast_ref::<super::cast::CastFunction>() {
+        return Some(Ok(Resolved::Fixed(cast.result())));
+    }
+    None
+}
+
+/// The overload of a binary operator for operands of these types.
+pub(super) fn operator(symbol: &str, types: [PgType; 2]) -> Option<&'static Overload> {
+    let [left, right] = types;
+    // A literal of no type yet is first taken to be of the other side's type.
+    let same = match (left, right) {
+        (PgType::Unknown, PgType::Unknown) => None,
+        (PgType::Unknown, other) | (other, PgType::Unknown) => Some([other, other]),
+        _ => None,
+    };
+    let of = |types: [PgType; 2]| {
+        let candidates: Vec<&'static Overload> = overloads().filter(|o| o.name == symbol).collect();
+        overload::best(&candidates, &types)
+    };
+    if let Some(same) = same {
+        let exact = overloads().find(|o| o.name == symbol && o.takes_exactly(&same));
+        if exact.is_some() {
+            return exact;
+        }
+    }
+    of(types)
+}
+
+/// An interval as the number PostgreSQL compares it by.
+pub(super) fn interval_span(expr: Expr) -> SqlResult<Expr> {
+    let overload = overloads()
+        .find(|o| o.name == "__span")
+        .ok_or_else(|| crate::error::SqlError::internal("no span function"))?;
+    Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![PgType::Interval])).call(vec![expr]))
+}

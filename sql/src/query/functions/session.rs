@@ -1,0 +1,63 @@
+//! What functions say about the session and the server.
+
+use super::overload::{Arg, Call, Overload};
+use crate::error::{SqlError, SqlResult, state};
+use crate::types::{Datum, PgType};
+
+const TEXT: Arg = Arg::Is(PgType::Text);
+
+/// Overloads of this module.
+pub(super) static OVERLOADS: &[Overload] = &[
+    Overload::new("version", &[], PgType::Text, |call, _| Ok(text(call, |s| &s.version))).stable(),
+    Overload::new("current_database", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.database))).stable(),
+    Overload::new("current_catalog", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.database))).stable(),
+    Overload::new("current_user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
+    Overload::new("current_role", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
+    Overload::new("session_user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
+    Overload::new("user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
+    Overload::new("current_schema", &[], PgType::Name, current_schema).stable(),
+    Overload::new("pg_backend_pid", &[], PgType::Int4, backend_pid).stable(),
+    Overload::new("current_setting", &[TEXT], PgType::Text, current_setting).stable(),
+    Overload::new("current_setting", &[TEXT, Arg::Is(PgType::Bool)], PgType::Text, current_setting).stable(),
+    Overload::new("pg_typeof", &[Arg::Any], PgType::Text, type_of).lenient().stable(),
+    Overload::new("gen_random_uuid", &[], PgType::Uuid, random_uuid).volatile(),
+];
+
+fn text(call: &Call<'_>, read: impl Fn(&super::SessionInfo) -> &String) -> Datum {
+    match call.session {
+        Some(session) => Datum::text(read(session).clone()),
+        None => Datum::Null,
+    }
+}
+
+fn current_schema(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    let first = call
+        .session
+        .and_then(|s| s.search_path.iter().find(|name| !name.starts_with("pg_") && *name != "$user"));
+    Ok(first.map_or(Datum::Null, |name| Datum::text(name.clone())))
+}
+
+fn backend_pid(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    Ok(call.session.map_or(Datum::Null, |s| Datum::Int4(s.backend_pid)))
+}
+
+fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let name = args.first().and_then(Datum::as_str).unwrap_or_default();
+    let missing_ok = args.get(1).and_then(Datum::as_bool).unwrap_or(false);
+    match call.session.and_then(|s| s.setting(name)) {
+        Some(value) => Ok(Datum::text(value)),
+        None if missing_ok => Ok(Datum::Null),
+        None => Err(SqlError::new(
+            state::UNDEFINED_OBJECT,
+            format!("unrecognized configuration parameter \"{name}\""),
+        )),
+    }
+}
+
+fn type_of(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    Ok(Datum::text(call.types.first().map_or("unknown", |ty| ty.base_name())))
+}
+
+fn random_uuid(_: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    Ok(Datum::Uuid(*uuid::Uuid::new_v4().as_bytes()))
+}

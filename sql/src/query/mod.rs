@@ -1,0 +1,32 @@
+//! SELECT: from the AST to record batches.
+//!
+//! DataFusion plans and runs queries. This module gives it PostgreSQL's meaning:
+//! names and types are resolved as PostgreSQL resolves them ([`plan`]), stored
+//! tables are read through a read view ([`scan`]), functions and operators that
+//! differ are replaced ([`functions`]), errors carry PostgreSQL's SQLSTATE
+//! ([`error`]). DataFusion never runs INSERT, UPDATE or DELETE.
+
+mod arrow_value;
+mod cast;
+mod engine;
+mod error;
+mod explain;
+mod functions;
+mod memory;
+mod plan;
+mod planned;
+mod run;
+mod scan;
+mod session_info;
+mod spill;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use arrow_value::datum_at;
+pub use engine::{QueryEngine, QueryEngineOptions};
+pub use plan::PlanContext;
+pub use planned::{OutputColumn, PlannedQuery};
+pub use run::{RowOverride, Run};
+pub use session_info::SessionInfo;
+pub use stream::QueryStream;

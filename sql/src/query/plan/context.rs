@@ -1,0 +1,157 @@
+//! What names of tables and functions mean while planning.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Result, TableReference};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+
+use super::super::error::external;
+use super::super::functions;
+use super::super::scan::StoredTable;
+use super::PlanContext;
+use super::analyze::Analyzer;
+use super::operators::Operators;
+use super::relation::Subqueries;
+use super::syntax::HIDDEN_CATALOG;
+use super::types::Types;
+use crate::catalog::QualifiedName;
+use crate::error::{SqlError, state};
+
+/// Looks names up for SqlToRel.
+pub(super) struct Tables<'a> {
+    context: &'a PlanContext,
+    state: &'a SessionState,
+    analyzer: Arc<Analyzer>,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    relation_planners: Vec<Arc<dyn RelationPlanner>>,
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn new(context: &'a PlanContext, state: &'a SessionState, analyzer: &Arc<Analyzer>) -> Self {
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> =
+            vec![Arc::new(Operators(Arc::clone(analyzer)))];
+        expr_planners.extend(state.expr_planners().iter().cloned());
+        Self {
+            context,
+            state,
+            analyzer: Arc::clone(analyzer),
+            expr_planners,
+            relation_planners: vec![Arc::new(Subqueries(Arc::clone(analyzer)))],
+        }
+    }
+
+    fn stored(&self, name: &QualifiedName, hidden: bool) -> std::result::Result<StoredTable, SqlError> {
+        let table = self.context.catalog.table(name, &self.context.search_path)?;
+        StoredTable::new(table, hidden)
+    }
+}
+
+/// The object identifier of a stored table behind a table source.
+pub(super) fn stored_oid(source: &dyn TableSource) -> Option<u32> {
+    let source: &dyn std::any::Any = source;
+    let adapter = source.downcast_ref::<datafusion::catalog::default_table_source::DefaultTableSource>()?;
+    let provider: &dyn std::any::Any = adapter.table_provider.as_ref();
+    provider.downcast_ref::<StoredTable>().map(StoredTable::oid)
+}
+
+impl ContextProvider for Tables<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let (schema, table, hidden) = match &name {
+            TableReference::Bare { table } => (None, table, false),
+            TableReference::Partial { schema, table } => (Some(schema), table, false),
+            TableReference::Full { catalog, schema, table } if catalog.as_ref() == HIDDEN_CATALOG => {
+                (Some(schema).filter(|s| !s.is_empty()), table, true)
+            }
+            TableReference::Full { catalog, schema, table } => {
+                if catalog.as_ref() != self.context.database {
+                    return Err(external(SqlError::unsupported(format!(
+                        "cross-database references: \"{name}\""
+                    ))));
+                }
+                (Some(schema), table, false)
+            }
+        };
+        let name = QualifiedName {
+            schema: schema.map(|s| s.to_string()),
+            name: table.to_string(),
+        };
+        let stored = self.stored(&name, hidden).map_err(external)?;
+        Ok(provider_as_source(Arc::new(stored)))
+    }
+
+    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        let name = name.trim_matches('"').to_ascii_lowercase();
+        let provider: Option<Arc<dyn TableProvider>> =
+            functions::table_function(&name, args, &self.analyzer.format).map_err(external)?;
+        match provider {
+            Some(provider) => Ok(provider_as_source(provider)),
+            None => Err(external(SqlError::new(
+                state::UNDEFINED_FUNCTION,
+                format!("function {name} does not exist, or is not supported in FROM"),
+            ))),
+        }
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.expr_planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relation_planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(Types))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! Planning: from the AST to an analysed logical plan.
+//!
+//! 1. [`syntax`] rewrites the AST where PostgreSQL's reading differs from the
+//!    planner's, and finds the names of result columns ([`names`]).
+//! 2. DataFusion resolves names against [`context`], asking [`operators`] what
+//!    each operator means for the types at hand ([`types`], [`coerce`]).
+//! 3. [`analyze`] walks the plan and settles what is left: literals, casts,
+//!    function overloads, CASE and IN lists, set operations, scalar subqueries.
+
+mod analyze;
+mod coerce;
+mod context;
+mod names;
+mod operators;
+mod relation;
+mod rewrite;
+mod settle;
+mod syntax;
+mod types;
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::planner::SqlToRel;
+use kimberlite_storage::TenantId;
+use sqlparser::ast::{LockClause, Query, Statement};
+
+use self::analyze::Analyzer;
+use self::context::Tables;
+use super::error::from_datafusion;
+use super::planned::OutputColumn;
+use super::session_info::SessionInfo;
+use crate::catalog::Catalog;
+use crate::error::SqlError;
+use crate::types::PgType;
+
+pub(super) use names::visible_name;
+pub(super) use super::arrow_value::type_of_arrow;
+pub(super) use coerce::{constant_of, implicit};
+pub(super) use types::{NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field};
+
+/// What names mean while planning.
+#[derive(Debug, Clone)]
+pub struct PlanContext {
+    /// Tables of the database.
+    pub catalog: Arc<Catalog>,
+    /// Name of the database.
+    pub database: String,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Schemas that unqualified names are looked up in, in order.
+    pub search_path: Vec<String>,
+    /// Declared types of `$1`, `$2`, …; `None` = find out.
+    pub param_types: Vec<Option<PgType>>,
+    /// Whether the tables in the outermost FROM also have `__key`, `__csn` and
+    /// `__row`. `*` must not be used in the outermost SELECT then.
+    pub hidden_columns: bool,
+    /// The session.
+    pub session: Arc<SessionInfo>,
+}
+
+/// A plan and what is known about it.
+#[derive(Debug)]
+pub(super) struct PlanParts {
+    pub(super) plan: LogicalPlan,
+    pub(super) columns: Vec<OutputColumn>,
+    pub(super) parameters: Vec<PgType>,
+    pub(super) tables: Vec<u32>,
+    pub(super) locks: Vec<LockClause>,
+    /// The session it was planned in.
+    pub(super) session: Arc<SessionInfo>,
+}
+
+/// Plans a query.
+///
+/// # Errors
+/// What PostgreSQL reports when it analyses the query.
+pub(super) fn plan(
+    query: &Query,
+    context: &PlanContext,
+    state: &SessionState,
+) -> Result<PlanParts, SqlError> {
+    let prepared = syntax::prepare(query.clone(), context)?;
+    let analyzer = Arc::new(Analyzer::new(context));
+    let tables = Tables::new(context, state, &analyzer);
+    let statement = Statement::Query(Box::new(prepared.query));
+    let plan = SqlToRel::new(&tables)
+        .sql_statement_to_plan(statement)
+        .map_err(from_datafusion)?;
+    if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_)) {
+        return Err(SqlError::unsupported("SELECT INTO"));
+    }
+    let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
+    let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
+    let parameters = analyzer.parameters()?;
+    let tables = stored_tables(&plan).map_err(from_datafusion)?;
+    Ok(PlanParts {
+        plan,
+        columns,
+        parameters,
+        tables,
+        locks: prepared.locks,
+        session: Arc::clone(&context.session),
+    })
+}
+
+/// Object identifiers of the stored tables in a plan.
+fn stored_tables(plan: &LogicalPlan) -> datafusion::common::Result<Vec<u32>> {
+    let mut oids = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(oid) = context::stored_oid(scan.source.as_ref())
+            && !oids.contains(&oid)
+        {
+            oids.push(oid);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(oids)
+}

@@ -1,0 +1,184 @@
+//! [`PlannedQuery`]: an analysed query that can be run many times.
+
+use std::sync::Arc;
+
+use datafusion::common::ParamValues;
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use sqlparser::ast::LockClause;
+use tokio::sync::mpsc;
+
+use super::arrow_value::scalar_of_datum;
+use super::engine::QueryEngine;
+use super::error::from_datafusion;
+use super::explain;
+use super::plan::PlanParts;
+use super::run::Run;
+use super::stream::{Message, QueryStream, WAITING_BATCHES};
+use crate::error::{SqlError, state};
+use crate::types::PgType;
+
+/// A column of a query's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// The name PostgreSQL gives the column. Names may repeat.
+    pub name: String,
+    /// The type.
+    pub pg_type: PgType,
+    /// The table the column is of, unchanged; 0 = none.
+    pub table_oid: u32,
+    /// Its attribute number there; 0 = none.
+    pub attnum: i16,
+}
+
+/// An analysed query. It holds no snapshot: the same plan runs on any.
+#[derive(Debug, Clone)]
+pub struct PlannedQuery {
+    engine: QueryEngine,
+    parts: Arc<PlanParts>,
+}
+
+impl PlannedQuery {
+    pub(super) fn new(engine: QueryEngine, parts: PlanParts) -> Self {
+        Self {
+            engine,
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// The columns of the result.
+    pub fn columns(&self) -> &[OutputColumn] {
+        &self.parts.columns
+    }
+
+    /// Types of `$1`, `$2`, …; text where nothing decides.
+    pub fn parameter_types(&self) -> &[PgType] {
+        &self.parts.parameters
+    }
+
+    /// Object identifiers of the stored tables the query reads, each once.
+    pub fn tables(&self) -> &[u32] {
+        &self.parts.tables
+    }
+
+    /// `FOR UPDATE` and the like, which the caller must act on or refuse: running
+    /// the query locks nothing.
+    pub fn lock_clause(&self) -> Option<&LockClause> {
+        self.parts.locks.first()
+    }
+
+    /// All such clauses.
+    pub fn lock_clauses(&self) -> &[LockClause] {
+        &self.parts.locks
+    }
+
+    /// The lines EXPLAIN prints. Sizes of tables are not looked at.
+    ///
+    /// # Errors
+    /// What planning reports.
+    pub fn explain(&self) -> Result<Vec<String>, SqlError> {
+        explain::explain(self)
+    }
+
+    /// Runs the query and gives the lines EXPLAIN ANALYZE prints.
+    ///
+    /// # Errors
+    /// Whatever the query fails with.
+    pub async fn explain_analyze(&self, run: Run) -> Result<Vec<String>, SqlError> {
+        explain::explain_analyze(self, run).await
+    }
+
+    /// Starts the query on the query threads.
+    ///
+    /// # Errors
+    /// 08P01 for a wrong number of parameters; everything else comes out of the
+    /// stream.
+    pub async fn execute(&self, run: Run) -> Result<QueryStream, SqlError> {
+        if run.params.len() < self.parts.parameters.len() {
+            return Err(SqlError::new(
+                state::PROTOCOL_VIOLATION,
+                format!(
+                    "query needs {} parameters, but {} were given",
+                    self.parts.parameters.len(),
+                    run.params.len()
+                ),
+            ));
+        }
+        let Some(runtime) = self.engine.runtime() else {
+            return Err(SqlError::new(state::ADMIN_SHUTDOWN, "the server is shutting down"));
+        };
+        let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+        let query = self.clone();
+        let task = runtime.spawn(async move {
+            let cancel = run.cancel.clone();
+            let work = query.run_to(run, &sender);
+            let outcome = tokio::select! {
+                biased;
+                error = cancel.cancelled() => Err(error),
+                outcome = work => outcome,
+            };
+            let last = match outcome {
+                Ok(()) => Message::Done,
+                Err(error) => Message::Failed(error),
+            };
+            // Nobody listens any more when this fails.
+            let _ = sender.send(last).await;
+        });
+        Ok(QueryStream::new(receiver, task.abort_handle()))
+    }
+
+    async fn run_to(&self, run: Run, sender: &mpsc::Sender<Message>) -> Result<(), SqlError> {
+        let (plan, context) = self.physical(Some(&run)).await?;
+        let mut stream = execute_stream(plan, context).map_err(from_datafusion)?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(from_datafusion)?;
+            run.cancel.check()?;
+            if batch.num_rows() > 0 && sender.send(Message::Batch(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan to run, with parameters bound.
+    pub(super) async fn physical(
+        &self,
+        run: Option<&Run>,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SqlError> {
+        let session = run.map_or(&self.parts.session, |run| &run.session);
+        let session_state = self.engine.state_for(session, run);
+        let plan = match run {
+            Some(run) => self.bound(run)?,
+            None => self.parts.plan.clone(),
+        };
+        let physical = session_state
+            .create_physical_plan(&plan)
+            .await
+            .map_err(from_datafusion)?;
+        let env = self.engine.query_env(run.map_or(0, |r| r.work_mem));
+        let mut context = TaskContext::from(&session_state);
+        context = context.with_runtime(env);
+        Ok((physical, Arc::new(context)))
+    }
+
+    fn bound(&self, run: &Run) -> Result<LogicalPlan, SqlError> {
+        if self.parts.parameters.is_empty() {
+            return Ok(self.parts.plan.clone());
+        }
+        let mut values = Vec::with_capacity(self.parts.parameters.len());
+        for (ty, value) in self.parts.parameters.iter().zip(&run.params) {
+            values.push(ScalarAndMetadata::new(
+                scalar_of_datum(value, *ty)?,
+                Some(super::plan::type_metadata(*ty)),
+            ));
+        }
+        self.parts
+            .plan
+            .clone()
+            .replace_params_with_values(&ParamValues::List(values))
+            .map_err(from_datafusion)
+    }
+}

@@ -1,0 +1,43 @@
+//! What one execution of a planned query needs.
+
+use std::sync::Arc;
+
+use super::session_info::SessionInfo;
+use crate::cancel::Cancellation;
+use crate::txn::ReadView;
+use crate::types::Datum;
+
+/// One execution: what it sees, its parameters and its limits.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What the query sees.
+    pub view: ReadView,
+    /// Values of `$1`, `$2`, …, of the types the plan reports.
+    pub params: Vec<Datum>,
+    /// Rows that stand in for a table's, if any.
+    pub replace: Option<RowOverride>,
+    /// The session.
+    pub session: Arc<SessionInfo>,
+    /// Asks the query to stop.
+    pub cancel: Cancellation,
+    /// Bytes a sort or hash table may hold before it spills (`work_mem`).
+    pub work_mem: usize,
+}
+
+/// The named table shows only these rows: a READ COMMITTED statement that waited
+/// for a row checks its WHERE again on the newest version of that row.
+#[derive(Debug, Clone)]
+pub struct RowOverride {
+    /// Object identifier of the table.
+    pub table: u32,
+    /// Row key, commit sequence number, stored row.
+    pub rows: Vec<(Vec<u8>, u64, Vec<u8>)>,
+}
+
+/// What a scan finds in its task context.
+#[derive(Debug, Clone)]
+pub(super) struct RunContext {
+    pub(super) view: ReadView,
+    pub(super) replace: Option<Arc<RowOverride>>,
+    pub(super) cancel: Cancellation,
+}

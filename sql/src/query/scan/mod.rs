@@ -1,0 +1,14 @@
+//! Reading stored tables: which keys to read, and the plan node that reads them.
+//!
+//! A filter on the leading columns of the primary key or of an index becomes
+//! ranges of keys ([`key_bounds`], [`access`]); [`table`] is what DataFusion
+//! plans with, [`exec`] what it runs. Filters are always evaluated again above
+//! the scan: bounds only leave rows out, they never decide that a row belongs.
+
+mod access;
+mod chunk;
+mod exec;
+mod key_bounds;
+mod table;
+
+pub(super) use table::{StoredTable, origin};

@@ -1,0 +1,149 @@
+//! A stored table as DataFusion sees it.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::super::error::external;
+use super::super::run::RunContext;
+use super::access;
+use super::exec::TableScan;
+use crate::catalog::TableDescriptor;
+use crate::error::SqlError;
+use crate::exec::table::TableInfo;
+use crate::types::arrow_map;
+
+/// Where an output column of a scan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The attribute at this position of the stored row.
+    Attribute(usize),
+    /// The row key.
+    Key,
+    /// The commit sequence number.
+    Csn,
+    /// The stored row.
+    Row,
+}
+
+/// Names of the columns that only the executor of DML sees.
+const HIDDEN: [(&str, Source, DataType); 3] = [
+    ("__key", Source::Key, DataType::Binary),
+    ("__csn", Source::Csn, DataType::UInt64),
+    ("__row", Source::Row, DataType::Binary),
+];
+
+/// A stored table: schema and layout, but no data. A scan finds the read view in
+/// its task context, so that a plan can be kept and run again.
+#[derive(Debug)]
+pub(crate) struct StoredTable {
+    pub(super) info: Arc<TableInfo>,
+    pub(super) schema: SchemaRef,
+    pub(super) sources: Vec<Source>,
+}
+
+/// Metadata key: object identifier of the table a column is of.
+const TABLE_KEY: &str = "pg.table";
+/// Metadata key: attribute number of the column.
+const ATTRIBUTE_KEY: &str = "pg.attribute";
+
+impl StoredTable {
+    /// Prepares a table; `hidden` adds the columns that DML needs.
+    ///
+    /// # Errors
+    /// XX001 when the descriptor is damaged.
+    pub(crate) fn new(desc: &Arc<TableDescriptor>, hidden: bool) -> std::result::Result<Self, SqlError> {
+        let mut fields = Vec::with_capacity(desc.columns.len() + HIDDEN.len());
+        let mut sources = Vec::with_capacity(fields.capacity());
+        for (position, column) in desc.columns.iter().enumerate() {
+            if column.dropped {
+                continue;
+            }
+            let field = arrow_map::arrow_field(column.name.as_str(), column.ty, !column.not_null);
+            let mut metadata = field.metadata().clone();
+            metadata.insert(TABLE_KEY.to_owned(), desc.oid.to_string());
+            metadata.insert(ATTRIBUTE_KEY.to_owned(), column.attnum.to_string());
+            fields.push(field.with_metadata(metadata));
+            sources.push(Source::Attribute(position));
+        }
+        if hidden {
+            for (name, source, ty) in HIDDEN {
+                fields.push(Field::new(name, ty, true));
+                sources.push(source);
+            }
+        }
+        Ok(Self {
+            info: Arc::new(TableInfo::new(Arc::clone(desc))?),
+            schema: Arc::new(Schema::new(fields)),
+            sources,
+        })
+    }
+
+    /// Object identifier of the table.
+    pub(crate) fn oid(&self) -> u32 {
+        self.info.desc.oid
+    }
+}
+
+/// Table and attribute number that a field comes from unchanged, if any.
+pub(crate) fn origin(field: &Field) -> Option<(u32, i16)> {
+    let metadata = field.metadata();
+    Some((
+        metadata.get(TABLE_KEY)?.parse().ok()?,
+        metadata.get(ATTRIBUTE_KEY)?.parse().ok()?,
+    ))
+}
+
+#[async_trait]
+impl TableProvider for StoredTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let access = access::choose(&self.info.desc, filters).map_err(external)?;
+        let run = state.config().get_extension::<RunContext>();
+        let positions: Vec<usize> = match projection {
+            Some(positions) => positions.clone(),
+            None => (0..self.sources.len()).collect(),
+        };
+        let schema = Arc::new(self.schema.project(&positions)?);
+        let sources = positions
+            .iter()
+            .filter_map(|p| self.sources.get(*p).copied())
+            .collect();
+        let target = state.config().target_partitions();
+        let scan = TableScan::new(
+            Arc::clone(&self.info),
+            schema,
+            sources,
+            access,
+            limit,
+            run.as_deref(),
+            target,
+        )?;
+        Ok(Arc::new(scan))
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}

@@ -1,0 +1,78 @@
+//! What functions may ask about the session that runs a query.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::common::{Result, config_err};
+
+/// Facts about a session, fixed for one statement.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// `current_user` and `session_user`.
+    pub user: String,
+    /// `current_database()`.
+    pub database: String,
+    /// `TimeZone`.
+    pub time_zone: Tz,
+    /// `now()`: start of the transaction, microseconds since 2000-01-01 UTC.
+    pub transaction_us: i64,
+    /// `statement_timestamp()`, microseconds since 2000-01-01 UTC.
+    pub statement_us: i64,
+    /// `pg_backend_pid()`.
+    pub backend_pid: i32,
+    /// Settings for `current_setting`, names in lower case.
+    pub settings: Vec<(String, String)>,
+    /// Schemas that unqualified names are looked up in.
+    pub search_path: Vec<String>,
+    /// `server_version`.
+    pub server_version: String,
+    /// `version()`.
+    pub version: String,
+}
+
+impl SessionInfo {
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Carries a [`SessionInfo`] to functions through DataFusion's options.
+#[derive(Debug, Clone)]
+pub(super) struct SessionExtension(pub(super) Arc<SessionInfo>);
+
+impl ConfigExtension for SessionExtension {
+    const PREFIX: &'static str = "kimberlite";
+}
+
+impl ExtensionOptions for SessionExtension {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _value: &str) -> Result<()> {
+        config_err!("kimberlite.{key} cannot be set")
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        Vec::new()
+    }
+}
+
+/// The session a function runs in.
+pub(super) fn session_of(options: &ConfigOptions) -> Option<&Arc<SessionInfo>> {
+    options.extensions.get::<SessionExtension>().map(|e| &e.0)
+}

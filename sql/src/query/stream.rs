@@ -1,0 +1,67 @@
+//! The result of a running query.
+
+use arrow::record_batch::RecordBatch;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::error::SqlError;
+
+/// Batches that may wait for the reader.
+pub(super) const WAITING_BATCHES: usize = 2;
+
+/// What the query task sends.
+pub(super) enum Message {
+    Batch(RecordBatch),
+    Failed(SqlError),
+    Done,
+}
+
+/// Record batches of a query that runs on the query runtime. Dropping the stream
+/// stops the query.
+#[derive(Debug)]
+pub struct QueryStream {
+    receiver: mpsc::Receiver<Message>,
+    task: AbortHandle,
+    ended: bool,
+}
+
+impl QueryStream {
+    pub(super) fn new(receiver: mpsc::Receiver<Message>, task: AbortHandle) -> Self {
+        Self {
+            receiver,
+            task,
+            ended: false,
+        }
+    }
+
+    /// The next batch; `None` after the last one or after an error.
+    ///
+    /// # Errors
+    /// Whatever the query fails with.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
+        if self.ended {
+            return None;
+        }
+        match self.receiver.recv().await {
+            Some(Message::Batch(batch)) => Some(Ok(batch)),
+            Some(Message::Done) => {
+                self.ended = true;
+                None
+            }
+            Some(Message::Failed(error)) => {
+                self.ended = true;
+                Some(Err(error))
+            }
+            None => {
+                self.ended = true;
+                Some(Err(SqlError::internal("the query task ended without a result")))
+            }
+        }
+    }
+}
+
+impl Drop for QueryStream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

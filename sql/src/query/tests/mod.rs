@@ -1,0 +1,8 @@
+//! Queries over a real store, with the answers PostgreSQL 15 gives.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod answers;
+mod errors;
+mod fixture;
+mod plans;
+mod running;

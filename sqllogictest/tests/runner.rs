@@ -184,6 +184,12 @@ SELECT a FROM t1
 ----
 2 values hashing to 2f4a95ab1ac9ae6a3c0b2b1f9a4a37fb
 
+query I rowsort label-1
+SELECT a FROM t1
+----
+20
+3
+
 onlyif sqlite
 halt
 
@@ -200,9 +206,12 @@ SELECT 1
 2
 ";
     let report = run_texts(postgres.options(), &[("a.test", text)]).await;
-    // Only the invented hash is wrong.
-    assert_eq!(reasons(&report), [(42, Reason::WrongResult)]);
-    assert_eq!((report.totals.records, report.totals.skipped), (8, 1));
+    // The invented hash, and a result that the label's other queries do not have.
+    assert_eq!(
+        reasons(&report),
+        [(42, Reason::WrongResult), (47, Reason::WrongResult)]
+    );
+    assert_eq!((report.totals.records, report.totals.skipped), (9, 1));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::reader::protocol;
 use super::serve::Shared;
 
 /// How long a client may take to hear why it is being disconnected.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Least room, in bytes, that rows are asked for.
 const LEAST_ROOM: usize = 8 << 10;
 

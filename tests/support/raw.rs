@@ -395,6 +395,30 @@ impl Raw {
         self.byte().is_none()
     }
 
+    /// Says that nothing more will be sent, and reads until the server has
+    /// closed. Bytes that are cut off anywhere are fine.
+    pub fn finish(mut self) {
+        if let Socket::Tls(socket) = &mut self.socket {
+            socket.conn.send_close_notify();
+            // The server may have closed already.
+            let _ = socket.flush();
+        }
+        let mut plain = match &self.socket {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(socket) => &socket.sock,
+        };
+        let _ = plain.shutdown(Shutdown::Write);
+        let mut buffer = [0; 4096];
+        loop {
+            match plain.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return,
+                Err(error) => panic!("the server does not hang up: {error}"),
+            }
+        }
+    }
+
     /// Cuts the connection without a goodbye.
     pub fn cut(self) {
         let socket = match &self.socket {

@@ -103,7 +103,7 @@ const LEFT_BEHIND: &str = "SELECT count(*) FROM pg_database WHERE datname LIKE '
 async fn every_miss_has_its_reason_and_the_file_goes_on() {
     let postgres = Postgres::start(&[]);
     let options = Options {
-        limit: Duration::from_secs(2),
+        limit: Duration::from_secs(5),
         ..postgres.options()
     };
     let report = run_texts(options, &[("a.slt", ALL_REASONS)]).await;

@@ -1,4 +1,23 @@
 //! SQL over Kimberlite's projections: catalog, sessions, planning, execution.
+//!
+//! An [`Engine`] is what all sessions of a server share; a [`Session`] is one
+//! client. The crate reads the projections of `kimberlite-storage` through
+//! snapshots and commits through its `CommitLog`; it knows nothing of sockets.
 
+pub mod cancel;
+pub mod catalog;
+pub mod engine;
 pub mod error;
+mod exec;
+pub mod query;
+pub mod session;
+mod storage_error;
+pub mod txn;
 pub mod types;
+
+pub use engine::{Engine, EngineOptions, SYSTEM_DATABASE};
+pub use error::SqlError;
+pub use session::{
+    BoundParameters, ConnectRequest, CopyIn, CopyOut, FieldDescription, Fill, Outcome,
+    ParsedStatement, Prepared, RowCursor, Session, TxStatus,
+};

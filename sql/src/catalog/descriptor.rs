@@ -61,7 +61,8 @@ pub struct Column {
     pub attnum: u16,
     /// Column name.
     pub name: String,
-    /// Declared type.
+    /// Declared type; stored as its PostgreSQL identifier and modifier.
+    #[serde(with = "type_code")]
     pub ty: PgType,
     /// Whether NULL is refused.
     pub not_null: bool,
@@ -134,7 +135,7 @@ impl TableDescriptor {
 
     /// Types of all attributes in row order, dropped ones included.
     pub fn attribute_types(&self) -> Vec<PgType> {
-        self.columns.iter().map(|c| c.ty.clone()).collect()
+        self.columns.iter().map(|c| c.ty).collect()
     }
 
     /// Whether rows are keyed by a hidden row number.
@@ -199,5 +200,22 @@ impl CatalogEntry {
         serde_json::from_slice(bytes).map_err(|e| {
             SqlError::new(state::DATA_CORRUPTED, format!("unreadable catalog entry: {e}"))
         })
+    }
+}
+
+/// A type in the catalog: `[oid, typmod]`, as PostgreSQL numbers them.
+mod type_code {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::types::PgType;
+
+    pub(super) fn serialize<S: Serializer>(ty: &PgType, out: S) -> Result<S::Ok, S::Error> {
+        (ty.oid(), ty.typmod()).serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PgType, D::Error> {
+        let (oid, typmod) = <(u32, i32)>::deserialize(from)?;
+        PgType::from_oid(oid, typmod)
+            .ok_or_else(|| serde::de::Error::custom(format!("unknown type {oid}")))
     }
 }

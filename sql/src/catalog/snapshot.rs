@@ -132,6 +132,18 @@ impl Catalog {
         }
     }
 
+    /// Whether an entry with the same key is there.
+    pub fn contains(&self, entry: &CatalogEntry) -> bool {
+        match entry {
+            // Present as soon as anything else is.
+            CatalogEntry::Counters(_) => !self.schemas.is_empty(),
+            CatalogEntry::Schema(s) => self.schemas.contains_key(&s.oid),
+            CatalogEntry::Role(r) => self.roles.contains_key(&r.oid),
+            CatalogEntry::Database(d) => self.databases.contains_key(&d.oid),
+            CatalogEntry::Table(t) => self.tables.contains_key(&t.oid),
+        }
+    }
+
     /// Hands out the next object identifier.
     pub fn allocate_oid(&mut self) -> u32 {
         let oid = self.counters.next_oid;

@@ -4,7 +4,7 @@
 //! tokenizer, so that each statement keeps its own text and position, and the
 //! few commands that its grammar lacks are recognised by their first word.
 
-use sqlparser::ast::Statement;
+use sqlparser::ast::{Expr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -71,9 +71,18 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
 
 fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     let dialect = PostgreSqlDialect {};
+    let mut tokens_of_statement = tokens.to_vec();
+    // The grammar of COPY … FROM STDIN asks for the semicolon; data never follows
+    // it in the protocol.
+    let first_word = tokens.iter().find(|t| is_meaningful(t));
+    if let Some(Token::Word(word)) = first_word.map(|t| &t.token)
+        && word.keyword == Keyword::COPY
+    {
+        tokens_of_statement.push(TokenWithSpan::wrap(Token::SemiColon));
+    }
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
-        .with_tokens_with_locations(tokens.to_vec());
+        .with_tokens_with_locations(tokens_of_statement);
     let statement = parser
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
@@ -82,6 +91,24 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         return Err(near(sql, &rest));
     }
     Ok(Command::Sql(Box::new(statement)))
+}
+
+/// Parses one statement that we wrote ourselves.
+pub(crate) fn parse_statement(sql: &str) -> Result<Statement, SqlError> {
+    match parse(sql)?.pop().map(|s| s.command) {
+        Some(Command::Sql(statement)) => Ok(*statement),
+        _ => Err(SqlError::internal(format!("no statement: {sql}"))),
+    }
+}
+
+/// Parses a stored expression, such as a column's default.
+pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    Parser::new(&dialect)
+        .with_recursion_limit(RECURSION_LIMIT)
+        .try_with_sql(sql)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|e| SqlError::new(state::SYNTAX_ERROR, e.to_string()))
 }
 
 /// Commands known by their first words.

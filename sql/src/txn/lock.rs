@@ -458,7 +458,7 @@ impl LockManager {
                 }
                 () = tokio::time::sleep(DEADLOCK_DELAY) => {
                     if self.in_cycle(id) {
-                        return Err(SqlError::new(state::DEADLOCK_DETECTED, "deadlock detected")
+                        return Err(SqlError::new(state::T_R_DEADLOCK_DETECTED, "deadlock detected")
                             .hint("Retry the transaction; taking locks in the same order everywhere avoids this."));
                     }
                 }

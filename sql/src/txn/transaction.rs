@@ -53,6 +53,8 @@ pub struct Transaction {
     changes: LayerStack,
     catalog: Option<Arc<Catalog>>,
     savepoints: Vec<Savepoint>,
+    /// Tables locked ACCESS EXCLUSIVE: nobody else can touch their rows.
+    owned_tables: Vec<u32>,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -87,6 +89,25 @@ impl Transaction {
             changes: LayerStack::default(),
             catalog: None,
             savepoints: Vec::new(),
+            owned_tables: Vec::new(),
+        }
+    }
+
+    /// The tenant it belongs to.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Whether the transaction holds the whole table, so that its rows need no
+    /// locks of their own.
+    pub fn owns_table(&self, oid: u32) -> bool {
+        self.owned_tables.contains(&oid)
+    }
+
+    /// Notes that the transaction holds the whole table.
+    pub fn own_table(&mut self, oid: u32) {
+        if !self.owns_table(oid) {
+            self.owned_tables.push(oid);
         }
     }
 
@@ -199,6 +220,11 @@ impl Transaction {
         });
     }
 
+    /// Whether there is a savepoint to go back to.
+    pub fn has_savepoints(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
     /// Forgets a savepoint and those after it; their changes stay.
     ///
     /// # Errors
@@ -233,7 +259,7 @@ impl Transaction {
             .rposition(|s| s.name == name)
             .ok_or_else(|| {
                 SqlError::new(
-                    state::INVALID_SAVEPOINT_SPECIFICATION,
+                    state::S_E_INVALID_SPECIFICATION,
                     format!("savepoint \"{name}\" does not exist"),
                 )
             })

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use kimberlite_storage::{Snapshot, Space, TenantId};
+use kimberlite_storage::{ScanOptions, Snapshot, Space, TenantId};
 
 use super::layer::{EntryKind, Layer, StreamKey};
 use super::merge::MergeScan;
@@ -156,6 +156,22 @@ impl ReadView {
             Version::from_stored(stream.space, stored).map(read)
         })?;
         found.transpose()
+    }
+
+    /// The greatest committed key of a stream; own changes are not looked at.
+    ///
+    /// # Errors
+    /// 58030 when the projection cannot be read.
+    pub fn last_key(&self, stream: StreamKey) -> Result<Option<Vec<u8>>, SqlError> {
+        let start = stream_prefix(self.tenant, stream.stream);
+        let end = prefix_end(&start).unwrap_or_default();
+        let backwards = ScanOptions {
+            reverse: true,
+            ..ScanOptions::default()
+        };
+        let mut scan = self.snapshot.scan(stream.space, &start, &end, backwards);
+        let last = scan.next()?;
+        Ok(last.map(|(key, _)| key.get(PREFIX_LEN..).unwrap_or_default().to_vec()))
     }
 
     /// Reads the keys of a stream from `start` (included) to `end` (excluded;

@@ -1,0 +1,416 @@
+//! [`Engine`]: what all sessions of a server share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use kimberlite_storage::{Clock, CommitLog, Sealer, Snapshot, Space, Store, TenantId};
+use lru::LruCache;
+use parking_lot::{Mutex, RwLock};
+
+use crate::catalog::{Catalog, CatalogChange, CatalogEntry, Database, CATALOG_STREAM};
+use crate::error::{state, SqlError};
+use crate::query::{QueryEngine, QueryEngineOptions};
+use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
+use crate::txn::{
+    commit_changes, CommitSource, Entry, Layer, LockManager, ReadView, StreamKey, Transaction,
+};
+
+/// The database of the operators, which every server has.
+pub const SYSTEM_DATABASE: &str = "kimberlite";
+
+/// Statements whose plans are kept, over all sessions.
+const CACHED_PLANS: usize = 1024;
+
+/// How a server's SQL side is set up.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Memory for sorts, joins and aggregates of all queries, in bytes.
+    pub query_memory_bytes: usize,
+    /// Where queries spill to, encrypted.
+    pub spill_dir: PathBuf,
+    /// Key of the spill files: fresh randomness at every start.
+    pub spill_key: [u8; 32],
+    /// Threads that run queries.
+    pub query_threads: usize,
+}
+
+/// What all sessions of a server share.
+pub struct Engine {
+    store: Arc<Store>,
+    log: Arc<dyn CommitLog>,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+    locks: Arc<LockManager>,
+    catalogs: RwLock<HashMap<TenantId, Arc<Catalog>>>,
+    catalog_versions: AtomicU64,
+    query: QueryEngine,
+    plans: Mutex<LruCache<PlanKey, Arc<CachedPlan>>>,
+    /// One counter a table without a primary key, so at most as many as tables.
+    /// Never forgotten while the server runs: a number may be in use by a
+    /// transaction that has not committed.
+    row_numbers: Mutex<HashMap<(TenantId, StreamKey), Arc<AtomicU64>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Builds the SQL side of a server over an opened data directory.
+    ///
+    /// # Errors
+    /// 58030 when the spill directory cannot be used.
+    pub fn open(store: Arc<Store>, options: EngineOptions) -> Result<Arc<Self>, SqlError> {
+        let query = QueryEngine::new(QueryEngineOptions {
+            memory_limit_bytes: options.query_memory_bytes,
+            spill_dir: options.spill_dir,
+            spill_key: options.spill_key,
+            threads: options.query_threads,
+        })?;
+        let capacity = std::num::NonZeroUsize::new(CACHED_PLANS)
+            .ok_or_else(|| SqlError::internal("the plan cache has no room"))?;
+        Ok(Arc::new(Self {
+            log: store.commit_log(),
+            sealer: store.sealer(),
+            clock: store.clock(),
+            store,
+            locks: Arc::new(LockManager::default()),
+            catalogs: RwLock::default(),
+            catalog_versions: AtomicU64::new(1),
+            query,
+            plans: Mutex::new(LruCache::new(capacity)),
+            row_numbers: Mutex::default(),
+        }))
+    }
+
+    /// The newest published snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.store.snapshot()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn query(&self) -> &QueryEngine {
+        &self.query
+    }
+
+    pub(crate) fn locks(&self) -> &Arc<LockManager> {
+        &self.locks
+    }
+
+    pub(crate) fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
+    pub(crate) fn cached_plan(&self, key: &PlanKey) -> Option<Arc<CachedPlan>> {
+        self.plans.lock().get(key).cloned()
+    }
+
+    pub(crate) fn cache_plan(&self, key: PlanKey, plan: Arc<CachedPlan>) {
+        self.plans.lock().put(key, plan);
+    }
+
+    /// A number that no other state of any catalog has.
+    pub(crate) fn next_catalog_version(&self) -> u64 {
+        self.catalog_versions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The committed catalog of a tenant.
+    ///
+    /// # Errors
+    /// 58030 or XX001 when it cannot be read.
+    pub(crate) fn catalog(&self, tenant: TenantId) -> Result<Arc<Catalog>, SqlError> {
+        if let Some(catalog) = self.catalogs.read().get(&tenant) {
+            return Ok(catalog.clone());
+        }
+        self.reload_catalog(tenant)
+    }
+
+    /// Reads the catalog of a tenant again, after a change.
+    ///
+    /// # Errors
+    /// 58030 or XX001 when it cannot be read.
+    pub(crate) fn reload_catalog(&self, tenant: TenantId) -> Result<Arc<Catalog>, SqlError> {
+        // Under the lock, so that an older state never replaces a newer one.
+        let mut catalogs = self.catalogs.write();
+        let view = ReadView::new(tenant, self.snapshot(), &[]);
+        let stream = catalog_stream();
+        let mut scan = view.scan(stream, &[], None, false);
+        let mut entries = Vec::new();
+        while let Some((_, version)) = scan.next()? {
+            entries.push(CatalogEntry::decode(version.value)?);
+        }
+        let catalog = Arc::new(Catalog::from_entries(entries, self.next_catalog_version()));
+        catalogs.insert(tenant, catalog.clone());
+        Ok(catalog)
+    }
+
+    /// The next number for a row of a table without a primary key.
+    ///
+    /// # Errors
+    /// 58030 when the last number cannot be read.
+    pub(crate) fn next_row_number(
+        &self,
+        txn: &Transaction,
+        rows: StreamKey,
+    ) -> Result<u64, SqlError> {
+        let counter = self.row_counter(txn.tenant(), rows)?;
+        Ok(counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn row_counter(&self, tenant: TenantId, rows: StreamKey) -> Result<Arc<AtomicU64>, SqlError> {
+        let mut counters = self.row_numbers.lock();
+        if let Some(counter) = counters.get(&(tenant, rows)) {
+            return Ok(counter.clone());
+        }
+        let view = ReadView::new(tenant, self.snapshot(), &[]);
+        let last = view.last_key(rows)?;
+        let next = last
+            .and_then(|key| Some(u64::from_be_bytes(key.try_into().ok()?)))
+            .map_or(1, |last| last + 1);
+        let counter = Arc::new(AtomicU64::new(next));
+        counters.insert((tenant, rows), counter.clone());
+        Ok(counter)
+    }
+
+    /// Commits changes of a tenant and waits until they are durable and visible.
+    ///
+    /// # Errors
+    /// As [`commit_changes`].
+    pub(crate) async fn commit(
+        &self,
+        tenant: TenantId,
+        principal: &str,
+        time_us: i64,
+        changes: Layer,
+    ) -> Result<(), SqlError> {
+        let changes_catalog = changes.stream(catalog_stream()).is_some();
+        let source = CommitSource {
+            log: self.log.as_ref(),
+            sealer: &self.sealer,
+            tenant,
+            principal,
+            time_us,
+        };
+        commit_changes(source, changes).await?;
+        if changes_catalog {
+            self.reload_catalog(tenant)?;
+        }
+        Ok(())
+    }
+
+    /// The tenant behind a database name.
+    ///
+    /// # Errors
+    /// 3D000 when there is no such database.
+    pub(crate) fn tenant(&self, database: &str) -> Result<TenantId, SqlError> {
+        self.find_tenant(database)?.ok_or_else(|| {
+            SqlError::new(
+                state::INVALID_CATALOG_NAME,
+                format!("database \"{database}\" does not exist"),
+            )
+        })
+    }
+
+    fn find_tenant(&self, database: &str) -> Result<Option<TenantId>, SqlError> {
+        if database == SYSTEM_DATABASE {
+            return Ok(Some(TenantId::SYSTEM));
+        }
+        let system = self.catalog(TenantId::SYSTEM)?;
+        system
+            .database(database)
+            .map(|d| parse_tenant(&d.tenant))
+            .transpose()
+    }
+
+    /// The SCRAM verifier of a login role; `None` when the database or the role
+    /// does not exist, or may not log in.
+    pub fn scram_secret(&self, database: &str, user: &str) -> Option<String> {
+        let tenant = self.find_tenant(database).ok()??;
+        let catalog = self.catalog(tenant).ok()?;
+        let role = catalog.role(user)?;
+        role.login.then(|| role.scram.clone()).flatten()
+    }
+
+    /// Opens a session for an authenticated role.
+    ///
+    /// # Errors
+    /// 3D000 unknown database, 28000 unknown role, errors of start-up settings.
+    pub fn connect(self: &Arc<Self>, request: ConnectRequest) -> Result<Session, SqlError> {
+        let tenant = self.tenant(&request.database)?;
+        let catalog = self.catalog(tenant)?;
+        if catalog.role(&request.user).is_none_or(|r| !r.login) {
+            return Err(SqlError::new(
+                state::INVALID_AUTHORIZATION_SPECIFICATION,
+                format!("role \"{}\" does not exist or may not log in", request.user),
+            ));
+        }
+        Session::new(self.clone(), tenant, request)
+    }
+
+    /// Makes sure that a database exists with a login role that has this SCRAM
+    /// verifier; used at the first start, before connections are accepted.
+    ///
+    /// # Errors
+    /// What committing may fail with.
+    pub fn bootstrap_role(
+        &self,
+        database: &str,
+        user: &str,
+        scram_secret: &str,
+    ) -> Result<(), SqlError> {
+        futures::executor::block_on(self.bootstrap(database, user, scram_secret))
+    }
+
+    async fn bootstrap(&self, database: &str, user: &str, scram: &str) -> Result<(), SqlError> {
+        let tenant = match self.find_tenant(database)? {
+            Some(tenant) => tenant,
+            None => return self.create_database(database, user, Some(scram.to_owned())).await,
+        };
+        let catalog = self.catalog(tenant)?;
+        let changes = match catalog.role(user) {
+            Some(role) if role.scram.as_deref() == Some(scram) => return Ok(()),
+            Some(role) => {
+                let mut role = role.as_ref().clone();
+                role.scram = Some(scram.to_owned());
+                vec![CatalogChange::Put(CatalogEntry::Role(role))]
+            }
+            None if catalog.roles().next().is_none() => {
+                crate::catalog::bootstrap_changes(user, Some(scram.to_owned()))
+            }
+            None => {
+                return Err(SqlError::new(
+                    state::DUPLICATE_OBJECT,
+                    format!("database \"{database}\" already has an owner"),
+                ));
+            }
+        };
+        self.commit_catalog(tenant, user, &changes).await
+    }
+
+    /// Creates a database: a tenant with keys of its own, and its first role.
+    ///
+    /// # Errors
+    /// 42P04 when it exists; what committing may fail with.
+    pub(crate) async fn create_database(
+        &self,
+        name: &str,
+        owner: &str,
+        scram: Option<String>,
+    ) -> Result<(), SqlError> {
+        let system = self.catalog(TenantId::SYSTEM)?;
+        if name == SYSTEM_DATABASE || system.database(name).is_some() {
+            return Err(SqlError::new(
+                state::DUPLICATE_DATABASE,
+                format!("database \"{name}\" already exists"),
+            ));
+        }
+        let store = self.store.clone();
+        let tenant = tokio_or_inline(move || store.create_tenant()).await?;
+        let first = crate::catalog::bootstrap_changes(owner, scram);
+        self.commit_catalog(tenant, owner, &first).await?;
+        let mut system = self.catalog(TenantId::SYSTEM)?.as_ref().clone();
+        let database = Database {
+            oid: system.allocate_oid(),
+            name: name.to_owned(),
+            tenant: tenant.to_string(),
+            owner: owner.to_owned(),
+        };
+        let listed = [
+            CatalogChange::Put(CatalogEntry::Counters(system.counters())),
+            CatalogChange::Put(CatalogEntry::Database(database)),
+        ];
+        self.commit_catalog(TenantId::SYSTEM, owner, &listed).await
+    }
+
+    /// Removes a database from the list. Its events stay in the log.
+    ///
+    /// # Errors
+    /// 3D000 when there is no such database.
+    pub(crate) async fn drop_database(&self, name: &str, principal: &str) -> Result<(), SqlError> {
+        let system = self.catalog(TenantId::SYSTEM)?;
+        let Some(database) = system.database(name) else {
+            return Err(SqlError::new(
+                state::INVALID_CATALOG_NAME,
+                format!("database \"{name}\" does not exist"),
+            ));
+        };
+        let gone = [CatalogChange::Remove(CatalogEntry::Database(
+            database.as_ref().clone(),
+        ))];
+        self.commit_catalog(TenantId::SYSTEM, principal, &gone).await
+    }
+
+    async fn commit_catalog(
+        &self,
+        tenant: TenantId,
+        principal: &str,
+        changes: &[CatalogChange],
+    ) -> Result<(), SqlError> {
+        let before = self.catalog(tenant)?;
+        let mut layer = Layer::default();
+        put_catalog_changes(&mut layer, &before, changes)?;
+        self.commit(tenant, principal, self.now_us(), layer).await
+    }
+}
+
+/// The stream of catalog entries.
+pub(crate) fn catalog_stream() -> StreamKey {
+    StreamKey {
+        space: Space::Catalog,
+        stream: CATALOG_STREAM,
+    }
+}
+
+/// Records catalog changes in a layer, over the state `before`.
+pub(crate) fn put_catalog_changes(
+    layer: &mut Layer,
+    before: &Catalog,
+    changes: &[CatalogChange],
+) -> Result<(), SqlError> {
+    for change in changes {
+        match change {
+            CatalogChange::Put(entry) => {
+                let value = entry.encode()?;
+                let entry_change = if before.contains(entry) {
+                    Entry::update(value, Vec::new())
+                } else {
+                    Entry::insert(value)
+                };
+                layer.put(catalog_stream(), &entry.key(), entry_change);
+            }
+            CatalogChange::Remove(entry) => {
+                layer.put(catalog_stream(), &entry.key(), Entry::delete());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parse_tenant(hex: &str) -> Result<TenantId, SqlError> {
+    u128::from_str_radix(hex, 16)
+        .ok()
+        .filter(|_| hex.len() == 32)
+        .map(|n| TenantId(n.to_be_bytes()))
+        .ok_or_else(|| SqlError::corrupted(format!("\"{hex}\" is no tenant")))
+}
+
+/// Runs blocking work beside the runtime's other tasks, or right here when
+/// there is no runtime (at start-up).
+async fn tokio_or_inline<T: Send + 'static>(
+    work: impl FnOnce() -> kimberlite_storage::Result<T> + Send + 'static,
+) -> Result<T, SqlError> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(work()?);
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(SqlError::internal(error.to_string())),
+    }
+}

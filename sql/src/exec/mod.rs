@@ -1,0 +1,16 @@
+//! Execution of everything that is not a plain SELECT: writes, DDL, COPY, and
+//! the fast path for statements that name one row.
+
+pub(crate) mod assign;
+pub(crate) mod ddl;
+pub(crate) mod change;
+pub(crate) mod expr;
+pub(crate) mod fast;
+pub mod index_entry;
+pub(crate) mod insert;
+pub(crate) mod literal;
+pub(crate) mod returning;
+pub(crate) mod table;
+pub(crate) mod target;
+
+pub(crate) mod write;

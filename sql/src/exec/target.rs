@@ -1,0 +1,94 @@
+//! The table that INSERT, UPDATE, DELETE or COPY changes.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Expr, ObjectName};
+
+use super::table::TableInfo;
+use crate::catalog::{fold_identifier, Catalog, Column, QualifiedName, SYSTEM_SCHEMAS};
+use crate::error::{state, SqlError};
+
+/// Where a statement is planned: names and what they mean.
+#[derive(Clone)]
+pub(crate) struct Planning {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) database: String,
+    pub(crate) search_path: Vec<String>,
+}
+
+impl Planning {
+    /// Finds a table.
+    ///
+    /// # Errors
+    /// 42P01, or 42501 for a system table, which nobody writes to.
+    pub(crate) fn table(&self, name: &ObjectName) -> Result<Arc<TableInfo>, SqlError> {
+        let name = QualifiedName::from_ast(name, &self.database)?;
+        if let Some(schema) = &name.schema
+            && SYSTEM_SCHEMAS.iter().any(|(s, _)| s == schema)
+        {
+            return Err(SqlError::new(
+                state::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", name.name),
+            ));
+        }
+        let desc = self.catalog.table(&name, &self.search_path)?;
+        TableInfo::new(desc.clone()).map(Arc::new)
+    }
+}
+
+/// The columns that a list names; all live columns when the list is empty.
+///
+/// # Errors
+/// 42703 for an unknown column, 42701 for one named twice.
+pub(crate) fn column_list(
+    table: &TableInfo,
+    names: impl IntoIterator<Item = String>,
+) -> Result<Vec<u16>, SqlError> {
+    let mut attnums = Vec::new();
+    for name in names {
+        let column = Catalog::column(&table.desc, &name)?;
+        if attnums.contains(&column.attnum) {
+            return Err(SqlError::new(
+                state::DUPLICATE_COLUMN,
+                format!("column \"{name}\" specified more than once"),
+            ));
+        }
+        attnums.push(column.attnum);
+    }
+    if attnums.is_empty() {
+        attnums = table.desc.live_columns().map(|c| c.attnum).collect();
+    }
+    Ok(attnums)
+}
+
+/// A column of the table by `attnum`.
+///
+/// # Errors
+/// XX000 when there is none, which planning excludes.
+pub(crate) fn column(table: &TableInfo, attnum: u16) -> Result<&Column, SqlError> {
+    table
+        .desc
+        .attribute(attnum)
+        .ok_or_else(|| SqlError::internal(format!("no attribute {attnum}")))
+}
+
+/// The parsed default of a column, if it has one.
+///
+/// # Errors
+/// XX001 when the stored text cannot be parsed.
+pub(crate) fn default_expr(column: &Column) -> Result<Option<Expr>, SqlError> {
+    let Some(text) = &column.default else {
+        return Ok(None);
+    };
+    crate::session::parse_expression(text).map(Some).map_err(|e| {
+        SqlError::corrupted(format!("default of column \"{}\": {}", column.name, e.message()))
+    })
+}
+
+/// A possibly qualified single column name, as in `SET a = …`.
+pub(crate) fn simple_name(name: &ObjectName) -> Option<String> {
+    match name.0.as_slice() {
+        [part] => part.as_ident().map(fold_identifier),
+        _ => None,
+    }
+}

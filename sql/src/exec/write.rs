@@ -1,0 +1,382 @@
+//! Writing rows: constraints, indexes, locks.
+//!
+//! A [`StatementWriter`] gathers the changes of one statement in a layer of its
+//! own. Constraint checks look at that layer and at the newest committed state
+//! under the transaction's own changes, after the key in question is locked, so
+//! that two transactions cannot both pass.
+
+use std::time::Duration;
+
+use super::index_entry::IndexEntry;
+use super::table::{datum_at, TableInfo};
+use crate::cancel::Cancellation;
+use crate::catalog::IndexDescriptor;
+use crate::engine::Engine;
+use crate::error::{state, SqlError};
+use crate::txn::{
+    Entry, EntryKind, IsolationLevel, Layer, LockKey, LockMode, ReadView, StreamKey, Transaction,
+    WaitPolicy,
+};
+use crate::types::Datum;
+
+/// Changes after which the memory bound is checked again.
+const CHECK_EVERY: u32 = 1024;
+
+/// The changes of one statement, being made.
+pub(crate) struct StatementWriter<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) txn: &'a mut Transaction,
+    cancel: &'a Cancellation,
+    lock_timeout: Option<Duration>,
+    layer: Layer,
+    scratch: Vec<u8>,
+    since_check: u32,
+}
+
+/// What became of a row that was to be changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// Nobody changed it since it was read.
+    Same,
+    /// Somebody committed a new version: what it is now.
+    Changed { csn: u64, stored: Vec<u8> },
+    /// Somebody deleted it.
+    Gone,
+}
+
+impl<'a> StatementWriter<'a> {
+    /// A writer for a statement of `txn`.
+    pub(crate) fn new(
+        engine: &'a Engine,
+        txn: &'a mut Transaction,
+        cancel: &'a Cancellation,
+        lock_timeout: Option<Duration>,
+    ) -> Self {
+        Self {
+            engine,
+            txn,
+            cancel,
+            lock_timeout,
+            layer: Layer::default(),
+            scratch: Vec::with_capacity(64),
+            since_check: 0,
+        }
+    }
+
+    /// Goes on with changes that [`Self::suspend`] gave.
+    pub(crate) fn resume(&mut self, layer: Layer) {
+        self.layer = layer;
+    }
+
+    /// Gives the changes so far, to go on later.
+    pub(crate) fn suspend(self) -> Layer {
+        self.layer
+    }
+
+    /// Ends the statement: its changes become visible to the transaction.
+    ///
+    /// # Errors
+    /// 53200 when the transaction grew too large.
+    pub(crate) fn finish(self) -> Result<(), SqlError> {
+        self.txn.push(self.layer)
+    }
+
+    /// The newest committed state under the transaction's own changes, those of
+    /// this statement excluded.
+    fn newest(&self) -> ReadView {
+        self.txn.newest_view(self.engine.snapshot())
+    }
+
+    async fn lock(&mut self, key: LockKey, mode: LockMode) -> Result<bool, SqlError> {
+        let manager = self.txn.manager().clone();
+        manager
+            .acquire(
+                self.txn.held(),
+                key,
+                mode,
+                WaitPolicy::Wait(self.lock_timeout),
+                self.cancel,
+            )
+            .await
+    }
+
+    /// Locks one key of a stream unless the whole table is the transaction's.
+    async fn lock_key(
+        &mut self,
+        table: &TableInfo,
+        stream: StreamKey,
+        key: &[u8],
+        mode: LockMode,
+    ) -> Result<(), SqlError> {
+        if self.txn.owns_table(table.desc.oid) {
+            return Ok(());
+        }
+        let lock = LockKey::row(self.txn.tenant(), stream.stream, key);
+        self.lock(lock, mode).await.map(|_| ())
+    }
+
+    fn exists(&mut self, stream: StreamKey, key: &[u8]) -> Result<bool, SqlError> {
+        if let Some(entry) = self.layer.get(stream, key) {
+            return Ok(entry.kind != EntryKind::Delete);
+        }
+        let view = self.newest();
+        let found = view.get(stream, key, &mut self.scratch, |_| ())?;
+        Ok(found.is_some())
+    }
+
+    fn note_change(&mut self) -> Result<(), SqlError> {
+        self.since_check += 1;
+        if self.since_check >= CHECK_EVERY {
+            self.since_check = 0;
+            self.cancel.check()?;
+            self.txn.check_growth(&self.layer)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts a complete row, given by attribute.
+    ///
+    /// # Errors
+    /// 23502, 23505, lock and storage errors.
+    pub(crate) async fn insert(
+        &mut self,
+        table: &TableInfo,
+        row: &[Datum],
+    ) -> Result<(), SqlError> {
+        check_not_null(table, row)?;
+        let key = if table.desc.has_row_number() {
+            self.engine
+                .next_row_number(self.txn, table.rows)?
+                .to_be_bytes()
+                .to_vec()
+        } else {
+            let key = table.primary_key(row)?;
+            self.claim_primary_key(table, &key, row).await?;
+            key
+        };
+        for index in &table.desc.indexes {
+            let entry = table.index_entry(index, row, &key)?;
+            self.add_index_entry(table, index, entry, row).await?;
+        }
+        self.layer
+            .put(table.rows, &key, Entry::insert(table.encode(row)?));
+        self.note_change()
+    }
+
+    async fn claim_primary_key(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        row: &[Datum],
+    ) -> Result<(), SqlError> {
+        self.lock_key(table, table.rows, key, LockMode::RowUpdate)
+            .await?;
+        if self.exists(table.rows, key)? {
+            let name = table
+                .desc
+                .primary_key_name
+                .as_ref()
+                .map_or("", |(name, _)| name);
+            return Err(duplicate(table, name, &table.desc.primary_key, row));
+        }
+        Ok(())
+    }
+
+    async fn add_index_entry(
+        &mut self,
+        table: &TableInfo,
+        index: &IndexDescriptor,
+        entry: IndexEntry,
+        row: &[Datum],
+    ) -> Result<(), SqlError> {
+        let stream = TableInfo::index_stream(index);
+        if entry.exclusive {
+            self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
+                .await?;
+            if self.exists(stream, &entry.key)? {
+                return Err(duplicate(table, &index.name, &index.columns, row));
+            }
+        }
+        self.layer.put(stream, &entry.key, Entry::insert(entry.value));
+        Ok(())
+    }
+
+    /// Whether this statement already changed the row.
+    pub(crate) fn already_changed(&self, table: &TableInfo, key: &[u8]) -> bool {
+        self.layer.get(table.rows, key).is_some()
+    }
+
+    /// Locks a row that was read at `csn`, waiting for whoever holds it, and
+    /// says whether it is still the same.
+    ///
+    /// # Errors
+    /// 40001 at REPEATABLE READ when it changed; lock and storage errors.
+    pub(crate) async fn lock_row(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        csn: u64,
+        mode: LockMode,
+    ) -> Result<Locked, SqlError> {
+        self.lock_key(table, table.rows, key, mode).await?;
+        let view = self.newest();
+        let now = view.get(table.rows, key, &mut self.scratch, |version| {
+            if version.csn == csn {
+                Locked::Same
+            } else {
+                Locked::Changed {
+                    csn: version.csn,
+                    stored: version.value.to_vec(),
+                }
+            }
+        })?;
+        let now = now.unwrap_or(Locked::Gone);
+        if now != Locked::Same && self.txn.isolation() == IsolationLevel::RepeatableRead {
+            return Err(SqlError::new(
+                state::T_R_SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update",
+            )
+            .hint("Retry the transaction."));
+        }
+        Ok(now)
+    }
+
+    /// Replaces a locked row. `old` and `new` are complete rows.
+    ///
+    /// # Errors
+    /// 23502, 23505, lock and storage errors.
+    pub(crate) async fn update(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        old: &[Datum],
+        new: &[Datum],
+        columns: &[u16],
+    ) -> Result<(), SqlError> {
+        check_not_null(table, new)?;
+        let new_key = if table.desc.has_row_number() {
+            key.to_vec()
+        } else {
+            table.primary_key(new)?
+        };
+        let moved = new_key != key;
+        if moved {
+            self.claim_primary_key(table, &new_key, new).await?;
+        }
+        for index in &table.desc.indexes {
+            let touched = moved || index.columns.iter().any(|c| columns.contains(c));
+            if touched {
+                self.replace_index_entry(table, index, (key, old), (&new_key, new))
+                    .await?;
+            }
+        }
+        let stored = table.encode(new)?;
+        if moved {
+            self.layer.put(table.rows, key, Entry::delete());
+            self.layer.put(table.rows, &new_key, Entry::insert(stored));
+        } else {
+            self.layer
+                .put(table.rows, key, Entry::update(stored, columns.to_vec()));
+        }
+        self.note_change()
+    }
+
+    async fn replace_index_entry(
+        &mut self,
+        table: &TableInfo,
+        index: &IndexDescriptor,
+        (old_key, old): (&[u8], &[Datum]),
+        (new_key, new): (&[u8], &[Datum]),
+    ) -> Result<(), SqlError> {
+        let before = table.index_entry(index, old, old_key)?;
+        let after = table.index_entry(index, new, new_key)?;
+        if before == after {
+            return Ok(());
+        }
+        let stream = TableInfo::index_stream(index);
+        if before.key == after.key {
+            self.layer
+                .put(stream, &after.key, Entry::update(after.value, Vec::new()));
+            return Ok(());
+        }
+        self.layer.put(stream, &before.key, Entry::delete());
+        self.add_index_entry(table, index, after, new).await
+    }
+
+    /// Deletes a locked row.
+    ///
+    /// # Errors
+    /// 53200 when the transaction grew too large.
+    pub(crate) fn delete(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        old: &[Datum],
+    ) -> Result<(), SqlError> {
+        for index in &table.desc.indexes {
+            let entry = table.index_entry(index, old, key)?;
+            self.layer
+                .put(TableInfo::index_stream(index), &entry.key, Entry::delete());
+        }
+        self.layer.put(table.rows, key, Entry::delete());
+        self.note_change()
+    }
+
+    /// The lock mode for an update of `columns`: stronger when the key may move.
+    pub(crate) fn update_mode(table: &TableInfo, columns: &[u16]) -> LockMode {
+        let key_column = |c: &u16| {
+            table.desc.primary_key.contains(c)
+                || table
+                    .desc
+                    .indexes
+                    .iter()
+                    .any(|i| i.unique && i.columns.contains(c))
+        };
+        if columns.iter().any(key_column) {
+            LockMode::RowUpdate
+        } else {
+            LockMode::RowNoKeyUpdate
+        }
+    }
+}
+
+fn check_not_null(table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
+    for column in table.desc.live_columns() {
+        if column.not_null && datum_at(row, column.attnum).is_null() {
+            return Err(SqlError::new(
+                state::NOT_NULL_VIOLATION,
+                format!(
+                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                    column.name, table.desc.name
+                ),
+            )
+            .detail(format!("Failing row contains ({}).", row_text(table, row)))
+            .table(table.desc.name.clone())
+            .column(column.name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The live columns of a row as error details print them.
+fn row_text(table: &TableInfo, row: &[Datum]) -> String {
+    let values: Vec<String> = table
+        .desc
+        .live_columns()
+        .map(|c| super::table::display(datum_at(row, c.attnum), c.ty))
+        .collect();
+    values.join(", ")
+}
+
+fn duplicate(table: &TableInfo, constraint: &str, columns: &[u16], row: &[Datum]) -> SqlError {
+    SqlError::new(
+        state::UNIQUE_VIOLATION,
+        format!("duplicate key value violates unique constraint \"{constraint}\""),
+    )
+    .detail(format!(
+        "Key {} already exists.",
+        table.key_detail(columns, row)
+    ))
+    .table(table.desc.name.clone())
+    .constraint(constraint)
+}

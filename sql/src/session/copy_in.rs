@@ -1,0 +1,243 @@
+//! COPY FROM STDIN.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sqlparser::ast::{CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement};
+
+use super::copy_options::copy_format;
+use super::execute::writer;
+use super::{Outcome, Session, POSTGRES_EPOCH_US};
+use crate::catalog::fold_identifier;
+use crate::error::{state, SqlError};
+use crate::exec::expr::{ScalarExpr, Values};
+use crate::exec::insert::{plan_defaults, set};
+use crate::exec::table::TableInfo;
+use crate::exec::target::{column, column_list, Planning};
+use crate::txn::{Layer, LockMode};
+use crate::types::copy::{CopyKind, CopyReader, CopyRow};
+use crate::types::{binary_in, modifier, text_in, Conversion, Datum, SessionFormat};
+
+/// A COPY FROM STDIN that takes data.
+#[derive(Debug)]
+pub struct CopyIn {
+    table: Arc<TableInfo>,
+    columns: Vec<u16>,
+    defaults: Vec<(u16, ScalarExpr)>,
+    reader: CopyReader,
+    binary: bool,
+    format: SessionFormat,
+    /// Everything written so far: a COPY is one statement.
+    layer: Layer,
+    count: u64,
+}
+
+/// The pieces of a COPY statement.
+pub(super) struct CopyStatement<'a> {
+    pub(super) source: &'a CopySource,
+    pub(super) options: &'a [CopyOption],
+    pub(super) legacy: &'a [CopyLegacyOption],
+}
+
+impl Session {
+    pub(super) async fn copy(&mut self, statement: &Statement) -> Result<Outcome, SqlError> {
+        let Statement::Copy {
+            source,
+            to,
+            target,
+            options,
+            legacy_options,
+            ..
+        } = statement
+        else {
+            return Err(SqlError::internal("no COPY"));
+        };
+        let copy = CopyStatement {
+            source,
+            options,
+            legacy: legacy_options,
+        };
+        match (to, target, source) {
+            (false, CopyTarget::Stdin, CopySource::Table { table_name, columns }) => {
+                let copy = self.copy_in(table_name, columns, &copy).await?;
+                Ok(Outcome::CopyIn(copy))
+            }
+            (true, CopyTarget::Stdout, _) => Ok(Outcome::CopyOut(self.copy_out(&copy).await?)),
+            (_, CopyTarget::File { .. }, _) => Err(SqlError::unsupported(
+                "COPY with a file on the server",
+            )
+            .hint("Use COPY FROM STDIN or COPY TO STDOUT; psql's \\copy does it for a local file.")),
+            _ => Err(SqlError::unsupported(format!("COPY … {target}"))),
+        }
+    }
+
+    /// Names as they are looked up now.
+    pub(super) fn planning(&self) -> Result<Planning, SqlError> {
+        Ok(Planning {
+            catalog: self.catalog()?,
+            database: self.database.clone(),
+            search_path: self.settings.search_path().to_vec(),
+        })
+    }
+
+    async fn copy_in(
+        &mut self,
+        table: &ObjectName,
+        columns: &[Ident],
+        copy: &CopyStatement<'_>,
+    ) -> Result<CopyIn, SqlError> {
+        self.writable("COPY FROM")?;
+        let oid = self.planning()?.table(table)?.desc.oid;
+        self.lock_table(oid, LockMode::RowExclusive).await?;
+        // Looked up again: it may have changed before the lock was there.
+        let table = self.planning()?.table(table)?;
+        let columns = column_list(&table, columns.iter().map(fold_identifier))?;
+        let names = columns
+            .iter()
+            .map(|a| Ok(column(&table, *a)?.name.clone()))
+            .collect::<Result<Vec<_>, SqlError>>()?;
+        let format = copy_format(copy.options, copy.legacy, &names)?;
+        let binary = format.kind == CopyKind::Binary;
+        Ok(CopyIn {
+            defaults: plan_defaults(&table, &columns)?,
+            reader: CopyReader::new(format, &table.desc.name, names)?,
+            table,
+            columns,
+            binary,
+            format: self.format(),
+            layer: Layer::default(),
+            count: 0,
+        })
+    }
+}
+
+impl CopyIn {
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether the format is binary.
+    pub fn binary(&self) -> bool {
+        self.binary
+    }
+
+    /// Takes a piece of data, of any length.
+    ///
+    /// # Errors
+    /// Whatever the data or its rows violate; the transaction is then aborted.
+    pub async fn data(&mut self, session: &mut Session, chunk: Bytes) -> Result<(), SqlError> {
+        let result = self.take(session, &chunk).await;
+        if result.is_err() {
+            session.abort();
+        }
+        result
+    }
+
+    async fn take(&mut self, session: &mut Session, chunk: &[u8]) -> Result<(), SqlError> {
+        session.cancel.check()?;
+        self.reader.push(chunk)?;
+        self.insert_rows(session).await
+    }
+
+    async fn insert_rows(&mut self, session: &mut Session) -> Result<(), SqlError> {
+        let started = session.transaction()?.started_us();
+        let now_us = started - POSTGRES_EPOCH_US;
+        let mut writer = writer(session)?;
+        writer.resume(std::mem::take(&mut self.layer));
+        while let Some(fields) = self.reader.next_row()? {
+            let row = complete(&fields, &self.table, &self.columns, &self.defaults, &self.format, now_us)?;
+            if let Err(error) = writer.insert(&self.table, &row).await {
+                let context = self.reader.line_context();
+                return Err(error.context(context));
+            }
+            self.count += 1;
+        }
+        self.layer = writer.suspend();
+        Ok(())
+    }
+
+    /// The client has sent everything.
+    ///
+    /// # Errors
+    /// Whatever the last rows violate; the transaction is then aborted.
+    pub async fn finish(mut self, session: &mut Session) -> Result<String, SqlError> {
+        let result = self.complete_copy(session).await;
+        match &result {
+            Ok(_) => session.statement_done(),
+            Err(_) => session.abort(),
+        }
+        result
+    }
+
+    async fn complete_copy(&mut self, session: &mut Session) -> Result<String, SqlError> {
+        self.reader.finish();
+        self.insert_rows(session).await?;
+        let layer = std::mem::take(&mut self.layer);
+        session.transaction()?.push(layer)?;
+        Ok(format!("COPY {}", self.count))
+    }
+
+    /// The client gave up: the transaction is aborted. The error to report.
+    pub fn fail(self, session: &mut Session, reason: &str) -> SqlError {
+        session.abort();
+        SqlError::new(
+            state::QUERY_CANCELED,
+            format!("COPY from stdin failed: {reason}"),
+        )
+        .context(self.reader.line_context())
+    }
+}
+
+/// A complete row from the fields of a line.
+fn complete(
+    fields: &CopyRow<'_>,
+    table: &TableInfo,
+    columns: &[u16],
+    defaults: &[(u16, ScalarExpr)],
+    format: &SessionFormat,
+    now_us: i64,
+) -> Result<Vec<Datum>, SqlError> {
+    let mut row = vec![Datum::Null; table.desc.columns.len()];
+    for (i, attnum) in columns.iter().enumerate() {
+        let ty = column(table, *attnum)?.ty;
+        let value = match read_field(fields, i, ty, format) {
+            Ok(value) => value,
+            Err(error) if error.get_context().is_some() => return Err(error),
+            Err(error) => return Err(fields.at_column(error, i)),
+        };
+        if let Some(slot) = usize::from(*attnum).checked_sub(1).and_then(|p| row.get_mut(p)) {
+            *slot = value;
+        }
+    }
+    let values = Values {
+        parameters: &[],
+        row: &[],
+        now_us,
+        format,
+    };
+    for (attnum, expr) in defaults {
+        set(&mut row, table, *attnum, expr.evaluate(&values)?, format)?;
+    }
+    Ok(row)
+}
+
+fn read_field(
+    fields: &CopyRow<'_>,
+    index: usize,
+    ty: crate::types::PgType,
+    format: &SessionFormat,
+) -> Result<Datum, SqlError> {
+    let value = if fields.is_binary() {
+        match fields.get(index) {
+            Some(bytes) => binary_in(ty, bytes)?,
+            None => return Ok(Datum::Null),
+        }
+    } else {
+        match fields.text(index)? {
+            Some(text) => text_in(ty, text, format)?,
+            None => return Ok(Datum::Null),
+        }
+    };
+    modifier::apply(ty, value, Conversion::Assignment)
+}

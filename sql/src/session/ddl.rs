@@ -1,0 +1,454 @@
+//! CREATE, DROP and TRUNCATE.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    CreateIndex, CreateTable, ObjectName, ObjectType, SchemaName, Statement, Truncate,
+    TruncateTableTarget,
+};
+
+use super::rewrite;
+use super::Session;
+use crate::catalog::{
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, SchemaDescriptor, TableDescriptor,
+    SYSTEM_SCHEMAS,
+};
+use crate::engine::put_catalog_changes;
+use crate::error::{state, SqlError};
+use crate::exec::ddl::{add_key, build_table, key_columns, KeyKind, KeyRequest};
+use crate::exec::insert::{default_of, refuse_any};
+use crate::exec::table::TableInfo;
+use crate::txn::{Layer, LockKey, LockMode};
+
+impl Session {
+    pub(super) async fn ddl(&mut self, statement: &Statement) -> Result<String, SqlError> {
+        match statement {
+            Statement::CreateTable(create) => self.create_table(create).await,
+            Statement::CreateIndex(create) => self.create_index(create).await,
+            Statement::AlterTable(alter) => self.alter_table(alter).await,
+            Statement::Truncate(truncate) => self.truncate(truncate).await,
+            Statement::CreateSchema {
+                schema_name,
+                if_not_exists,
+                ..
+            } => self.create_schema(schema_name, *if_not_exists).await,
+            Statement::CreateDatabase {
+                db_name,
+                if_not_exists,
+                ..
+            } => self.create_database(db_name, *if_not_exists).await,
+            Statement::Drop {
+                object_type,
+                if_exists,
+                names,
+                cascade,
+                ..
+            } => self.drop_objects(*object_type, *if_exists, names, *cascade).await,
+            other => Err(SqlError::unsupported(feature(other))),
+        }
+    }
+
+    /// The catalog, to be changed: locked against other DDL until the
+    /// transaction ends.
+    pub(super) async fn catalog_to_change(&mut self, what: &str) -> Result<Catalog, SqlError> {
+        self.writable(what)?;
+        self.lock(LockKey::catalog(self.tenant), LockMode::AccessExclusive)
+            .await?;
+        Ok(self.catalog()?.as_ref().clone())
+    }
+
+    /// Makes a changed catalog the transaction's, and records the changes.
+    pub(super) fn change_catalog(
+        &mut self,
+        mut catalog: Catalog,
+        mut changes: Vec<CatalogChange>,
+        mut layer: Layer,
+    ) -> Result<(), SqlError> {
+        let before = self.catalog()?;
+        if catalog.counters() != before.counters() {
+            changes.push(CatalogChange::Put(CatalogEntry::Counters(catalog.counters())));
+        }
+        for change in &changes {
+            catalog.apply(change);
+        }
+        catalog.set_version(self.engine.next_catalog_version());
+        put_catalog_changes(&mut layer, &before, &changes)?;
+        let txn = self.transaction()?;
+        txn.push(layer)?;
+        txn.set_own_catalog(Arc::new(catalog));
+        Ok(())
+    }
+
+    /// The schema to create something in, and the bare name.
+    pub(super) fn creation_schema(
+        &self,
+        name: &ObjectName,
+        catalog: &Catalog,
+    ) -> Result<(u32, String), SqlError> {
+        let name = QualifiedName::from_ast(name, &self.database)?;
+        let found = match &name.schema {
+            Some(schema) => {
+                if SYSTEM_SCHEMAS.iter().any(|(s, _)| s == schema) {
+                    return Err(SqlError::new(
+                        state::INSUFFICIENT_PRIVILEGE,
+                        format!("permission denied to create \"{name}\""),
+                    )
+                    .detail("System catalog modifications are currently disallowed."));
+                }
+                catalog.schema(schema)
+            }
+            None => self
+                .settings
+                .search_path()
+                .iter()
+                .find_map(|schema| catalog.schema(schema)),
+        };
+        match (found, &name.schema) {
+            (Some(schema), _) => Ok((schema.oid, name.name)),
+            (None, Some(schema)) => Err(SqlError::new(
+                state::INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            )),
+            (None, None) => Err(SqlError::new(
+                state::INVALID_SCHEMA_NAME,
+                "no schema has been selected to create in",
+            )),
+        }
+    }
+
+    async fn create_table(&mut self, create: &CreateTable) -> Result<String, SqlError> {
+        let mut catalog = self.catalog_to_change("CREATE TABLE").await?;
+        let (schema, name) = self.creation_schema(&create.name, &catalog)?;
+        if catalog.relation_exists(schema, &name) {
+            if create.if_not_exists {
+                self.notice(format!("relation \"{name}\" already exists, skipping"));
+                return Ok("CREATE TABLE".to_owned());
+            }
+            return Err(already_exists("relation", &name, state::DUPLICATE_TABLE));
+        }
+        let user = self.user.clone();
+        let table = build_table(create, name, schema, &user, &mut catalog)?;
+        check_defaults(&table)?;
+        self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+        let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
+        self.change_catalog(catalog, vec![change], Layer::default())?;
+        Ok("CREATE TABLE".to_owned())
+    }
+
+    async fn create_index(&mut self, create: &CreateIndex) -> Result<String, SqlError> {
+        let method = create.using.as_ref().map(|m| m.to_string().to_ascii_lowercase());
+        refuse_any(&[
+            (create.concurrently, "CREATE INDEX CONCURRENTLY"),
+            (create.predicate.is_some(), "partial indexes"),
+            (!create.include.is_empty(), "INCLUDE columns"),
+            (create.nulls_distinct == Some(false), "NULLS NOT DISTINCT"),
+            (method.is_some_and(|m| m != "btree"), "index methods other than btree"),
+        ])?;
+        let mut catalog = self.catalog_to_change("CREATE INDEX").await?;
+        let mut table = self.table_to_change(&create.table_name, &catalog)?;
+        let request = KeyRequest {
+            name: match &create.name {
+                Some(name) => Some(QualifiedName::from_ast(name, &self.database)?.name),
+                None => None,
+            },
+            columns: key_columns(&create.columns)?,
+            kind: if create.unique { KeyKind::UniqueIndex } else { KeyKind::Index },
+        };
+        if let Some(name) = &request.name
+            && create.if_not_exists
+            && catalog.relation_exists(table.schema, name)
+        {
+            self.notice(format!("relation \"{name}\" already exists, skipping"));
+            return Ok("CREATE INDEX".to_owned());
+        }
+        self.lock_table(table.oid, LockMode::Share).await?;
+        add_key(&mut table, &request, &mut catalog)?;
+        let info = TableInfo::new(Arc::new(table.clone()))?;
+        let mut layer = Layer::default();
+        if let Some(index) = info.desc.indexes.last() {
+            let snapshot = self.engine.snapshot();
+            let view = self.transaction()?.newest_view(snapshot);
+            rewrite::build_index(&info, index, &view, &mut layer, &self.cancel)?;
+        }
+        let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
+        self.change_catalog(catalog, vec![change], layer)?;
+        Ok("CREATE INDEX".to_owned())
+    }
+
+    /// A table's descriptor, to be changed.
+    pub(super) fn table_to_change(
+        &self,
+        name: &ObjectName,
+        catalog: &Catalog,
+    ) -> Result<TableDescriptor, SqlError> {
+        let name = QualifiedName::from_ast(name, &self.database)?;
+        let table = catalog.table(&name, self.settings.search_path())?;
+        Ok(table.as_ref().clone())
+    }
+
+    /// Gives each table empty streams. The old rows stay in the log and in the
+    /// history.
+    async fn truncate(&mut self, truncate: &Truncate) -> Result<String, SqlError> {
+        refuse_any(&[(truncate.partitions.is_some(), "TRUNCATE … PARTITION")])?;
+        let mut catalog = self.catalog_to_change("TRUNCATE TABLE").await?;
+        let mut changes = Vec::new();
+        for TruncateTableTarget { name, .. } in &truncate.table_names {
+            let mut table = self.table_to_change(name, &catalog)?;
+            self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+            table.stream = catalog.allocate_stream();
+            for index in &mut table.indexes {
+                index.stream = catalog.allocate_stream();
+            }
+            changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
+        }
+        self.change_catalog(catalog, changes, Layer::default())?;
+        Ok("TRUNCATE TABLE".to_owned())
+    }
+
+    async fn create_schema(
+        &mut self,
+        name: &SchemaName,
+        if_not_exists: bool,
+    ) -> Result<String, SqlError> {
+        let name = match name {
+            SchemaName::Simple(name) => QualifiedName::from_ast(name, &self.database)?.name,
+            _ => return Err(SqlError::unsupported("CREATE SCHEMA … AUTHORIZATION")),
+        };
+        let mut catalog = self.catalog_to_change("CREATE SCHEMA").await?;
+        let system = SYSTEM_SCHEMAS.iter().any(|(s, _)| *s == name);
+        if system || catalog.schema(&name).is_some() {
+            if if_not_exists {
+                self.notice(format!("schema \"{name}\" already exists, skipping"));
+                return Ok("CREATE SCHEMA".to_owned());
+            }
+            return Err(already_exists("schema", &name, state::DUPLICATE_SCHEMA));
+        }
+        if name.starts_with("pg_") {
+            return Err(SqlError::new(
+                state::RESERVED_NAME,
+                format!("unacceptable schema name \"{name}\""),
+            )
+            .detail("The prefix \"pg_\" is reserved for system schemas."));
+        }
+        let schema = SchemaDescriptor {
+            oid: catalog.allocate_oid(),
+            name,
+            owner: self.user.clone(),
+        };
+        let change = CatalogChange::Put(CatalogEntry::Schema(schema));
+        self.change_catalog(catalog, vec![change], Layer::default())?;
+        Ok("CREATE SCHEMA".to_owned())
+    }
+
+    async fn create_database(
+        &mut self,
+        name: &ObjectName,
+        if_not_exists: bool,
+    ) -> Result<String, SqlError> {
+        self.not_in_block("CREATE DATABASE")?;
+        self.writable("CREATE DATABASE")?;
+        let name = QualifiedName::from_ast(name, &self.database)?.name;
+        let system = LockKey::catalog(kimberlite_storage::TenantId::SYSTEM);
+        self.lock(system, LockMode::AccessExclusive).await?;
+        if if_not_exists && self.engine.tenant(&name).is_ok() {
+            self.notice(format!("database \"{name}\" already exists, skipping"));
+            return Ok("CREATE DATABASE".to_owned());
+        }
+        let role = self.catalog()?.role(&self.user).cloned();
+        let scram = role.and_then(|role| role.scram.clone());
+        let engine = self.engine.clone();
+        engine.create_database(&name, &self.user, scram).await?;
+        Ok("CREATE DATABASE".to_owned())
+    }
+
+    async fn drop_objects(
+        &mut self,
+        object: ObjectType,
+        if_exists: bool,
+        names: &[ObjectName],
+        cascade: bool,
+    ) -> Result<String, SqlError> {
+        match object {
+            ObjectType::Table => self.drop_tables(names, if_exists).await,
+            ObjectType::Index => self.drop_indexes(names, if_exists).await,
+            ObjectType::Schema => self.drop_schemas(names, if_exists, cascade).await,
+            ObjectType::Database => self.drop_database(names, if_exists).await,
+            other => Err(SqlError::unsupported(format!("DROP {other}"))),
+        }
+    }
+
+    async fn drop_tables(
+        &mut self,
+        names: &[ObjectName],
+        if_exists: bool,
+    ) -> Result<String, SqlError> {
+        let catalog = self.catalog_to_change("DROP TABLE").await?;
+        let mut changes = Vec::new();
+        for name in names {
+            let name = QualifiedName::from_ast(name, &self.database)?;
+            match catalog.find_table(&name, self.settings.search_path()).cloned() {
+                Some(table) => {
+                    self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+                    let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
+                    changes.push(CatalogChange::Remove(entry));
+                }
+                None if if_exists => {
+                    self.notice(format!("table \"{}\" does not exist, skipping", name.name));
+                }
+                None => {
+                    return Err(SqlError::new(
+                        state::UNDEFINED_TABLE,
+                        format!("table \"{}\" does not exist", name.name),
+                    ));
+                }
+            }
+        }
+        self.change_catalog(catalog, changes, Layer::default())?;
+        Ok("DROP TABLE".to_owned())
+    }
+
+    async fn drop_indexes(
+        &mut self,
+        names: &[ObjectName],
+        if_exists: bool,
+    ) -> Result<String, SqlError> {
+        let mut catalog = self.catalog_to_change("DROP INDEX").await?;
+        let mut changes = Vec::new();
+        for name in names {
+            let name = QualifiedName::from_ast(name, &self.database)?;
+            let found = catalog
+                .find_index(&name, self.settings.search_path())
+                .map(|(table, index)| (table.as_ref().clone(), index.clone()));
+            let Some((mut table, index)) = found else {
+                if if_exists {
+                    self.notice(format!("index \"{}\" does not exist, skipping", name.name));
+                    continue;
+                }
+                return Err(SqlError::new(
+                    state::UNDEFINED_OBJECT,
+                    format!("index \"{}\" does not exist", name.name),
+                ));
+            };
+            if index.constraint {
+                return Err(SqlError::new(
+                    state::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!(
+                        "cannot drop index {0} because constraint {0} on table {1} requires it",
+                        index.name, table.name
+                    ),
+                )
+                .hint(format!(
+                    "You can drop constraint {} on table {} instead.",
+                    index.name, table.name
+                )));
+            }
+            self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+            table.indexes.retain(|i| i.oid != index.oid);
+            let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
+            catalog.apply(&change);
+            changes.push(change);
+        }
+        self.change_catalog(catalog, changes, Layer::default())?;
+        Ok("DROP INDEX".to_owned())
+    }
+
+    async fn drop_schemas(
+        &mut self,
+        names: &[ObjectName],
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<String, SqlError> {
+        let catalog = self.catalog_to_change("DROP SCHEMA").await?;
+        let mut changes = Vec::new();
+        for name in names {
+            let name = QualifiedName::from_ast(name, &self.database)?.name;
+            let Some(schema) = catalog.schema(&name).cloned() else {
+                if if_exists {
+                    self.notice(format!("schema \"{name}\" does not exist, skipping"));
+                    continue;
+                }
+                return Err(SqlError::new(
+                    state::INVALID_SCHEMA_NAME,
+                    format!("schema \"{name}\" does not exist"),
+                ));
+            };
+            let inside: Vec<_> = catalog
+                .tables()
+                .filter(|t| t.schema == schema.oid)
+                .cloned()
+                .collect();
+            if !inside.is_empty() && !cascade {
+                return Err(SqlError::new(
+                    state::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!("cannot drop schema {name} because other objects depend on it"),
+                )
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+            for table in inside {
+                self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+                let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
+                changes.push(CatalogChange::Remove(entry));
+            }
+            let entry = CatalogEntry::Schema(schema.as_ref().clone());
+            changes.push(CatalogChange::Remove(entry));
+        }
+        self.change_catalog(catalog, changes, Layer::default())?;
+        Ok("DROP SCHEMA".to_owned())
+    }
+
+    async fn drop_database(
+        &mut self,
+        names: &[ObjectName],
+        if_exists: bool,
+    ) -> Result<String, SqlError> {
+        self.not_in_block("DROP DATABASE")?;
+        self.writable("DROP DATABASE")?;
+        let system = LockKey::catalog(kimberlite_storage::TenantId::SYSTEM);
+        self.lock(system, LockMode::AccessExclusive).await?;
+        for name in names {
+            let name = QualifiedName::from_ast(name, &self.database)?.name;
+            if name == self.database {
+                return Err(SqlError::new(
+                    state::OBJECT_IN_USE,
+                    "cannot drop the currently open database",
+                ));
+            }
+            if if_exists && self.engine.tenant(&name).is_err() {
+                self.notice(format!("database \"{name}\" does not exist, skipping"));
+                continue;
+            }
+            let engine = self.engine.clone();
+            engine.drop_database(&name, &self.user).await?;
+        }
+        Ok("DROP DATABASE".to_owned())
+    }
+}
+
+/// Each default must be something that can be computed for a row.
+pub(super) fn check_defaults(table: &TableDescriptor) -> Result<(), SqlError> {
+    let info = TableInfo::new(Arc::new(table.clone()))?;
+    for column in table.live_columns().filter(|c| c.default.is_some()) {
+        if default_of(&info, column.attnum)?.is_none() {
+            return Err(SqlError::unsupported(format!(
+                "DEFAULT {}",
+                column.default.as_deref().unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn already_exists(kind: &str, name: &str, sqlstate: &'static str) -> SqlError {
+    SqlError::new(sqlstate, format!("{kind} \"{name}\" already exists"))
+}
+
+/// The first words of a statement: what it is called.
+fn feature(statement: &Statement) -> String {
+    let text = statement.to_string();
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .take_while(|w| w.chars().all(|c| c.is_ascii_uppercase()))
+        .take(4)
+        .collect();
+    if words.is_empty() { text } else { words.join(" ") }
+}

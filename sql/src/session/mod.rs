@@ -1,0 +1,267 @@
+//! Sessions: one client's settings, transaction and statements.
+
+mod alter;
+mod copy_in;
+mod copy_options;
+mod copy_out;
+mod cursor;
+mod ddl;
+mod execute;
+mod fields;
+mod parse;
+mod plan;
+mod prepared;
+mod rewrite;
+mod settings;
+mod show;
+mod transaction;
+mod utility;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kimberlite_storage::TenantId;
+
+use crate::cancel::Cancellation;
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::error::SqlError;
+use crate::query::SessionInfo;
+use crate::txn::{IsolationLevel, Transaction};
+use crate::types::calendar::TimeZone;
+use crate::types::SessionFormat;
+
+pub use copy_in::CopyIn;
+pub use copy_out::CopyOut;
+pub use cursor::{Fill, RowCursor};
+pub use fields::FieldDescription;
+pub use parse::{parse, ParsedStatement};
+pub(crate) use parse::{parse_expression, parse_statement};
+pub use plan::{CachedPlan, PlanKey, Prepared};
+pub use settings::{Settings, SERVER_VERSION, SERVER_VERSION_NUM};
+
+/// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
+pub(crate) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// Who connects, and to what.
+#[derive(Debug, Clone)]
+pub struct ConnectRequest {
+    /// Database name.
+    pub database: String,
+    /// Role name, authenticated.
+    pub user: String,
+    /// `application_name` of the start-up packet.
+    pub application_name: String,
+    /// Other settings of the start-up packet.
+    pub options: Vec<(String, String)>,
+    /// Process number that the client was told.
+    pub backend_pid: i32,
+    /// Where the client is, as text.
+    pub client_addr: String,
+}
+
+/// Whether a transaction block is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TxStatus {
+    /// No.
+    Idle,
+    /// Yes.
+    InTransaction,
+    /// Yes, and it failed: only ROLLBACK helps.
+    Failed,
+}
+
+/// What kind of transaction is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    /// None, or one that ends with the query string or at Sync.
+    Implicit,
+    /// One that BEGIN opened.
+    Explicit,
+}
+
+/// Parameter values of an execution, as the protocol carries them.
+#[derive(Debug, Clone, Default)]
+pub struct BoundParameters {
+    /// Values; none for NULL.
+    pub values: Vec<Option<Bytes>>,
+    /// Formats of the values: none, one for all, or one for each.
+    pub formats: Vec<i16>,
+    /// Formats of the result columns: none, one for all, or one for each.
+    pub result_formats: Vec<i16>,
+}
+
+/// What a statement answers with.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing was asked.
+    Empty,
+    /// It is done; the command tag.
+    Command(String),
+    /// Rows to be read.
+    Rows(RowCursor),
+    /// The client sends data.
+    CopyIn(CopyIn),
+    /// The client receives data.
+    CopyOut(CopyOut),
+}
+
+/// One client's session.
+pub struct Session {
+    engine: Arc<Engine>,
+    tenant: TenantId,
+    database: String,
+    user: String,
+    backend_pid: i32,
+    settings: Settings,
+    txn: Option<Transaction>,
+    block: Block,
+    failed: bool,
+    cancel: Cancellation,
+    timeout: Option<execute::TimeoutGuard>,
+    notices: Vec<SqlError>,
+    prepared: HashMap<String, Arc<Prepared>>,
+    info: Option<Arc<SessionInfo>>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        tenant: TenantId,
+        request: ConnectRequest,
+    ) -> Result<Self, SqlError> {
+        let mut settings = Settings::new(&request.user);
+        settings.set("application_name", &request.application_name)?;
+        for (name, value) in &request.options {
+            settings.set(name, value)?;
+        }
+        settings.take_changes();
+        Ok(Self {
+            engine,
+            tenant,
+            database: request.database,
+            user: request.user,
+            backend_pid: request.backend_pid,
+            settings,
+            txn: None,
+            block: Block::Implicit,
+            failed: false,
+            cancel: Cancellation::default(),
+            timeout: None,
+            notices: Vec::new(),
+            prepared: HashMap::new(),
+            info: None,
+        })
+    }
+
+    /// Settings to report when the session starts.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        self.settings.reported()
+    }
+
+    /// Reported settings that changed since the last call.
+    pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
+        self.settings.take_changes()
+    }
+
+    /// Notices and warnings since the last call.
+    pub fn take_notices(&mut self) -> Vec<SqlError> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What ReadyForQuery reports.
+    pub fn status(&self) -> TxStatus {
+        match (self.block, self.failed) {
+            (Block::Implicit, _) => TxStatus::Idle,
+            (Block::Explicit, false) => TxStatus::InTransaction,
+            (Block::Explicit, true) => TxStatus::Failed,
+        }
+    }
+
+    /// Stops the running statement when asked to.
+    pub fn cancel_handle(&self) -> Cancellation {
+        self.cancel.clone()
+    }
+
+    /// Cuts a query string into statements.
+    ///
+    /// # Errors
+    /// 42601.
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
+        parse(sql)
+    }
+
+    /// Says something to the client that is no error.
+    fn notice(&mut self, message: impl Into<String>) {
+        self.notices.push(SqlError::notice(message));
+    }
+
+    /// The catalog as this session sees it.
+    fn catalog(&self) -> Result<Arc<Catalog>, SqlError> {
+        match self.txn.as_ref().and_then(Transaction::own_catalog) {
+            Some(own) => Ok(own.clone()),
+            None => self.engine.catalog(self.tenant),
+        }
+    }
+
+    /// How values are read and printed.
+    fn format(&self) -> SessionFormat {
+        SessionFormat {
+            time_zone: TimeZone::Named(self.settings.time_zone()),
+            now: self
+                .txn
+                .as_ref()
+                .map_or_else(|| self.engine.now_us(), Transaction::started_us)
+                - POSTGRES_EPOCH_US,
+        }
+    }
+
+    /// The open transaction; opens one when there is none.
+    fn transaction(&mut self) -> Result<&mut Transaction, SqlError> {
+        if self.txn.is_none() {
+            let isolation = self.default_isolation()?;
+            let read_only = self.settings.show("default_transaction_read_only")?.1 == "on";
+            self.txn = Some(Transaction::begin(
+                self.tenant,
+                self.engine.locks().clone(),
+                isolation,
+                read_only,
+                self.engine.now_us(),
+            ));
+        }
+        self.txn
+            .as_mut()
+            .ok_or_else(|| SqlError::internal("no transaction"))
+    }
+
+    fn default_isolation(&self) -> Result<IsolationLevel, SqlError> {
+        settings::parse_isolation(&self.settings.show("default_transaction_isolation")?.1)
+    }
+
+    /// Marks the transaction failed, or rolls an implicit one back.
+    pub fn abort(&mut self) {
+        self.statement_done();
+        // Without a savepoint to go back to, nothing of the transaction is needed
+        // any more: others need not wait for its end.
+        if self.txn.as_ref().is_none_or(|t| !t.has_savepoints()) {
+            self.txn = None;
+        }
+        self.failed = self.block == Block::Explicit;
+    }
+
+    /// Ends the session: whatever is open is rolled back.
+    pub async fn close(mut self) {
+        self.statement_done();
+        self.txn = None;
+    }
+}

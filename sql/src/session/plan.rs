@@ -1,0 +1,298 @@
+//! From a statement to something that can be executed, and executed again.
+
+use std::sync::Arc;
+
+use kimberlite_storage::TenantId;
+use parking_lot::Mutex;
+use sqlparser::ast::{Query, SetExpr, Statement};
+
+use super::fields::FieldDescription;
+use super::parse::{Command, ParsedStatement};
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::error::{state, SqlError};
+use crate::exec::change::{self, ChangePlan};
+use crate::exec::fast::{self, FastPlan};
+use crate::exec::insert::{self, InsertPlan};
+use crate::exec::target::Planning;
+use crate::query::{PlanContext, PlannedQuery, SessionInfo};
+use crate::types::PgType;
+
+/// What a plan depends on besides the catalog's contents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlanKey {
+    pub(super) tenant: TenantId,
+    pub(super) text: String,
+    pub(super) declared: Vec<u32>,
+    pub(super) catalog_version: u64,
+    pub(super) search_path: Vec<String>,
+    pub(super) fast_path: bool,
+}
+
+/// A planned statement.
+#[derive(Debug)]
+pub struct CachedPlan {
+    pub(super) kind: PlanKind,
+    pub(super) parameters: Vec<PgType>,
+    pub(super) fields: Option<Vec<FieldDescription>>,
+    pub(super) catalog_version: u64,
+}
+
+/// How a statement is carried out.
+#[derive(Debug)]
+pub(super) enum PlanKind {
+    /// One row by primary key.
+    Fast(FastPlan),
+    /// A query.
+    Query(Box<PlannedQuery>),
+    /// INSERT.
+    Insert(Box<InsertPlan>),
+    /// UPDATE or DELETE; the tag's first word.
+    Change(Box<ChangePlan>, &'static str),
+    /// Everything else: interpreted from the AST.
+    Utility,
+}
+
+/// A prepared statement. It is planned again when the catalog has changed.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) statement: Option<ParsedStatement>,
+    pub(super) declared: Vec<u32>,
+    pub(super) plan: Mutex<Arc<CachedPlan>>,
+    parameter_types: Vec<u32>,
+    fields: Option<Vec<FieldDescription>>,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        statement: Option<ParsedStatement>,
+        declared: Vec<u32>,
+        plan: Arc<CachedPlan>,
+    ) -> Self {
+        Self {
+            statement,
+            declared,
+            parameter_types: plan.parameters.iter().map(|ty| ty.oid()).collect(),
+            fields: plan.fields.clone(),
+            plan: Mutex::new(plan),
+        }
+    }
+
+    /// The parameters' type identifiers.
+    pub fn parameter_types(&self) -> &[u32] {
+        &self.parameter_types
+    }
+
+    /// The result's columns; none for a statement without a result.
+    pub fn fields(&self) -> Option<&[FieldDescription]> {
+        self.fields.as_deref()
+    }
+}
+
+/// Plans statements for one session as it stands.
+pub(super) struct Planner<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) tenant: TenantId,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) database: &'a str,
+    pub(super) search_path: &'a [String],
+}
+
+impl Planner<'_> {
+    fn planning(&self) -> Planning {
+        Planning {
+            catalog: self.catalog.clone(),
+            database: self.database.to_owned(),
+            search_path: self.search_path.to_vec(),
+        }
+    }
+
+    /// Plans a query; parameter types that it finds are put into `parameters`.
+    pub(super) fn query(
+        &self,
+        query: &Query,
+        parameters: &mut Vec<Option<PgType>>,
+        hidden_columns: bool,
+        info: &Arc<SessionInfo>,
+    ) -> Result<PlannedQuery, SqlError> {
+        let planned = self.engine.query().plan(
+            query,
+            &PlanContext {
+                catalog: self.catalog.clone(),
+                database: self.database.to_owned(),
+                tenant: self.tenant,
+                search_path: self.search_path.to_vec(),
+                param_types: parameters.clone(),
+                hidden_columns,
+                session: info.clone(),
+            },
+        )?;
+        *parameters = planned.parameter_types().iter().copied().map(Some).collect();
+        Ok(planned)
+    }
+
+    /// Plans a statement about one row, if it is one.
+    pub(super) fn plan_fast(
+        &self,
+        command: &Command,
+        declared: &[u32],
+    ) -> Result<Option<CachedPlan>, SqlError> {
+        let Command::Sql(statement) = command else {
+            return Ok(None);
+        };
+        let planning = self.planning();
+        let mut parameters = declared_types(declared)?;
+        let plan = match statement.as_ref() {
+            Statement::Query(query) => fast::plan_select(query, &planning, &mut parameters)?,
+            Statement::Update(update) => fast::plan_update(update, &planning, &mut parameters)?,
+            Statement::Delete(delete) => fast::plan_delete(delete, &planning, &mut parameters)?,
+            _ => None,
+        };
+        plan.map(|plan| {
+            let fields = plan.fields()?;
+            Ok(self.planned(PlanKind::Fast(plan), parameters, fields))
+        })
+        .transpose()
+    }
+
+    /// Plans a statement with the parameter types that the client declared
+    /// (0 = not declared).
+    pub(super) fn plan(
+        &self,
+        command: &Command,
+        declared: &[u32],
+        info: &Arc<SessionInfo>,
+    ) -> Result<CachedPlan, SqlError> {
+        let mut parameters = declared_types(declared)?;
+        let kind = match command {
+            Command::Sql(statement) => self.plan_statement(statement, &mut parameters, info)?,
+            _ => PlanKind::Utility,
+        };
+        let fields = self.fields(&kind, command)?;
+        Ok(self.planned(kind, parameters, fields))
+    }
+
+    fn planned(
+        &self,
+        kind: PlanKind,
+        parameters: Vec<Option<PgType>>,
+        fields: Option<Vec<FieldDescription>>,
+    ) -> CachedPlan {
+        CachedPlan {
+            kind,
+            parameters: parameters
+                .into_iter()
+                .map(|ty| ty.unwrap_or(PgType::Text))
+                .collect(),
+            fields,
+            catalog_version: self.catalog.version(),
+        }
+    }
+
+    fn plan_statement(
+        &self,
+        statement: &Statement,
+        parameters: &mut Vec<Option<PgType>>,
+        info: &Arc<SessionInfo>,
+    ) -> Result<PlanKind, SqlError> {
+        let planning = self.planning();
+        Ok(match statement {
+            Statement::Query(query) => {
+                refuse_hidden_writes(query)?;
+                let planned = self.query(query, parameters, false, info)?;
+                if let Some(clause) = planned.lock_clause() {
+                    return Err(SqlError::unsupported(format!("SELECT … {clause}"))
+                        .hint("An UPDATE locks the rows that it changes."));
+                }
+                PlanKind::Query(Box::new(planned))
+            }
+            Statement::Insert(insert) => {
+                let plan = insert::plan(insert, &planning, parameters, &mut |query, params| {
+                    self.query(query, params, false, info)
+                })?;
+                PlanKind::Insert(Box::new(plan))
+            }
+            Statement::Update(update) => {
+                let plan =
+                    change::plan_update(update, &planning, parameters, &mut |query, params| {
+                        self.query(query, params, true, info)
+                    })?;
+                PlanKind::Change(Box::new(plan), "UPDATE")
+            }
+            Statement::Delete(delete) => {
+                let plan =
+                    change::plan_delete(delete, &planning, parameters, &mut |query, params| {
+                        self.query(query, params, true, info)
+                    })?;
+                PlanKind::Change(Box::new(plan), "DELETE")
+            }
+            _ => PlanKind::Utility,
+        })
+    }
+
+    fn fields(
+        &self,
+        kind: &PlanKind,
+        command: &Command,
+    ) -> Result<Option<Vec<FieldDescription>>, SqlError> {
+        Ok(match kind {
+            PlanKind::Fast(plan) => plan.fields()?,
+            PlanKind::Query(query) => {
+                Some(query.columns().iter().map(FieldDescription::from).collect())
+            }
+            PlanKind::Insert(plan) => plan
+                .returning
+                .as_ref()
+                .map(|r| r.fields(&plan.table))
+                .transpose()?,
+            PlanKind::Change(plan, _) => plan
+                .returning
+                .as_ref()
+                .map(|r| r.fields(&plan.table))
+                .transpose()?,
+            PlanKind::Utility => super::utility::fields(command),
+        })
+    }
+}
+
+/// `SELECT … INTO` and data-changing CTEs would change nothing if they were
+/// planned as queries.
+fn refuse_hidden_writes(query: &Query) -> Result<(), SqlError> {
+    if let SetExpr::Select(select) = query.body.as_ref()
+        && select.into.is_some()
+    {
+        return Err(SqlError::unsupported("SELECT INTO"));
+    }
+    let changes = |q: &Query| {
+        matches!(
+            q.body.as_ref(),
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
+        )
+    };
+    let in_with = query
+        .with
+        .as_ref()
+        .is_some_and(|with| with.cte_tables.iter().any(|cte| changes(&cte.query)));
+    if in_with || changes(query) {
+        return Err(SqlError::unsupported("INSERT, UPDATE or DELETE inside WITH"));
+    }
+    Ok(())
+}
+
+fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, SqlError> {
+    oids.iter().map(|oid| declared_type(*oid)).collect()
+}
+
+fn declared_type(oid: u32) -> Result<Option<PgType>, SqlError> {
+    if oid == 0 {
+        return Ok(None);
+    }
+    match PgType::from_oid(oid, -1) {
+        Some(PgType::Unknown) => Ok(None),
+        Some(ty) => Ok(Some(ty)),
+        None => Err(SqlError::new(
+            state::FEATURE_NOT_SUPPORTED,
+            format!("parameters of the type with OID {oid} are not supported"),
+        )),
+    }
+}

@@ -1,0 +1,159 @@
+//! The extended protocol: prepare, bind, execute.
+
+use std::sync::Arc;
+
+use super::execute::{bind_values, check_counts, with_formats, Execution};
+use super::fields::FieldDescription;
+use super::parse::parse;
+use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared};
+use super::{BoundParameters, Outcome, Session};
+use crate::error::{state, SqlError};
+
+impl Session {
+    /// Prepares one statement. Parameter types that are 0 are found out.
+    ///
+    /// # Errors
+    /// Syntax, name and type errors; the transaction is then aborted.
+    pub async fn prepare(
+        &mut self,
+        sql: &str,
+        param_types: &[u32],
+    ) -> Result<Arc<Prepared>, SqlError> {
+        let result = self.prepare_one(sql, param_types);
+        if result.is_err() {
+            self.abort();
+        }
+        result
+    }
+
+    fn prepare_one(&mut self, sql: &str, declared: &[u32]) -> Result<Arc<Prepared>, SqlError> {
+        let mut statements = parse(sql)?;
+        if statements.len() > 1 {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                "cannot insert multiple commands into a prepared statement",
+            ));
+        }
+        let Some(statement) = statements.pop() else {
+            let nothing = Arc::new(CachedPlan {
+                kind: PlanKind::Utility,
+                parameters: Vec::new(),
+                fields: None,
+                catalog_version: 0,
+            });
+            return Ok(Arc::new(Prepared::new(None, declared.to_vec(), nothing)));
+        };
+        self.prepare_statement(statement, declared)
+    }
+
+    pub(super) fn prepare_statement(
+        &mut self,
+        statement: super::ParsedStatement,
+        declared: &[u32],
+    ) -> Result<Arc<Prepared>, SqlError> {
+        self.start_statement(&statement.command)?;
+        self.statement_done();
+        let key = self.plan_key(&statement.text, declared)?;
+        let plan = match key.as_ref().and_then(|key| self.engine.cached_plan(key)) {
+            Some(plan) => plan,
+            None => {
+                let plan = Arc::new(self.plan_command(&statement.command, declared)?);
+                if let Some(key) = key {
+                    self.engine.cache_plan(key, plan.clone());
+                }
+                plan
+            }
+        };
+        Ok(Arc::new(Prepared::new(Some(statement), declared.to_vec(), plan)))
+    }
+
+    /// What identifies a plan; none while the transaction has a catalog of its
+    /// own, which no other session may share.
+    fn plan_key(&self, text: &str, declared: &[u32]) -> Result<Option<PlanKey>, SqlError> {
+        let own = self.txn.as_ref().is_some_and(|t| t.own_catalog().is_some());
+        if own {
+            return Ok(None);
+        }
+        Ok(Some(PlanKey {
+            tenant: self.tenant,
+            text: text.to_owned(),
+            declared: declared.to_vec(),
+            catalog_version: self.catalog()?.version(),
+            search_path: self.settings.search_path().to_vec(),
+            fast_path: self.settings.fast_path(),
+        }))
+    }
+
+    /// Checks a Bind message and gives the result's columns with their formats.
+    ///
+    /// # Errors
+    /// 08P01 for counts that do not fit.
+    pub fn bind_check(
+        &self,
+        prepared: &Prepared,
+        bound: &BoundParameters,
+    ) -> Result<Vec<FieldDescription>, SqlError> {
+        let plan = prepared.plan.lock().clone();
+        check_counts(&plan.parameters, bound)?;
+        with_formats(prepared.fields(), &bound.result_formats)
+    }
+
+    /// Executes a prepared statement: the first Execute of a portal.
+    ///
+    /// # Errors
+    /// Whatever the statement fails with; the transaction is then aborted.
+    pub async fn execute(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        bound: BoundParameters,
+    ) -> Result<Outcome, SqlError> {
+        let result = self.execute_prepared(prepared, &bound).await;
+        if result.is_err() {
+            self.abort();
+        }
+        result
+    }
+
+    async fn execute_prepared(
+        &mut self,
+        prepared: &Prepared,
+        bound: &BoundParameters,
+    ) -> Result<Outcome, SqlError> {
+        let Some(statement) = &prepared.statement else {
+            return Ok(Outcome::Empty);
+        };
+        self.start_statement(&statement.command)?;
+        let plan = self.current_plan(prepared)?;
+        let format = self.format();
+        let execution = Execution {
+            parameters: bind_values(&plan.parameters, bound, &format)?,
+            result_formats: bound.result_formats.clone(),
+        };
+        self.run_plan(statement, &prepared.declared, plan, &execution)
+            .await
+    }
+
+    /// The statement's plan, made anew when the catalog has changed.
+    pub(super) fn current_plan(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<Arc<CachedPlan>, SqlError> {
+        let plan = prepared.plan.lock().clone();
+        let Some(statement) = &prepared.statement else {
+            return Ok(plan);
+        };
+        let utility = matches!(plan.kind, PlanKind::Utility);
+        if utility || plan.catalog_version == self.catalog()?.version() {
+            return Ok(plan);
+        }
+        let fresh = Arc::new(self.plan_command(&statement.command, &prepared.declared)?);
+        if fresh.fields.as_deref() != prepared.fields() {
+            return Err(SqlError::new(
+                state::FEATURE_NOT_SUPPORTED,
+                "cached plan must not change result type",
+            ));
+        }
+        *prepared.plan.lock() = fresh.clone();
+        Ok(fresh)
+    }
+}

@@ -1,0 +1,127 @@
+//! Building index entries and re-keying tables.
+
+use std::sync::Arc;
+
+use crate::cancel::Cancellation;
+use crate::catalog::{IndexDescriptor, TableDescriptor};
+use crate::error::{state, SqlError};
+use crate::exec::table::{datum_at, TableInfo};
+use crate::txn::{Entry, Layer, ReadView, StreamKey};
+use crate::types::Datum;
+
+/// Rows between two looks at the cancel flag.
+const CHECK_EVERY: usize = 4_096;
+
+/// Calls `each` with the key and the values of every row.
+pub(super) fn for_each_row(
+    table: &TableInfo,
+    view: &ReadView,
+    cancel: &Cancellation,
+    mut each: impl FnMut(&[u8], &[u8], Vec<Datum>) -> Result<(), SqlError>,
+) -> Result<(), SqlError> {
+    let mut scan = view.scan(table.rows, &[], None, true);
+    let mut count = 0_usize;
+    while let Some((key, version)) = scan.next()? {
+        each(key, version.value, table.decode(version.value)?)?;
+        count += 1;
+        if count.is_multiple_of(CHECK_EVERY) {
+            cancel.check()?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills a new index.
+///
+/// # Errors
+/// 23505 when a unique index would have duplicates.
+pub(super) fn build_index(
+    table: &TableInfo,
+    index: &IndexDescriptor,
+    view: &ReadView,
+    layer: &mut Layer,
+    cancel: &Cancellation,
+) -> Result<(), SqlError> {
+    let stream = TableInfo::index_stream(index);
+    for_each_row(table, view, cancel, |key, _, row| {
+        let entry = table.index_entry(index, &row, key)?;
+        if layer.get(stream, &entry.key).is_some() {
+            return Err(could_not_create(table, &index.name, &index.columns, &row));
+        }
+        layer.put(stream, &entry.key, Entry::insert(entry.value));
+        Ok(())
+    })
+}
+
+/// Writes all rows of `old` again under the primary key that `new` has, and
+/// builds all its indexes. `new` must have streams of its own.
+///
+/// # Errors
+/// 23505 for duplicate keys, 23502 for NULL in a key column.
+pub(super) fn rekey(
+    old: &TableInfo,
+    new: &Arc<TableDescriptor>,
+    view: &ReadView,
+    layer: &mut Layer,
+    cancel: &Cancellation,
+) -> Result<(), SqlError> {
+    let target = TableInfo::new(new.clone())?;
+    let name = new.primary_key_name.as_ref().map_or("", |(n, _)| n);
+    for_each_row(old, view, cancel, |_, stored, row| {
+        for attnum in &new.primary_key {
+            if datum_at(&row, *attnum).is_null() {
+                return Err(contains_nulls(new, *attnum));
+            }
+        }
+        let key = target.primary_key(&row)?;
+        put_new(target.rows, &key, layer, stored.to_vec(), || {
+            could_not_create(&target, name, &new.primary_key, &row)
+        })?;
+        for index in &new.indexes {
+            let entry = target.index_entry(index, &row, &key)?;
+            let stream = TableInfo::index_stream(index);
+            put_new(stream, &entry.key, layer, entry.value, || {
+                could_not_create(&target, &index.name, &index.columns, &row)
+            })?;
+        }
+        Ok(())
+    })
+}
+
+fn put_new(
+    stream: StreamKey,
+    key: &[u8],
+    layer: &mut Layer,
+    value: Vec<u8>,
+    duplicate: impl FnOnce() -> SqlError,
+) -> Result<(), SqlError> {
+    if layer.get(stream, key).is_some() {
+        return Err(duplicate());
+    }
+    layer.put(stream, key, Entry::insert(value));
+    Ok(())
+}
+
+/// The error for a column that must not be NULL but is somewhere.
+pub(super) fn contains_nulls(table: &TableDescriptor, attnum: u16) -> SqlError {
+    let column = table.attribute(attnum).map_or("", |c| c.name.as_str());
+    SqlError::new(
+        state::NOT_NULL_VIOLATION,
+        format!(
+            "column \"{column}\" of relation \"{}\" contains null values",
+            table.name
+        ),
+    )
+    .table(table.name.clone())
+    .column(column)
+}
+
+fn could_not_create(table: &TableInfo, name: &str, columns: &[u16], row: &[Datum]) -> SqlError {
+    SqlError::new(
+        state::UNIQUE_VIOLATION,
+        format!("could not create unique index \"{name}\""),
+    )
+    .detail(format!("Key {} is duplicated.", table.key_detail(columns, row)))
+    .table(table.desc.name.clone())
+    .constraint(name)
+}

@@ -1,0 +1,108 @@
+//! SHOW and EXPLAIN.
+
+use bytes::BytesMut;
+use sqlparser::ast::{Ident, Statement};
+
+use super::cursor::RowCursor;
+use super::execute::{with_formats, Execution};
+use super::fields::FieldDescription;
+use super::parse::Command;
+use super::plan::PlanKind;
+use super::utility::{text_cells, text_row};
+use super::{Outcome, Session};
+use crate::error::SqlError;
+use crate::types::PgType;
+
+/// The setting that `SHOW …` names; `SHOW TIME ZONE` and `SHOW TRANSACTION
+/// ISOLATION LEVEL` have names of their own.
+fn setting(variable: &[Ident]) -> String {
+    let words: Vec<String> = variable.iter().map(|i| i.value.to_ascii_lowercase()).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["time", "zone"] => "timezone".to_owned(),
+        ["transaction", "isolation", "level"] => "transaction_isolation".to_owned(),
+        ["session", "authorization"] => "session_authorization".to_owned(),
+        _ => words.join("."),
+    }
+}
+
+/// The columns of SHOW.
+pub(super) fn fields(variable: &[Ident]) -> Vec<FieldDescription> {
+    let column = |name: &str| FieldDescription::new(name.to_owned(), PgType::Text, 0, 0);
+    match setting(variable).as_str() {
+        "all" => vec![column("name"), column("setting"), column("description")],
+        name => vec![column(name)],
+    }
+}
+
+impl Session {
+    pub(super) fn show(
+        &mut self,
+        variable: &[Ident],
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let mut rows = BytesMut::new();
+        let name = setting(variable);
+        let mut described = fields(variable);
+        if name == "all" {
+            for (name, value) in self.settings.all() {
+                text_cells(&[name, value, ""], &mut rows)?;
+            }
+        } else {
+            let value = self.shown(&name)?;
+            if let Some(field) = described.first_mut()
+                && let Ok((proper, _)) = self.settings.show(&name)
+            {
+                field.name = proper;
+            }
+            text_row(&value, &mut rows)?;
+        }
+        let described = with_formats(Some(&described), &execution.result_formats)?;
+        Ok(Outcome::Rows(RowCursor::ready(described, rows, "SHOW")))
+    }
+
+    fn shown(&self, name: &str) -> Result<String, SqlError> {
+        match (name, &self.txn) {
+            ("transaction_isolation", Some(txn)) => Ok(txn.isolation().name().to_owned()),
+            ("transaction_isolation", None) => {
+                Ok(self.default_isolation()?.name().to_owned())
+            }
+            ("transaction_read_only", Some(txn)) => {
+                Ok(if txn.read_only() { "on" } else { "off" }.to_owned())
+            }
+            _ => Ok(self.settings.show(name)?.1),
+        }
+    }
+
+    pub(super) async fn explain(
+        &mut self,
+        statement: &Statement,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let Statement::Explain { analyze, statement: inner, .. } = statement else {
+            return Err(SqlError::internal("no EXPLAIN"));
+        };
+        if *analyze {
+            return Err(SqlError::unsupported("EXPLAIN ANALYZE"));
+        }
+        let command = Command::Sql(inner.clone());
+        let plan = self.plan_command(&command, &[])?;
+        let lines = match &plan.kind {
+            PlanKind::Fast(fast) => vec![format!("Key lookup on {}", fast.table.desc.name)],
+            PlanKind::Query(query) => query.explain()?,
+            PlanKind::Insert(insert) => vec![format!("Insert on {}", insert.table.desc.name)],
+            PlanKind::Change(change, verb) => {
+                let head = format!("{verb} on {}", change.table.desc.name);
+                let below = change.query.explain()?.into_iter().map(|l| format!("  {l}"));
+                std::iter::once(head).chain(below).collect()
+            }
+            PlanKind::Utility => return Err(SqlError::unsupported(format!("EXPLAIN {inner}"))),
+        };
+        let mut rows = BytesMut::new();
+        for line in lines {
+            text_row(&line, &mut rows)?;
+        }
+        let described = super::utility::fields(&Command::Sql(Box::new(statement.clone())));
+        let described = with_formats(described.as_deref(), &execution.result_formats)?;
+        Ok(Outcome::Rows(RowCursor::ready(described, rows, "EXPLAIN")))
+    }
+}

@@ -1,0 +1,349 @@
+//! Statements that are interpreted from their AST: transaction control, SET and
+//! SHOW, PREPARE and EXECUTE, EXPLAIN, COPY, DDL.
+
+use bytes::BytesMut;
+use sqlparser::ast::{
+    DiscardObject, Expr, Ident, ObjectName, Reset, Set, Statement, Value,
+};
+
+use super::execute::Execution;
+use super::fields::FieldDescription;
+use super::parse::{Command, ParsedStatement};
+use super::{Outcome, Session};
+use crate::catalog::fold_identifier;
+use crate::error::{state, SqlError};
+use crate::exec::expr::{compile, Scope, Values};
+use crate::types::wire_encode::encode_row_from_datums;
+use crate::types::{Datum, Format, OutputColumn, PgType, SessionFormat};
+
+/// Most statements a session may PREPARE.
+const PREPARED_MAX: usize = 4_096;
+
+/// Whether a statement may run in a failed transaction, because it ends it or
+/// goes back in it.
+pub(super) fn ends_transaction(command: &Command) -> bool {
+    match command {
+        Command::Abort => true,
+        Command::Sql(statement) => matches!(
+            statement.as_ref(),
+            Statement::Commit { .. } | Statement::Rollback { .. }
+        ),
+        _ => false,
+    }
+}
+
+/// The result columns of a utility statement, known without running it.
+pub(super) fn fields(command: &Command) -> Option<Vec<FieldDescription>> {
+    let Command::Sql(statement) = command else {
+        return None;
+    };
+    match statement.as_ref() {
+        Statement::ShowVariable { variable } => Some(super::show::fields(variable)),
+        Statement::Explain { .. } => Some(vec![FieldDescription::new(
+            "QUERY PLAN".to_owned(),
+            PgType::Text,
+            0,
+            0,
+        )]),
+        _ => None,
+    }
+}
+
+impl Session {
+    pub(super) async fn utility(
+        &mut self,
+        stmt: &ParsedStatement,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let tag = match &stmt.command {
+            Command::Abort => self.rollback(false)?,
+            Command::Maintenance(tag) => {
+                self.notice(format!(
+                    "{tag} has nothing to do: storage keeps itself compact and statistics are live"
+                ));
+                (*tag).to_owned()
+            }
+            Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
+            Command::Sql(statement) => return self.utility_sql(stmt, statement, execution).await,
+        };
+        Ok(Outcome::Command(tag))
+    }
+
+    async fn utility_sql(
+        &mut self,
+        stmt: &ParsedStatement,
+        statement: &Statement,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let tag = match statement {
+            Statement::StartTransaction {
+                modes,
+                begin,
+                modifier: None,
+                statements,
+                ..
+            } if statements.is_empty() => {
+                let tag = self.begin(modes)?;
+                if *begin { tag } else { "START TRANSACTION".to_owned() }
+            }
+            Statement::Commit { chain, modifier: None, .. } => self.commit(*chain).await?,
+            Statement::Rollback { chain, savepoint: None } => self.rollback(*chain)?,
+            Statement::Rollback { savepoint: Some(name), .. } => self.rollback_to(name)?,
+            Statement::Savepoint { name } => self.savepoint(name)?,
+            Statement::ReleaseSavepoint { name } => self.release(name)?,
+            Statement::Set(set) => self.set(set)?,
+            Statement::Reset(reset) => self.reset(&reset.reset)?,
+            Statement::ShowVariable { variable } => return self.show(variable, execution),
+            Statement::Discard { object_type } => self.discard(object_type).await?,
+            Statement::Prepare { name, data_types, statement } => {
+                self.sql_prepare(stmt, name, data_types, statement)?
+            }
+            Statement::Execute { name: Some(name), parameters, .. } => {
+                return self.sql_execute(name, parameters, execution).await;
+            }
+            Statement::Deallocate { name, .. } => self.deallocate(name)?,
+            Statement::Explain { .. } => return self.explain(statement, execution).await,
+            Statement::Copy { .. } => return self.copy(statement).await,
+            other => self.ddl(other).await?,
+        };
+        Ok(Outcome::Command(tag))
+    }
+
+    fn set(&mut self, set: &Set) -> Result<String, SqlError> {
+        match set {
+            Set::SingleAssignment { scope, hivevar: false, variable, values } => {
+                if scope.as_ref().is_some_and(|s| s.to_string().trim() == "LOCAL") {
+                    return Err(SqlError::unsupported("SET LOCAL")
+                        .hint("Use SET, and RESET when the transaction is over."));
+                }
+                let name = setting_name(variable);
+                let values = values.iter().map(setting_value).collect::<Result<Vec<_>, _>>()?;
+                self.set_one(&name, &values.join(", "))?;
+            }
+            Set::SetTimeZone { local: false, value } => {
+                let value = setting_value(value)?;
+                self.set_one("timezone", &value)?;
+            }
+            Set::SetNames { charset_name, .. } => {
+                self.settings.set("client_encoding", &charset_name.value)?;
+            }
+            Set::SetTransaction { modes, snapshot: None, session } => {
+                if *session {
+                    self.session_characteristics(modes)?;
+                } else {
+                    self.set_modes(modes)?;
+                }
+            }
+            other => return Err(SqlError::unsupported(other.to_string())),
+        }
+        Ok("SET".to_owned())
+    }
+
+    fn set_one(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        if value.eq_ignore_ascii_case("default") {
+            return self.settings.reset(name);
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "transaction_isolation" => {
+                let level = super::settings::parse_isolation(value)?;
+                self.transaction()?.set_isolation(level)
+            }
+            "transaction_read_only" => {
+                let read_only = matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "1");
+                self.transaction()?.set_read_only(read_only);
+                Ok(())
+            }
+            _ => self.settings.set(name, value),
+        }
+    }
+
+    fn session_characteristics(
+        &mut self,
+        modes: &[sqlparser::ast::TransactionMode],
+    ) -> Result<(), SqlError> {
+        use sqlparser::ast::{TransactionAccessMode, TransactionMode};
+        for mode in modes {
+            match mode {
+                TransactionMode::AccessMode(access) => {
+                    let on = *access == TransactionAccessMode::ReadOnly;
+                    let value = if on { "on" } else { "off" };
+                    self.settings.set("default_transaction_read_only", value)?;
+                }
+                TransactionMode::IsolationLevel(level) => {
+                    let level = level.to_string().to_ascii_lowercase();
+                    self.settings.set("default_transaction_isolation", &level)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, reset: &Reset) -> Result<String, SqlError> {
+        match reset {
+            Reset::ALL => self.settings.reset_all(),
+            Reset::ConfigurationParameter(name) => self.settings.reset(&setting_name(name))?,
+        }
+        Ok("RESET".to_owned())
+    }
+
+    async fn discard(&mut self, object: &DiscardObject) -> Result<String, SqlError> {
+        match object {
+            DiscardObject::ALL => {
+                self.not_in_block("DISCARD ALL")?;
+                self.prepared.clear();
+                self.settings.reset_all();
+            }
+            DiscardObject::PLANS => {}
+            DiscardObject::SEQUENCES | DiscardObject::TEMP => {}
+        }
+        Ok(format!("DISCARD {object}"))
+    }
+
+    fn sql_prepare(
+        &mut self,
+        stmt: &ParsedStatement,
+        name: &Ident,
+        types: &[sqlparser::ast::DataType],
+        statement: &Statement,
+    ) -> Result<String, SqlError> {
+        let name = fold_identifier(name);
+        if self.prepared.contains_key(&name) {
+            return Err(SqlError::new(
+                state::DUPLICATE_PSTATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        if self.prepared.len() >= PREPARED_MAX {
+            return Err(SqlError::new(
+                state::PROGRAM_LIMIT_EXCEEDED,
+                format!("a session can prepare at most {PREPARED_MAX} statements"),
+            )
+            .hint("DEALLOCATE those that are no longer needed."));
+        }
+        let declared = types
+            .iter()
+            .map(|t| PgType::from_sql_ast(t).map(|ty| ty.oid()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let inner = ParsedStatement {
+            command: Command::Sql(Box::new(statement.clone())),
+            text: stmt.text.clone(),
+        };
+        let prepared = self.prepare_statement(inner, &declared)?;
+        self.prepared.insert(name, prepared);
+        Ok("PREPARE".to_owned())
+    }
+
+    async fn sql_execute(
+        &mut self,
+        name: &ObjectName,
+        arguments: &[Expr],
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let name = name.to_string().trim_matches('"').to_owned();
+        let prepared = self.find_prepared(&name)?;
+        let plan = self.current_plan(&prepared)?;
+        if arguments.len() != plan.parameters.len() {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                format!("wrong number of parameters for prepared statement \"{name}\""),
+            )
+            .detail(format!(
+                "Expected {} parameters but got {}.",
+                plan.parameters.len(),
+                arguments.len()
+            )));
+        }
+        let format = self.format();
+        let parameters = arguments
+            .iter()
+            .zip(&plan.parameters)
+            .map(|(expr, ty)| {
+                let mut scope = Scope { table: None, parameters: &mut Vec::new() };
+                let (expr, _) = compile(expr, &mut scope, Some(*ty))?
+                    .ok_or_else(|| SqlError::unsupported(format!("EXECUTE with {expr}")))?;
+                let values = Values {
+                    parameters: &[],
+                    row: &[],
+                    now_us: format.now,
+                    format: &format,
+                };
+                crate::exec::assign::assign(expr.evaluate(&values)?, *ty, &format)
+            })
+            .collect::<Result<Vec<_>, SqlError>>()?;
+        let inner = Execution {
+            parameters,
+            result_formats: execution.result_formats.clone(),
+        };
+        match &prepared.statement {
+            Some(statement) => {
+                Box::pin(self.run_plan(statement, &prepared.declared, plan, &inner)).await
+            }
+            None => Ok(Outcome::Empty),
+        }
+    }
+
+    fn find_prepared(
+        &self,
+        name: &str,
+    ) -> Result<std::sync::Arc<super::Prepared>, SqlError> {
+        self.prepared.get(name).cloned().ok_or_else(|| {
+            SqlError::new(
+                state::INVALID_SQL_STATEMENT_NAME,
+                format!("prepared statement \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    fn deallocate(&mut self, name: &Ident) -> Result<String, SqlError> {
+        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
+            self.prepared.clear();
+            return Ok("DEALLOCATE ALL".to_owned());
+        }
+        let name = fold_identifier(name);
+        self.find_prepared(&name)?;
+        self.prepared.remove(&name);
+        Ok("DEALLOCATE".to_owned())
+    }
+}
+
+fn setting_name(name: &ObjectName) -> String {
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident().map(|i| i.value.clone()))
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+/// The text of a value in SET: a word, a string or a number.
+fn setting_value(expr: &Expr) -> Result<String, SqlError> {
+    match expr {
+        Expr::Identifier(ident) => Ok(match ident.quote_style {
+            Some(_) => format!("\"{}\"", ident.value),
+            None => ident.value.clone(),
+        }),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => Ok(s.clone()),
+            Value::Number(n, _) => Ok(n.clone()),
+            Value::Boolean(b) => Ok(b.to_string()),
+            other => Err(SqlError::unsupported(format!("SET … = {other}"))),
+        },
+        Expr::UnaryOp { .. } => Ok(expr.to_string().replace(' ', "")),
+        other => Err(SqlError::unsupported(format!("SET … = {other}"))),
+    }
+}
+
+/// A row of text columns.
+pub(super) fn text_cells(cells: &[&str], out: &mut BytesMut) -> Result<(), SqlError> {
+    let column = OutputColumn {
+        pg_type: PgType::Text,
+        format: Format::Text,
+    };
+    let values: Vec<Datum> = cells.iter().map(|cell| Datum::text(*cell)).collect();
+    let columns = vec![column; cells.len()];
+    encode_row_from_datums(&values, &columns, &SessionFormat::default(), out)
+}
+
+/// A row of one text column.
+pub(super) fn text_row(text: &str, out: &mut BytesMut) -> Result<(), SqlError> {
+    text_cells(&[text], out)
+}

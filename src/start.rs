@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kimberlite_sql::session::Engine;
+use kimberlite_sql::Engine;
 use kimberlite_storage::{EnvKeyProvider, FileKeyProvider, KeyProvider};
 
 use crate::config::{Config, MasterKeySource, Mode};

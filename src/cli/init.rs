@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use kimberlite_sql::session::Engine;
+use kimberlite_sql::{Engine, SYSTEM_DATABASE};
 use kimberlite_storage::{FileKeyProvider, FsDisk, KeyProvider, Store, StoreOptions};
 
 use super::password;
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), NodeError
         "{} is ready: operator \"{}\", database \"{}\". Next: kimberlite start --config {}",
         data_dir.display(),
         arguments.superuser,
-        crate::dev::SYSTEM_DATABASE,
+        SYSTEM_DATABASE,
         arguments.config.display(),
     );
     Ok(())
@@ -146,7 +146,7 @@ fn create(
     .map_err(storage)?;
     let store = Arc::new(store);
     let engine = Engine::open(Arc::clone(&store), engine_options(data_dir))?;
-    engine.bootstrap_role(crate::dev::SYSTEM_DATABASE, superuser, secret)?;
+    engine.bootstrap_role(SYSTEM_DATABASE, superuser, secret)?;
     drop(engine);
     store.close().map_err(storage)
 }

@@ -3,6 +3,7 @@
 
 mod init;
 mod inspect;
+mod keys;
 pub mod node;
 mod output;
 mod password;

@@ -27,7 +27,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use address::{NotLoopback, loopback};
-pub(crate) use node::SYSTEM_DATABASE;
 pub use node::{Options, run};
 
 use crate::config::Tls;

@@ -4,9 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use kimberlite_sql::error::SqlError;
-use kimberlite_sql::session::{ConnectRequest, Engine, Fill, Outcome, Session};
+use kimberlite_sql::{Engine, SYSTEM_DATABASE, SqlError};
 use kimberlite_storage::FileKeyProvider;
 
 use super::{DATABASE, DevDirectory, ROLE};
@@ -17,8 +15,6 @@ use crate::{tls, verifier};
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Most client connections at one time.
 const MAX_CONNECTIONS: usize = crate::config::MAX_CONNECTIONS_DEFAULT;
-/// The database of the operators.
-pub(crate) const SYSTEM_DATABASE: &str = "kimberlite";
 
 /// What `kimberlite dev` was asked for.
 #[derive(Debug, Clone)]
@@ -64,22 +60,11 @@ struct DevHost {
 
 impl Host for DevHost {
     async fn opened(&self, engine: &Arc<Engine>) -> Result<(), NodeError> {
-        match engine.scram_secret(SYSTEM_DATABASE, ROLE) {
-            Some(secret) if !verifier::fits(&secret, self.directory.password()) => {
-                tracing::warn!(
-                    "the password of \"{ROLE}\" was changed since; the URL holds the one in \
-                     dev/password"
-                );
-            }
-            Some(_) => {}
-            None => {
-                let secret = verifier::scram_verifier(self.directory.password());
-                engine.bootstrap_role(SYSTEM_DATABASE, ROLE, &secret)?;
-            }
-        }
-        if engine.scram_secret(DATABASE, ROLE).is_none() {
-            create_database(engine).await?;
-        }
+        let password = self.directory.password().to_owned();
+        let engine = Arc::clone(engine);
+        tokio::task::spawn_blocking(move || ensure_role(&engine, &password))
+            .await
+            .map_err(|_| NodeError::Ended("making the databases"))??;
         Ok(())
     }
 
@@ -124,32 +109,14 @@ fn shell_quoted(path: &std::path::Path) -> String {
     }
 }
 
-/// Makes the database through SQL, as anyone else would.
-async fn create_database(engine: &Arc<Engine>) -> Result<(), SqlError> {
-    let mut session = engine.connect(ConnectRequest {
-        database: SYSTEM_DATABASE.to_owned(),
-        user: ROLE.to_owned(),
-        application_name: "kimberlite dev".to_owned(),
-        options: Vec::new(),
-        backend_pid: 0,
-        client_addr: None,
-    })?;
-    let outcome = execute(&mut session, &format!("CREATE DATABASE {DATABASE}")).await;
-    session.close().await;
-    outcome
-}
-
-async fn execute(session: &mut Session, sql: &str) -> Result<(), SqlError> {
-    for statement in session.parse(sql)? {
-        if let Outcome::Rows(mut rows) = session.run(statement, true).await? {
-            let mut discarded = BytesMut::new();
-            while !matches!(
-                rows.fill(session, &mut discarded, 0, 65_536).await?,
-                Fill::Done(_)
-            ) {
-                discarded.clear();
-            }
+/// Makes both databases where they are missing, and lets [`ROLE`] in with the
+/// password of the URL, also when its file was lost and made again.
+fn ensure_role(engine: &Engine, password: &str) -> Result<(), SqlError> {
+    for database in [SYSTEM_DATABASE, DATABASE] {
+        let secret = engine.scram_secret(database, ROLE);
+        if !secret.is_some_and(|secret| verifier::fits(&secret, password)) {
+            engine.bootstrap_role(database, ROLE, &verifier::scram_verifier(password))?;
         }
     }
-    session.finish_query().await
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kimberlite_sql::error::SqlError;
+use kimberlite_sql::SqlError;
 use kimberlite_storage::StorageError;
 
 use crate::dev::DevError;

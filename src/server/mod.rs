@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kimberlite_sql::session::Engine;
+use kimberlite_sql::Engine;
 use kimberlite_storage::{KeyProvider, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

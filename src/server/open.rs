@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kimberlite_sql::session::{Engine, EngineOptions};
+use kimberlite_sql::{Engine, EngineOptions};
 use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
 

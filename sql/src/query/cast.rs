@@ -25,6 +25,9 @@ pub(super) fn cast_value(value: Datum, target: PgType, format: &SessionFormat) -
     match (value, target) {
         (Datum::Null, _) => Ok(Datum::Null),
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
+        (Datum::Bool(b), target) if target.is_textual() => {
+            cast_value(Datum::text(if b { "true" } else { "false" }), target, format)
+        }
         (value, PgType::Varchar(Some(length))) => {
             let text = assign(value, PgType::Varchar(None), format)?;
             Ok(truncated(text, length, false))

@@ -203,11 +203,18 @@ fn map_plan(message: &str) -> SqlError {
         return SqlError::new(state::SYNTAX_ERROR, "subquery must return only one column");
     }
     if line.contains("must have the same number of columns")
-        || line.contains("requires the same number of columns")
+        || line.contains("have different number of columns")
     {
+        let operation = if line.starts_with("UNION") { "UNION" } else { "INTERSECT or EXCEPT" };
         return SqlError::new(
             state::SYNTAX_ERROR,
-            "each UNION, INTERSECT or EXCEPT query must have the same number of columns",
+            format!("each {operation} query must have the same number of columns"),
+        );
+    }
+    if let Some((_, ty)) = line.split_once("non-boolean predicate").and_then(|(_, l)| l.rsplit_once("returning ")) {
+        return SqlError::new(
+            state::DATATYPE_MISMATCH,
+            format!("argument of WHERE must be type boolean, not type {}", type_named(ty)),
         );
     }
     if line.contains("No function matches") || line.contains("Failed to coerce arguments") {
@@ -230,8 +237,31 @@ fn map_plan(message: &str) -> SqlError {
     SqlError::new(state::SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION, line).with_internal(message)
 }
 
+/// PostgreSQL's name for an Arrow type in a message of the planner.
+fn type_named(arrow: &str) -> &str {
+    match arrow.trim() {
+        "Int16" => "smallint",
+        "Int32" => "integer",
+        "Int64" => "bigint",
+        "Float32" => "real",
+        "Float64" => "double precision",
+        "Utf8" | "Utf8View" => "text",
+        "BinaryView" => "bytea",
+        "Date32" => "date",
+        other if other.starts_with("Decimal") => "numeric",
+        other if other.starts_with("Timestamp") => "timestamp without time zone",
+        other => other,
+    }
+}
+
 fn map_execution(message: &str) -> SqlError {
     let line = first_line(message);
+    if line.starts_with("Scalar subquery returned more than one row") {
+        return SqlError::new(
+            state::CARDINALITY_VIOLATION,
+            "more than one row returned by a subquery used as an expression",
+        );
+    }
     let lower = line.to_ascii_lowercase();
     if lower.contains("overflow") || lower.contains("out of range") {
         return out_of_range().with_internal(message);

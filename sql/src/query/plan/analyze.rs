@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use super::super::arrow_value::type_of_arrow;
 use super::super::error::external;
 use super::super::planned::OutputColumn;
-use super::super::scan::origin;
+use super::super::scan::{is_hidden_column, origin};
 use super::PlanContext;
 use super::coerce::{self, bare};
 use super::names::visible_name;
@@ -112,7 +112,7 @@ impl Analyzer {
         // Only a projection may rename; elsewhere an alias carries the type on.
         let typed = matches!(
             plan,
-            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)
+            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
         );
         let preserver = NamePreserver::new(&plan);
         let plan = plan
@@ -299,7 +299,12 @@ impl Analyzer {
                 attnum,
             });
             let column = Expr::Column(Column::from((qualifier, field)));
-            match sent_as(field.data_type(), ty) {
+            let target = if is_hidden_column(field.name()) {
+                None
+            } else {
+                sent_as(field.data_type(), ty)
+            };
+            match target {
                 None => exprs.push(column),
                 Some(target) => {
                     changed = true;

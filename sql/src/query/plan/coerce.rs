@@ -49,7 +49,7 @@ pub(super) fn unify(a: PgType, b: PgType) -> Option<PgType> {
         return Some(a);
     }
     match (a, b) {
-        (Unknown, other) | (other, Unknown) => return Some(other),
+        (Unknown, other) | (other, Unknown) => return Some(bare(other)),
         (Date, Timestamp) | (Timestamp, Date) => return Some(Timestamp),
         (Date | Timestamp, Timestamptz) | (Timestamptz, Date | Timestamp) => return Some(Timestamptz),
         (PgType::Oid, b) if is_integer(b) => return Some(PgType::Oid),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr::{
-    Between, Case, Cast, InList, InSubquery, Like, ScalarFunction,
+    Between, Case, Cast, InList, InSubquery, Like, ScalarFunction, SetComparison,
 };
 use datafusion::logical_expr::{
     BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Subquery,
@@ -70,6 +70,24 @@ impl Analyzer {
                     .ok_or_else(|| external(no_operator("=", from, to)))?;
                 let expr = self.coerce(*expr, from, ty, schema)?;
                 Ok(Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated)))
+            }
+            Expr::SetComparison(SetComparison {
+                expr,
+                subquery,
+                op,
+                quantifier,
+            }) => {
+                let from = self.type_of(&expr, schema)?;
+                let to = self.column_type(&subquery.subquery, 0)?;
+                let ty = coerce::unify(from, to)
+                    .ok_or_else(|| external(no_operator(&op.to_string(), from, to)))?;
+                let expr = self.coerce(*expr, from, ty, schema)?;
+                Ok(Expr::SetComparison(SetComparison::new(
+                    Box::new(expr),
+                    subquery,
+                    op,
+                    quantifier,
+                )))
             }
             Expr::ScalarSubquery(subquery) => single_row(subquery).map(Expr::ScalarSubquery),
             other => Ok(other),

@@ -47,6 +47,11 @@ pub(crate) struct StoredTable {
     pub(super) sources: Vec<Source>,
 }
 
+/// Whether a column of that name is one of the columns only DML sees.
+pub(crate) fn is_hidden_column(name: &str) -> bool {
+    HIDDEN.iter().any(|(hidden, _, _)| *hidden == name)
+}
+
 /// Metadata key: object identifier of the table a column is of.
 const TABLE_KEY: &str = "pg.table";
 /// Metadata key: attribute number of the column.

@@ -6,16 +6,19 @@ use arrow::array::types::IntervalMonthDayNano;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, new_null_array};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Field, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType,
-    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, i256,
+    Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit,
+    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type, i256,
 };
 use bigdecimal::num_bigint::BigInt;
 use datafusion::common::ScalarValue;
 
 use super::error::{from_arrow, from_datafusion};
 use crate::error::{SqlError, state};
-use crate::types::datum::{DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY};
+use crate::types::datum::{
+    DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY,
+};
 use crate::types::{ArrayValue, Datum, Interval, Numeric, PgType, arrow_map};
 
 /// Days from 1970-01-01 (Arrow) to 2000-01-01 (PostgreSQL).
@@ -49,8 +52,10 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
         DataType::UInt16 => integer(i64::from(array.as_primitive::<UInt16Type>().value(row)), ty)?,
         DataType::UInt32 => integer(i64::from(array.as_primitive::<UInt32Type>().value(row)), ty)?,
         DataType::UInt64 => {
-            let value = i64::try_from(array.as_primitive::<UInt64Type>().value(row))
-                .map_err(|_| SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"))?;
+            let value =
+                i64::try_from(array.as_primitive::<UInt64Type>().value(row)).map_err(|_| {
+                    SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")
+                })?;
             integer(value, ty)?
         }
         DataType::Float32 => Datum::Float4(array.as_primitive::<Float32Type>().value(row)),
@@ -67,7 +72,9 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
         DataType::Binary => Datum::Bytea(array.as_binary::<i32>().value(row).to_vec()),
         DataType::LargeBinary => Datum::Bytea(array.as_binary::<i64>().value(row).to_vec()),
         DataType::BinaryView => Datum::Bytea(array.as_binary_view().value(row).to_vec()),
-        DataType::Date32 => Datum::Date(date_from_arrow(array.as_primitive::<Date32Type>().value(row))),
+        DataType::Date32 => Datum::Date(date_from_arrow(
+            array.as_primitive::<Date32Type>().value(row),
+        )),
         DataType::Time64(TimeUnit::Microsecond) => {
             Datum::Time(array.as_primitive::<Time64MicrosecondType>().value(row))
         }
@@ -85,14 +92,21 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
             interval(array.as_primitive::<IntervalMonthDayNanoType>().value(row))
         }
         DataType::List(_) => list(array.as_list::<i32>(), row, ty)?,
-        other => return Err(SqlError::internal(format!("no value of Arrow type {other}"))),
+        other => {
+            return Err(SqlError::internal(format!(
+                "no value of Arrow type {other}"
+            )));
+        }
     };
     Ok(datum)
 }
 
 fn integer(value: i64, ty: PgType) -> Result<Datum, SqlError> {
     let range = |name: &str| {
-        SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, format!("{name} out of range"))
+        SqlError::new(
+            state::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("{name} out of range"),
+        )
     };
     Ok(match ty {
         PgType::Int2 => Datum::Int2(i16::try_from(value).map_err(|_| range("smallint"))?),
@@ -298,16 +312,18 @@ pub(super) fn scalar_as(value: &Datum, ty: &DataType) -> Result<ScalarValue, Sql
         (Datum::Text(v) | Datum::Json(v) | Datum::Jsonb(v), _) => {
             ScalarValue::Utf8View(Some(v.clone()))
         }
-        (Datum::Uuid(v), _) => ScalarValue::Utf8View(Some(
-            uuid::Uuid::from_bytes(*v).as_hyphenated().to_string(),
-        )),
+        (Datum::Uuid(v), _) => {
+            ScalarValue::Utf8View(Some(uuid::Uuid::from_bytes(*v).as_hyphenated().to_string()))
+        }
         (Datum::Bytea(v), _) => ScalarValue::BinaryView(Some(v.clone())),
         (Datum::Date(v), _) => ScalarValue::Date32(Some(match *v {
             DATE_INFINITY | DATE_NEG_INFINITY => *v,
             days => days.saturating_add(EPOCH_DAYS),
         })),
         (Datum::Time(v), _) => ScalarValue::Time64Microsecond(Some(*v)),
-        (Datum::Timestamp(v), _) => ScalarValue::TimestampMicrosecond(Some(timestamp_to_arrow(*v)?), None),
+        (Datum::Timestamp(v), _) => {
+            ScalarValue::TimestampMicrosecond(Some(timestamp_to_arrow(*v)?), None)
+        }
         (Datum::Timestamptz(v), _) => {
             ScalarValue::TimestampMicrosecond(Some(timestamp_to_arrow(*v)?), Some("UTC".into()))
         }
@@ -315,7 +331,11 @@ pub(super) fn scalar_as(value: &Datum, ty: &DataType) -> Result<ScalarValue, Sql
             let nanoseconds = v.micros.checked_mul(1_000).ok_or_else(|| {
                 SqlError::new(state::INTERVAL_FIELD_OVERFLOW, "interval out of range")
             })?;
-            ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(v.months, v.days, nanoseconds)))
+            ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
+                v.months,
+                v.days,
+                nanoseconds,
+            )))
         }
         (Datum::Array(array), DataType::List(field)) => list_scalar(array, field)?,
         _ => return Err(mismatch()),
@@ -326,9 +346,9 @@ fn timestamp_to_arrow(micros: i64) -> Result<i64, SqlError> {
     if micros == TIMESTAMP_INFINITY || micros == TIMESTAMP_NEG_INFINITY {
         return Ok(micros);
     }
-    micros.checked_add(EPOCH_MICROS).ok_or_else(|| {
-        SqlError::new(state::DATETIME_FIELD_OVERFLOW, "timestamp out of range")
-    })
+    micros
+        .checked_add(EPOCH_MICROS)
+        .ok_or_else(|| SqlError::new(state::DATETIME_FIELD_OVERFLOW, "timestamp out of range"))
 }
 
 fn too_wide() -> SqlError {

@@ -21,13 +21,19 @@ use crate::types::{Datum, PgType, SessionFormat};
 ///
 /// # Errors
 /// 22P02, 22003, 22007 and the like for values without a counterpart.
-pub(super) fn cast_value(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum, SqlError> {
+pub(super) fn cast_value(
+    value: Datum,
+    target: PgType,
+    format: &SessionFormat,
+) -> Result<Datum, SqlError> {
     match (value, target) {
         (Datum::Null, _) => Ok(Datum::Null),
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
-        (Datum::Bool(b), target) if target.is_textual() => {
-            cast_value(Datum::text(if b { "true" } else { "false" }), target, format)
-        }
+        (Datum::Bool(b), target) if target.is_textual() => cast_value(
+            Datum::text(if b { "true" } else { "false" }),
+            target,
+            format,
+        ),
         (value, PgType::Varchar(Some(length))) => {
             let text = assign(value, PgType::Varchar(None), format)?;
             Ok(truncated(text, length, false))
@@ -65,7 +71,10 @@ fn truncated(value: Datum, length: u32, blank_padded: bool) -> Datum {
 
 /// Whether PostgreSQL has an explicit cast between the types.
 pub(super) fn castable(from: PgType, to: PgType) -> bool {
-    use PgType::{Bool, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Interval, Json, Jsonb, Numeric, Oid, Time, Timestamp, Timestamptz, Unknown, Uuid};
+    use PgType::{
+        Bool, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Interval, Json, Jsonb, Numeric, Oid,
+        Time, Timestamp, Timestamptz, Unknown, Uuid,
+    };
     if from.oid() == to.oid() || from == Unknown || from.is_textual() || to.is_textual() {
         return true;
     }
@@ -91,7 +100,11 @@ pub(super) fn castable(from: PgType, to: PgType) -> bool {
 pub(super) fn cannot_cast(from: PgType, to: PgType) -> SqlError {
     SqlError::new(
         state::CANNOT_COERCE,
-        format!("cannot cast type {} to {}", from.base_name(), to.base_name()),
+        format!(
+            "cannot cast type {} to {}",
+            from.base_name(),
+            to.base_name()
+        ),
     )
 }
 
@@ -136,7 +149,9 @@ impl CastFunction {
                 }))
             }
             (PgType::Interval, PgType::Time, Datum::Interval(interval)) => Ok(Datum::Time(
-                interval.micros.rem_euclid(crate::types::interval::MICROS_PER_DAY),
+                interval
+                    .micros
+                    .rem_euclid(crate::types::interval::MICROS_PER_DAY),
             )),
             (_, to, Datum::Array(array)) if to.element().is_some() => {
                 let element = to.element().unwrap_or(PgType::Text);
@@ -145,7 +160,10 @@ impl CastFunction {
                     .into_iter()
                     .map(|v| cast_value(v, element, format))
                     .collect::<Result<_, _>>()?;
-                Ok(Datum::Array(Box::new(crate::types::ArrayValue { element, values })))
+                Ok(Datum::Array(Box::new(crate::types::ArrayValue {
+                    element,
+                    values,
+                })))
             }
             (_, to, value) => cast_value(value, to, format),
         }
@@ -164,7 +182,15 @@ fn from_jsonb(text: &str, to: PgType, format: &SessionFormat) -> Result<Datum, S
             format!("cannot cast jsonb {kind} to type {}", to.base_name()),
         ));
     }
-    let number = cast_value(Datum::text(text), if to == PgType::Bool { to } else { PgType::Numeric(None) }, format)?;
+    let number = cast_value(
+        Datum::text(text),
+        if to == PgType::Bool {
+            to
+        } else {
+            PgType::Numeric(None)
+        },
+        format,
+    )?;
     cast_value(number, to, format)
 }
 

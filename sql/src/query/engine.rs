@@ -96,8 +96,8 @@ impl QueryEngine {
                 )
             })?;
         let spill = EncryptedSpill::new(options.spill_dir, options.spill_key, SPILL_LIMIT);
-        let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Custom(Arc::new(spill)));
+        let disk =
+            DiskManagerBuilder::default().with_mode(DiskManagerMode::Custom(Arc::new(spill)));
         let env = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(disk)
             .build_arc()

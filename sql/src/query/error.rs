@@ -64,7 +64,8 @@ fn map_io(error: &std::io::Error) -> SqlError {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return SqlError::new(state::DISK_FULL, "no space left for temporary files");
     }
-    SqlError::new(state::IO_ERROR, "could not use a temporary file").with_internal(error.to_string())
+    SqlError::new(state::IO_ERROR, "could not use a temporary file")
+        .with_internal(error.to_string())
 }
 
 fn exhausted(message: &str) -> SqlError {
@@ -118,14 +119,20 @@ fn column_text(column: &Column) -> String {
 
 fn map_schema(error: &SchemaError) -> SqlError {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => field_not_found(field, valid_fields),
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => field_not_found(field, valid_fields),
         SchemaError::AmbiguousReference { field } => SqlError::new(
             state::AMBIGUOUS_COLUMN,
             format!("column reference \"{}\" is ambiguous", field.name),
         ),
         SchemaError::DuplicateQualifiedField { qualifier, .. } => SqlError::new(
             state::DUPLICATE_ALIAS,
-            format!("table name \"{}\" specified more than once", qualifier.table()),
+            format!(
+                "table name \"{}\" specified more than once",
+                qualifier.table()
+            ),
         ),
         SchemaError::DuplicateUnqualifiedField { name } => SqlError::new(
             state::AMBIGUOUS_COLUMN,
@@ -142,13 +149,18 @@ fn visible(name: &str) -> &str {
 
 fn field_not_found(field: &Column, valid: &[Column]) -> SqlError {
     if let Some(relation) = &field.relation {
-        let known = valid
-            .iter()
-            .any(|c| c.relation.as_ref().is_some_and(|r| r.table() == relation.table()));
+        let known = valid.iter().any(|c| {
+            c.relation
+                .as_ref()
+                .is_some_and(|r| r.table() == relation.table())
+        });
         if !known {
             return SqlError::new(
                 state::UNDEFINED_TABLE,
-                format!("missing FROM-clause entry for table \"{}\"", relation.table()),
+                format!(
+                    "missing FROM-clause entry for table \"{}\"",
+                    relation.table()
+                ),
             );
         }
         return SqlError::new(
@@ -175,7 +187,11 @@ fn quoted(message: &str) -> Option<&str> {
 fn map_plan(message: &str) -> SqlError {
     let line = first_line(message);
     if let Some(rest) = line.strip_prefix("Invalid function ") {
-        let name = rest.trim_start_matches('\'').split('\'').next().unwrap_or(rest);
+        let name = rest
+            .trim_start_matches('\'')
+            .split('\'')
+            .next()
+            .unwrap_or(rest);
         return SqlError::new(
             state::UNDEFINED_FUNCTION,
             format!("function {name} does not exist"),
@@ -191,13 +207,18 @@ fn map_plan(message: &str) -> SqlError {
             .unwrap_or("a column");
         return SqlError::new(
             state::GROUPING_ERROR,
-            format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"),
+            format!(
+                "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+            ),
         );
     }
     if line.starts_with("Projections require unique expression names") {
-        return SqlError::new(state::DUPLICATE_COLUMN, "a column name is specified more than once")
-            .hint("Give the columns different names.")
-            .with_internal(message);
+        return SqlError::new(
+            state::DUPLICATE_COLUMN,
+            "a column name is specified more than once",
+        )
+        .hint("Give the columns different names.")
+        .with_internal(message);
     }
     if line.contains("Too many columns! The subquery") {
         return SqlError::new(state::SYNTAX_ERROR, "subquery must return only one column");
@@ -205,16 +226,26 @@ fn map_plan(message: &str) -> SqlError {
     if line.contains("must have the same number of columns")
         || line.contains("have different number of columns")
     {
-        let operation = if line.starts_with("UNION") { "UNION" } else { "INTERSECT or EXCEPT" };
+        let operation = if line.starts_with("UNION") {
+            "UNION"
+        } else {
+            "INTERSECT or EXCEPT"
+        };
         return SqlError::new(
             state::SYNTAX_ERROR,
             format!("each {operation} query must have the same number of columns"),
         );
     }
-    if let Some((_, ty)) = line.split_once("non-boolean predicate").and_then(|(_, l)| l.rsplit_once("returning ")) {
+    if let Some((_, ty)) = line
+        .split_once("non-boolean predicate")
+        .and_then(|(_, l)| l.rsplit_once("returning "))
+    {
         return SqlError::new(
             state::DATATYPE_MISMATCH,
-            format!("argument of WHERE must be type boolean, not type {}", type_named(ty)),
+            format!(
+                "argument of WHERE must be type boolean, not type {}",
+                type_named(ty)
+            ),
         );
     }
     if line.contains("No function matches") || line.contains("Failed to coerce arguments") {
@@ -228,7 +259,10 @@ fn map_plan(message: &str) -> SqlError {
         .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
         .with_internal(message);
     }
-    if line.contains("not supported") || line.contains("not implemented") || line.contains("Unsupported") {
+    if line.contains("not supported")
+        || line.contains("not implemented")
+        || line.contains("Unsupported")
+    {
         return SqlError::new(state::FEATURE_NOT_SUPPORTED, line).with_internal(message);
     }
     if line.contains("must be boolean") || line.contains("non-boolean") {
@@ -270,7 +304,10 @@ fn map_execution(message: &str) -> SqlError {
         return SqlError::new(state::DIVISION_BY_ZERO, "division by zero");
     }
     if lower.contains("regex") || lower.contains("regular expression") {
-        return SqlError::new(state::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {line}"));
+        return SqlError::new(
+            state::INVALID_REGULAR_EXPRESSION,
+            format!("invalid regular expression: {line}"),
+        );
     }
     if lower.contains("negative") || lower.contains("invalid") || lower.contains("must be") {
         return SqlError::new(state::INVALID_PARAMETER_VALUE, line).with_internal(message);
@@ -291,7 +328,8 @@ fn position_of(error: &DataFusionError) -> Option<u32> {
         DataFusionError::Shared(inner) => position_of(inner),
         DataFusionError::Collection(errors) => errors.first().and_then(position_of),
         DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
-            SchemaError::FieldNotFound { field, .. } | SchemaError::AmbiguousReference { field } => {
+            SchemaError::FieldNotFound { field, .. }
+            | SchemaError::AmbiguousReference { field } => {
                 let span = field.spans().first()?;
                 (span.start.line == 1)
                     .then(|| u32::try_from(span.start.column).ok())

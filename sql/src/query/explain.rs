@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
@@ -20,7 +20,10 @@ pub(super) fn explain(query: &PlannedQuery) -> Result<Vec<String>, SqlError> {
 }
 
 /// The lines of EXPLAIN ANALYZE, after running the query.
-pub(super) async fn explain_analyze(query: &PlannedQuery, run: Run) -> Result<Vec<String>, SqlError> {
+pub(super) async fn explain_analyze(
+    query: &PlannedQuery,
+    run: Run,
+) -> Result<Vec<String>, SqlError> {
     let (plan, context) = query.physical(Some(&run)).await?;
     let mut stream = execute_stream(Arc::clone(&plan), context).map_err(from_datafusion)?;
     let mut rows = 0usize;

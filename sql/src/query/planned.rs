@@ -108,7 +108,10 @@ impl PlannedQuery {
             ));
         }
         let Some(runtime) = self.engine.runtime() else {
-            return Err(SqlError::new(state::ADMIN_SHUTDOWN, "the server is shutting down"));
+            return Err(SqlError::new(
+                state::ADMIN_SHUTDOWN,
+                "the server is shutting down",
+            ));
         };
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         let query = self.clone();

@@ -237,7 +237,11 @@ mod tests {
         let read: Vec<Bytes> = file.read_stream().unwrap().try_collect().await.unwrap();
         assert!(read.concat() == plain);
         assert_eq!(number, 0);
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "unlinked");
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "unlinked"
+        );
     }
 
     #[test]

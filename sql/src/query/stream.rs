@@ -54,7 +54,9 @@ impl QueryStream {
             }
             None => {
                 self.ended = true;
-                Some(Err(SqlError::internal("the query task ended without a result")))
+                Some(Err(SqlError::internal(
+                    "the query task ended without a result",
+                )))
             }
         }
     }

@@ -68,12 +68,16 @@ impl AggregateUDFImpl for PgSum {
             return Err(no_sum("…"));
         };
         Ok(vec![match ty {
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
-                DataType::Int64
-            }
+            DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::UInt8
+            | DataType::UInt16 => DataType::Int64,
             // A bigint is cast by the planner to this decimal; what comes in as
             // Int64 of its own is a smaller type that was widened before.
-            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => DataType::Decimal128(SUM_DIGITS, 0),
+            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {
+                DataType::Decimal128(SUM_DIGITS, 0)
+            }
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             decimal if decimal.is_decimal() => decimal.clone(),
             other => return Err(no_sum(super::super::plan::type_of_arrow(other).base_name())),
@@ -101,7 +105,10 @@ impl AggregateUDFImpl for PgSum {
         self.inner.groups_accumulator_supported(args)
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
         self.inner.create_groups_accumulator(args)
     }
 
@@ -158,7 +165,13 @@ impl AggregateUDFImpl for Single {
 
     fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
         match arg_fields.first() {
-            Some(field) => Ok(Arc::new(field.as_ref().clone().with_name("pg_single").with_nullable(true))),
+            Some(field) => Ok(Arc::new(
+                field
+                    .as_ref()
+                    .clone()
+                    .with_name("pg_single")
+                    .with_nullable(true),
+            )),
             None => Err(external(SqlError::internal("pg_single takes one argument"))),
         }
     }
@@ -172,7 +185,11 @@ impl AggregateUDFImpl for Single {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         Ok(vec![
-            Arc::new(Field::new("value", args.return_field.data_type().clone(), true)),
+            Arc::new(Field::new(
+                "value",
+                args.return_field.data_type().clone(),
+                true,
+            )),
             Arc::new(Field::new("rows", DataType::UInt64, false)),
         ])
     }
@@ -221,7 +238,10 @@ impl Accumulator for SingleState {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![self.value.clone(), ScalarValue::UInt64(Some(self.rows))])
+        Ok(vec![
+            self.value.clone(),
+            ScalarValue::UInt64(Some(self.rows)),
+        ])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

@@ -86,14 +86,22 @@ fn decimal_parts(ty: &DataType) -> Option<(u8, i8)> {
 /// The Arrow type of a result.
 fn result_type(op: ArithmeticOp, left: &DataType, right: &DataType) -> DataType {
     let (Some((p1, s1)), Some((p2, s2))) = (decimal_parts(left), decimal_parts(right)) else {
-        return if left.is_null() { right.clone() } else { left.clone() };
+        return if left.is_null() {
+            right.clone()
+        } else {
+            left.clone()
+        };
     };
-    let wide = matches!(left, DataType::Decimal256(..)) || matches!(right, DataType::Decimal256(..));
+    let wide =
+        matches!(left, DataType::Decimal256(..)) || matches!(right, DataType::Decimal256(..));
     let whole = |p: u8, s: i8| i16::from(p) - i16::from(s);
     let (precision, scale) = match op {
         ArithmeticOp::Add | ArithmeticOp::Subtract => {
             let scale = s1.max(s2);
-            (whole(p1, s1).max(whole(p2, s2)) + 1 + i16::from(scale), scale)
+            (
+                whole(p1, s1).max(whole(p2, s2)) + 1 + i16::from(scale),
+                scale,
+            )
         }
         ArithmeticOp::Multiply => (i16::from(p1) + i16::from(p2), s1.saturating_add(s2)),
         ArithmeticOp::Divide => {
@@ -107,7 +115,11 @@ fn result_type(op: ArithmeticOp, left: &DataType, right: &DataType) -> DataType 
     };
     // More digits than fit are cut off at the front: a value that needs them is
     // out of range when it comes up.
-    let limit = if wide || scale > 28 { WIDE_DIGITS } else { DIGITS };
+    let limit = if wide || scale > 28 {
+        WIDE_DIGITS
+    } else {
+        DIGITS
+    };
     let precision = u8::try_from(precision.clamp(1, i16::from(limit))).unwrap_or(limit);
     let precision = precision.max(u8::try_from(scale).unwrap_or(0)).min(limit);
     if limit == DIGITS {
@@ -137,12 +149,18 @@ impl ScalarUDFImpl for Arithmetic {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match arg_types {
             [left, right] => Ok(result_type(self.op, left, right)),
-            _ => Err(external(SqlError::internal("arithmetic takes two operands"))),
+            _ => Err(external(SqlError::internal(
+                "arithmetic takes two operands",
+            ))),
         }
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        let types: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
         let nullable = args.arg_fields.iter().any(|f| f.is_nullable());
         Ok(Arc::new(field_with(
             Field::new(self.name(), self.return_type(&types)?, nullable),
@@ -152,15 +170,25 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [left, right] = args.args.as_slice() else {
-            return Err(external(SqlError::internal("arithmetic takes two operands")));
+            return Err(external(SqlError::internal(
+                "arithmetic takes two operands",
+            )));
         };
         let (left, left_constant) = operand(left)?;
         let (right, right_constant) = operand(right)?;
         let target = args.return_field.data_type();
-        let result = compute(self.op, self.ty, (&left, left_constant), (&right, right_constant), target)
-            .map_err(external)?;
+        let result = compute(
+            self.op,
+            self.ty,
+            (&left, left_constant),
+            (&right, right_constant),
+            target,
+        )
+        .map_err(external)?;
         if left_constant && right_constant {
-            return Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&result, 0)?));
+            return Ok(ColumnarValue::Scalar(
+                datafusion::common::ScalarValue::try_from_array(&result, 0)?,
+            ));
         }
         Ok(ColumnarValue::Array(result))
     }
@@ -260,7 +288,11 @@ fn row_count(left: (&ArrayRef, bool), right: (&ArrayRef, bool)) -> usize {
     }
 }
 
-fn float<T>(op: ArithmeticOp, left: (&ArrayRef, bool), right: (&ArrayRef, bool)) -> SqlResult<ArrayRef>
+fn float<T>(
+    op: ArithmeticOp,
+    left: (&ArrayRef, bool),
+    right: (&ArrayRef, bool),
+) -> SqlResult<ArrayRef>
 where
     T: ArrowPrimitiveType,
     T::Native: num_float::Float,
@@ -378,7 +410,12 @@ fn decimal(
             out.push(Datum::Null);
             continue;
         };
-        out.push(Datum::Numeric(big(op, (&a, l.scale), (&b, r.scale), scale)?));
+        out.push(Datum::Numeric(big(
+            op,
+            (&a, l.scale),
+            (&b, r.scale),
+            scale,
+        )?));
     }
     super::super::arrow_value::array_of(&out, target)
 }
@@ -423,9 +460,9 @@ impl<'a> BigRows<'a> {
             return None;
         }
         match self.array.data_type() {
-            DataType::Decimal128(..) => {
-                Some(BigInt::from(self.array.as_primitive::<Decimal128Type>().value(row)))
-            }
+            DataType::Decimal128(..) => Some(BigInt::from(
+                self.array.as_primitive::<Decimal128Type>().value(row),
+            )),
             _ => {
                 let wide: i256 = self
                     .array
@@ -441,17 +478,24 @@ fn power(exponent: i16) -> BigInt {
     BigInt::from(10).pow(u32::try_from(exponent).unwrap_or(0))
 }
 
-fn big(op: ArithmeticOp, left: (&BigInt, i8), right: (&BigInt, i8), scale: i8) -> SqlResult<Numeric> {
+fn big(
+    op: ArithmeticOp,
+    left: (&BigInt, i8),
+    right: (&BigInt, i8),
+    scale: i8,
+) -> SqlResult<Numeric> {
     let to = |value: &BigInt, from: i8, to: i8| value * power(i16::from(to) - i16::from(from));
     let digits = u16::try_from(scale).unwrap_or(0);
     let common = left.1.max(right.1);
     Ok(match op {
-        ArithmeticOp::Add => {
-            Numeric::from_bigint(to(left.0, left.1, common) + to(right.0, right.1, common), digits)
-        }
-        ArithmeticOp::Subtract => {
-            Numeric::from_bigint(to(left.0, left.1, common) - to(right.0, right.1, common), digits)
-        }
+        ArithmeticOp::Add => Numeric::from_bigint(
+            to(left.0, left.1, common) + to(right.0, right.1, common),
+            digits,
+        ),
+        ArithmeticOp::Subtract => Numeric::from_bigint(
+            to(left.0, left.1, common) - to(right.0, right.1, common),
+            digits,
+        ),
         ArithmeticOp::Multiply => Numeric::from_bigint(left.0 * right.0, digits),
         ArithmeticOp::Modulo => {
             let divisor = to(right.0, right.1, common);
@@ -609,11 +653,16 @@ impl ScalarUDFImpl for Negate {
         let Some(argument) = args.args.first() else {
             return Err(external(SqlError::internal("negation takes one operand")));
         };
-        let ty = args.arg_fields.first().map_or(PgType::Int8, |f| field_type(f));
+        let ty = args
+            .arg_fields
+            .first()
+            .map_or(PgType::Int8, |f| field_type(f));
         let (array, constant) = operand(argument)?;
         let result = numeric::neg(array.as_ref()).map_err(|e| external(checked(e, ty)))?;
         if constant {
-            return Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&result, 0)?));
+            return Ok(ColumnarValue::Scalar(
+                datafusion::common::ScalarValue::try_from_array(&result, 0)?,
+            ));
         }
         Ok(ColumnarValue::Array(result))
     }

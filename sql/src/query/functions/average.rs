@@ -66,7 +66,11 @@ impl ScalarUDFImpl for Average {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        let types: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
         let target = self.return_type(&types)?;
         let ty = if target == DataType::Float64 {
             PgType::Float8
@@ -89,7 +93,9 @@ impl ScalarUDFImpl for Average {
                 (Some(sum), Some(count)) if count != 0 => Some(sum / count as f64),
                 _ => None,
             });
-            return Ok(ColumnarValue::Array(Arc::new(Float64Array::from_iter(values))));
+            return Ok(ColumnarValue::Array(Arc::new(Float64Array::from_iter(
+                values,
+            ))));
         }
         let target = args.return_field.data_type();
         let scale = match target {
@@ -98,8 +104,16 @@ impl ScalarUDFImpl for Average {
         };
         let rows = (0..sums.len())
             .map(|row| {
-                let count = if counts.is_null(row) { 0 } else { counts.value(row) };
-                average(&datum_at(sums.as_ref(), row, PgType::Numeric(None))?, count, scale)
+                let count = if counts.is_null(row) {
+                    0
+                } else {
+                    counts.value(row)
+                };
+                average(
+                    &datum_at(sums.as_ref(), row, PgType::Numeric(None))?,
+                    count,
+                    scale,
+                )
             })
             .collect::<SqlResult<Vec<_>>>()
             .and_then(|values| array_of(&values, target))

@@ -26,13 +26,30 @@ const FLOAT8: Arg = Arg::Is(PgType::Float8);
 macro_rules! extract {
     ($name:literal, $scale:literal) => {
         [
-            Overload::new($name, &[TEXT, DATE], PgType::Numeric(None), |c, a| extract(c, a, $scale)).numeric($scale),
-            Overload::new($name, &[TEXT, TIMESTAMP], PgType::Numeric(None), |c, a| extract(c, a, $scale)).numeric($scale),
-            Overload::new($name, &[TEXT, TIMESTAMPTZ], PgType::Numeric(None), |c, a| extract(c, a, $scale))
-                .numeric($scale)
-                .stable(),
-            Overload::new($name, &[TEXT, TIME], PgType::Numeric(None), |c, a| extract(c, a, $scale)).numeric($scale),
-            Overload::new($name, &[TEXT, INTERVAL], PgType::Numeric(None), |c, a| extract(c, a, $scale)).numeric($scale),
+            Overload::new($name, &[TEXT, DATE], PgType::Numeric(None), |c, a| {
+                extract(c, a, $scale)
+            })
+            .numeric($scale),
+            Overload::new($name, &[TEXT, TIMESTAMP], PgType::Numeric(None), |c, a| {
+                extract(c, a, $scale)
+            })
+            .numeric($scale),
+            Overload::new(
+                $name,
+                &[TEXT, TIMESTAMPTZ],
+                PgType::Numeric(None),
+                |c, a| extract(c, a, $scale),
+            )
+            .numeric($scale)
+            .stable(),
+            Overload::new($name, &[TEXT, TIME], PgType::Numeric(None), |c, a| {
+                extract(c, a, $scale)
+            })
+            .numeric($scale),
+            Overload::new($name, &[TEXT, INTERVAL], PgType::Numeric(None), |c, a| {
+                extract(c, a, $scale)
+            })
+            .numeric($scale),
         ]
     };
 }
@@ -43,7 +60,10 @@ static EXTRACT_MICROS: [Overload; 5] = extract!("__extract6", 6);
 
 /// The overloads of `extract`.
 pub(super) fn extract_overloads() -> impl Iterator<Item = &'static Overload> {
-    EXTRACT_WHOLE.iter().chain(&EXTRACT_MILLIS).chain(&EXTRACT_MICROS)
+    EXTRACT_WHOLE
+        .iter()
+        .chain(&EXTRACT_MILLIS)
+        .chain(&EXTRACT_MICROS)
 }
 
 /// The function that extracts a field: its result has as many digits after the
@@ -58,14 +78,38 @@ pub(in crate::query) fn extract_function(field: &str) -> &'static str {
 
 /// Other overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("now", &[], PgType::Timestamptz, |c, _| Ok(Datum::Timestamptz(transaction(c)))).stable(),
-    Overload::new("transaction_timestamp", &[], PgType::Timestamptz, |c, _| Ok(Datum::Timestamptz(transaction(c)))).stable(),
-    Overload::new("current_timestamp", &[], PgType::Timestamptz, |c, _| Ok(Datum::Timestamptz(transaction(c)))).stable(),
-    Overload::new("statement_timestamp", &[], PgType::Timestamptz, |c, _| Ok(Datum::Timestamptz(statement(c)))).stable(),
-    Overload::new("clock_timestamp", &[], PgType::Timestamptz, |_, _| Ok(Datum::Timestamptz(now_micros()))).volatile(),
-    Overload::new("localtimestamp", &[], PgType::Timestamp, |c, _| Ok(Datum::Timestamp(local_now(c)))).stable(),
-    Overload::new("localtime", &[], PgType::Time, |c, _| Ok(Datum::Time(local_now(c).rem_euclid(MICROS_PER_DAY)))).stable(),
-    Overload::new("current_date", &[], PgType::Date, |c, _| date_of(local_now(c))).stable(),
+    Overload::new("now", &[], PgType::Timestamptz, |c, _| {
+        Ok(Datum::Timestamptz(transaction(c)))
+    })
+    .stable(),
+    Overload::new("transaction_timestamp", &[], PgType::Timestamptz, |c, _| {
+        Ok(Datum::Timestamptz(transaction(c)))
+    })
+    .stable(),
+    Overload::new("current_timestamp", &[], PgType::Timestamptz, |c, _| {
+        Ok(Datum::Timestamptz(transaction(c)))
+    })
+    .stable(),
+    Overload::new("statement_timestamp", &[], PgType::Timestamptz, |c, _| {
+        Ok(Datum::Timestamptz(statement(c)))
+    })
+    .stable(),
+    Overload::new("clock_timestamp", &[], PgType::Timestamptz, |_, _| {
+        Ok(Datum::Timestamptz(now_micros()))
+    })
+    .volatile(),
+    Overload::new("localtimestamp", &[], PgType::Timestamp, |c, _| {
+        Ok(Datum::Timestamp(local_now(c)))
+    })
+    .stable(),
+    Overload::new("localtime", &[], PgType::Time, |c, _| {
+        Ok(Datum::Time(local_now(c).rem_euclid(MICROS_PER_DAY)))
+    })
+    .stable(),
+    Overload::new("current_date", &[], PgType::Date, |c, _| {
+        date_of(local_now(c))
+    })
+    .stable(),
     Overload::new("timezone", &[TEXT, TIMESTAMP], PgType::Timestamptz, at_zone),
     Overload::new("timezone", &[TEXT, TIMESTAMPTZ], PgType::Timestamp, at_zone),
     Overload::new("date_part", &[TEXT, DATE], PgType::Float8, date_part),
@@ -73,27 +117,70 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("date_part", &[TEXT, TIMESTAMPTZ], PgType::Float8, date_part).stable(),
     Overload::new("date_part", &[TEXT, TIME], PgType::Float8, date_part),
     Overload::new("date_part", &[TEXT, INTERVAL], PgType::Float8, date_part),
-    Overload::new("date_trunc", &[TEXT, TIMESTAMP], PgType::Timestamp, date_trunc),
-    Overload::new("date_trunc", &[TEXT, TIMESTAMPTZ], PgType::Timestamptz, date_trunc).stable(),
-    Overload::new("date_trunc", &[TEXT, TIMESTAMPTZ, TEXT], PgType::Timestamptz, date_trunc),
-    Overload::new("date_trunc", &[TEXT, INTERVAL], PgType::Interval, date_trunc),
-    Overload::new("age", &[TIMESTAMP, TIMESTAMP], PgType::Interval, |_, a| age(at(a, 0), at(a, 1))),
-    Overload::new("age", &[TIMESTAMPTZ, TIMESTAMPTZ], PgType::Interval, |c, a| {
-        age(&to_local(c, at(a, 0)), &to_local(c, at(a, 1)))
+    Overload::new(
+        "date_trunc",
+        &[TEXT, TIMESTAMP],
+        PgType::Timestamp,
+        date_trunc,
+    ),
+    Overload::new(
+        "date_trunc",
+        &[TEXT, TIMESTAMPTZ],
+        PgType::Timestamptz,
+        date_trunc,
+    )
+    .stable(),
+    Overload::new(
+        "date_trunc",
+        &[TEXT, TIMESTAMPTZ, TEXT],
+        PgType::Timestamptz,
+        date_trunc,
+    ),
+    Overload::new(
+        "date_trunc",
+        &[TEXT, INTERVAL],
+        PgType::Interval,
+        date_trunc,
+    ),
+    Overload::new("age", &[TIMESTAMP, TIMESTAMP], PgType::Interval, |_, a| {
+        age(at(a, 0), at(a, 1))
+    }),
+    Overload::new(
+        "age",
+        &[TIMESTAMPTZ, TIMESTAMPTZ],
+        PgType::Interval,
+        |c, a| age(&to_local(c, at(a, 0)), &to_local(c, at(a, 1))),
+    )
+    .stable(),
+    Overload::new("age", &[TIMESTAMP], PgType::Interval, |c, a| {
+        age(&today(c), at(a, 0))
     })
     .stable(),
-    Overload::new("age", &[TIMESTAMP], PgType::Interval, |c, a| age(&today(c), at(a, 0))).stable(),
-    Overload::new("age", &[TIMESTAMPTZ], PgType::Interval, |c, a| age(&today(c), &to_local(c, at(a, 0)))).stable(),
+    Overload::new("age", &[TIMESTAMPTZ], PgType::Interval, |c, a| {
+        age(&today(c), &to_local(c, at(a, 0)))
+    })
+    .stable(),
     Overload::new("make_date", &[INT4, INT4, INT4], PgType::Date, make_date),
-    Overload::new("make_timestamp", &[INT4, INT4, INT4, INT4, INT4, FLOAT8], PgType::Timestamp, make_timestamp),
+    Overload::new(
+        "make_timestamp",
+        &[INT4, INT4, INT4, INT4, INT4, FLOAT8],
+        PgType::Timestamp,
+        make_timestamp,
+    ),
     Overload::new("to_timestamp", &[FLOAT8], PgType::Timestamptz, to_timestamp),
     Overload::new("isfinite", &[DATE], PgType::Bool, is_finite),
     Overload::new("isfinite", &[TIMESTAMP], PgType::Bool, is_finite),
     Overload::new("isfinite", &[TIMESTAMPTZ], PgType::Bool, is_finite),
     Overload::new("isfinite", &[INTERVAL], PgType::Bool, is_finite),
-    Overload::new("justify_days", &[INTERVAL], PgType::Interval, |_, a| justify(a, true, false)),
-    Overload::new("justify_hours", &[INTERVAL], PgType::Interval, |_, a| justify(a, false, true)),
-    Overload::new("justify_interval", &[INTERVAL], PgType::Interval, |_, a| justify(a, true, true)),
+    Overload::new("justify_days", &[INTERVAL], PgType::Interval, |_, a| {
+        justify(a, true, false)
+    }),
+    Overload::new("justify_hours", &[INTERVAL], PgType::Interval, |_, a| {
+        justify(a, false, true)
+    }),
+    Overload::new("justify_interval", &[INTERVAL], PgType::Interval, |_, a| {
+        justify(a, true, true)
+    }),
     Overload::new("to_char", &[TIMESTAMP, TEXT], PgType::Text, to_char),
     Overload::new("to_char", &[TIMESTAMPTZ, TEXT], PgType::Text, to_char).stable(),
 ];
@@ -243,7 +330,9 @@ fn field(parts: &Parts, name: &str) -> Option<i128> {
     let whole = |n: i64| Some(i128::from(n) * 1_000_000);
     let seconds = i128::from(parts.time % 60_000_000);
     match name {
-        "microsecond" | "microseconds" | "usec" | "us" | "usecs" => return Some(seconds * 1_000_000),
+        "microsecond" | "microseconds" | "usec" | "us" | "usecs" => {
+            return Some(seconds * 1_000_000);
+        }
         "millisecond" | "milliseconds" | "msec" | "ms" | "msecs" => return Some(seconds * 1_000),
         "second" | "seconds" | "sec" | "secs" | "s" => return Some(seconds),
         "minute" | "minutes" | "min" | "mins" | "m" => return whole(parts.time / 60_000_000 % 60),
@@ -252,7 +341,10 @@ fn field(parts: &Parts, name: &str) -> Option<i128> {
         _ => {}
     }
     if let Some(interval) = parts.interval {
-        let (years, months) = (i64::from(interval.months / 12), i64::from(interval.months % 12));
+        let (years, months) = (
+            i64::from(interval.months / 12),
+            i64::from(interval.months % 12),
+        );
         return match name {
             "day" | "days" | "d" => whole(i64::from(interval.days)),
             "month" | "months" | "mon" | "mons" => whole(months),
@@ -286,11 +378,25 @@ fn field(parts: &Parts, name: &str) -> Option<i128> {
         "quarter" => whole((i64::from(civil.month) - 1) / 3 + 1),
         "year" | "years" | "y" | "yr" | "yrs" => whole(shown(civil.year)),
         "decade" => whole(civil.year.div_euclid(10)),
-        "century" => whole(if civil.year > 0 { (civil.year + 99) / 100 } else { -((99 - (civil.year - 1)) / 100) }),
-        "millennium" => whole(if civil.year > 0 { (civil.year + 999) / 1_000 } else { -((999 - (civil.year - 1)) / 1_000) }),
+        "century" => whole(if civil.year > 0 {
+            (civil.year + 99) / 100
+        } else {
+            -((99 - (civil.year - 1)) / 100)
+        }),
+        "millennium" => whole(if civil.year > 0 {
+            (civil.year + 999) / 1_000
+        } else {
+            -((999 - (civil.year - 1)) / 1_000)
+        }),
         "dow" => whole(weekday),
         "isodow" => whole(if weekday == 0 { 7 } else { weekday }),
-        "doy" => whole(days - days_from_civil(Civil { year: civil.year, month: 1, day: 1 }) + 1),
+        "doy" => whole(
+            days - days_from_civil(Civil {
+                year: civil.year,
+                month: 1,
+                day: 1,
+            }) + 1,
+        ),
         "week" => whole(iso_week),
         "isoyear" => whole(shown(iso_year)),
         _ => None,
@@ -303,7 +409,11 @@ fn iso_week(days: i64) -> (i64, i64) {
     let monday = days - (days + 5).rem_euclid(7);
     let thursday = monday + 3;
     let year = civil_from_days(thursday).year;
-    let first = days_from_civil(Civil { year, month: 1, day: 1 });
+    let first = days_from_civil(Civil {
+        year,
+        month: 1,
+        day: 1,
+    });
     (year, (thursday - first) / 7 + 1)
 }
 
@@ -316,14 +426,30 @@ fn read_field(call: &Call<'_>, args: &[Datum]) -> SqlResult<i128> {
         _ => false,
     };
     if infinite {
-        return Err(SqlError::unsupported("extracting a field from an infinite date or timestamp"));
+        return Err(SqlError::unsupported(
+            "extracting a field from an infinite date or timestamp",
+        ));
     }
     let parts = parts(call, value)?;
     field(&parts, &name).ok_or_else(|| {
         let known = matches!(
             name.as_str(),
-            "day" | "month" | "quarter" | "year" | "decade" | "century" | "millennium" | "dow" | "isodow"
-                | "doy" | "week" | "isoyear" | "timezone" | "timezone_hour" | "timezone_minute" | "julian"
+            "day"
+                | "month"
+                | "quarter"
+                | "year"
+                | "decade"
+                | "century"
+                | "millennium"
+                | "dow"
+                | "isodow"
+                | "doy"
+                | "week"
+                | "isoyear"
+                | "timezone"
+                | "timezone_hour"
+                | "timezone_minute"
+                | "julian"
         );
         if known {
             SqlError::new(
@@ -333,7 +459,10 @@ fn read_field(call: &Call<'_>, args: &[Datum]) -> SqlResult<i128> {
         } else {
             SqlError::new(
                 state::INVALID_PARAMETER_VALUE,
-                format!("unit \"{name}\" not recognized for type {}", parts.type_name),
+                format!(
+                    "unit \"{name}\" not recognized for type {}",
+                    parts.type_name
+                ),
             )
         }
     })
@@ -352,7 +481,9 @@ fn date_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 fn date_trunc(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let unit = str_at(args, 0).to_ascii_lowercase();
     match at(args, 1) {
-        Datum::Timestamp(micros) => truncate(*micros, &unit, "timestamp without time zone").map(Datum::Timestamp),
+        Datum::Timestamp(micros) => {
+            truncate(*micros, &unit, "timestamp without time zone").map(Datum::Timestamp)
+        }
         Datum::Timestamptz(micros) => {
             let zone = match args.get(2) {
                 Some(name) => zone_named(name.as_str().unwrap_or_default())?,
@@ -391,7 +522,13 @@ fn truncate(micros: i64, unit: &str, type_name: &str) -> SqlResult<i64> {
     }
     let day = micros.div_euclid(MICROS_PER_DAY);
     let civil = civil_from_days(day);
-    let first = |year: i64, month: u8| days_from_civil(Civil { year, month, day: 1 });
+    let first = |year: i64, month: u8| {
+        days_from_civil(Civil {
+            year,
+            month,
+            day: 1,
+        })
+    };
     // Centuries and millennia begin with a year that ends in 1.
     let start = |years: i64| (civil.year - 1).div_euclid(years) * years + 1;
     let day = match unit {
@@ -404,7 +541,8 @@ fn truncate(micros: i64, unit: &str, type_name: &str) -> SqlResult<i64> {
         "millennium" | "millenniums" | "millennia" => first(start(1_000), 1),
         _ => return Err(unknown_unit(unit, type_name)),
     };
-    day.checked_mul(MICROS_PER_DAY).ok_or_else(timestamp_out_of_range)
+    day.checked_mul(MICROS_PER_DAY)
+        .ok_or_else(timestamp_out_of_range)
 }
 
 fn truncate_interval(interval: Interval, unit: &str) -> SqlResult<Interval> {
@@ -423,7 +561,10 @@ fn truncate_interval(interval: Interval, unit: &str) -> SqlResult<Interval> {
         "second" | "seconds" => time(1_000_000),
         "minute" | "minutes" => time(60_000_000),
         "hour" | "hours" => time(3_600_000_000),
-        "day" | "days" => Interval { micros: 0, ..interval },
+        "day" | "days" => Interval {
+            micros: 0,
+            ..interval
+        },
         "month" | "months" => months(1),
         "quarter" => months(3),
         "year" | "years" => months(12),
@@ -444,7 +585,12 @@ fn age(later: &Datum, earlier: &Datum) -> SqlResult<Datum> {
     }
     let negative = a < b;
     let (high, low) = if negative { (*b, *a) } else { (*a, *b) };
-    let split = |micros: i64| (civil_from_days(micros.div_euclid(MICROS_PER_DAY)), micros.rem_euclid(MICROS_PER_DAY));
+    let split = |micros: i64| {
+        (
+            civil_from_days(micros.div_euclid(MICROS_PER_DAY)),
+            micros.rem_euclid(MICROS_PER_DAY),
+        )
+    };
     let ((h, mut time), (l, low_time)) = (split(high), split(low));
     time -= low_time;
     let mut days = i64::from(h.day) - i64::from(l.day);
@@ -491,7 +637,10 @@ fn civil_date(args: &[Datum]) -> SqlResult<i64> {
     };
     let month = u8::try_from(month).map_err(|_| bad())?;
     let day = u8::try_from(day).map_err(|_| bad())?;
-    if !(1..=5_874_897).contains(&astronomical.max(1)) || day == 0 || day > days_in_month(astronomical, month) {
+    if !(1..=5_874_897).contains(&astronomical.max(1))
+        || day == 0
+        || day > days_in_month(astronomical, month)
+    {
         return Err(bad());
     }
     Ok(days_from_civil(Civil {
@@ -531,7 +680,11 @@ fn to_timestamp(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         return Err(mismatch());
     };
     if seconds.is_infinite() {
-        return Ok(Datum::Timestamptz(if *seconds > 0.0 { i64::MAX } else { i64::MIN }));
+        return Ok(Datum::Timestamptz(if *seconds > 0.0 {
+            i64::MAX
+        } else {
+            i64::MIN
+        }));
     }
     let micros = (seconds * 1e6).round() - UNIX_EPOCH_MICROS as f64;
     if micros.is_nan() || micros.abs() > 9.2e18 {
@@ -590,18 +743,34 @@ fn justify(args: &[Datum], days_to_months: bool, time_to_days: bool) -> SqlResul
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
 
 /// Patterns of `to_char`, longer ones before their beginnings.
 const PATTERNS: [&str; 40] = [
-    "HH24", "HH12", "HH", "MI", "SS", "MS", "US", "YYYY", "YYY", "YY", "Y", "IYYY", "IW", "ID", "MONTH", "Month",
-    "month", "MON", "Mon", "mon", "MM", "DAY", "Day", "day", "DY", "Dy", "dy", "DDD", "DD", "D", "Q", "AM", "PM",
-    "am", "pm", "WW", "CC", "J", "TZ", "OF",
+    "HH24", "HH12", "HH", "MI", "SS", "MS", "US", "YYYY", "YYY", "YY", "Y", "IYYY", "IW", "ID",
+    "MONTH", "Month", "month", "MON", "Mon", "mon", "MM", "DAY", "Day", "day", "DY", "Dy", "dy",
+    "DDD", "DD", "D", "Q", "AM", "PM", "am", "pm", "WW", "CC", "J", "TZ", "OF",
 ];
 
 fn to_char(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
@@ -646,23 +815,55 @@ fn to_char(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     Ok(Datum::Text(out))
 }
 
-fn piece(pattern: &str, micros: i64, zoned: bool, call: &Call<'_>, fill: bool) -> SqlResult<String> {
+fn piece(
+    pattern: &str,
+    micros: i64,
+    zoned: bool,
+    call: &Call<'_>,
+    fill: bool,
+) -> SqlResult<String> {
     let day = micros.div_euclid(MICROS_PER_DAY);
     let time = micros.rem_euclid(MICROS_PER_DAY);
     let civil = civil_from_days(day);
     let weekday = (day + 6).rem_euclid(7);
     let hour = time / 3_600_000_000;
     let number = |value: i64, width: usize| {
-        if fill { format!("{value:0width$}") } else { value.to_string() }
+        if fill {
+            format!("{value:0width$}")
+        } else {
+            value.to_string()
+        }
     };
     let word = |names: &[&str], index: i64, padded: bool| {
-        let name = usize::try_from(index).ok().and_then(|i| names.get(i)).copied().unwrap_or_default();
-        if fill && padded { format!("{name:<9}") } else { name.to_owned() }
+        let name = usize::try_from(index)
+            .ok()
+            .and_then(|i| names.get(i))
+            .copied()
+            .unwrap_or_default();
+        if fill && padded {
+            format!("{name:<9}")
+        } else {
+            name.to_owned()
+        }
     };
-    let short = |names: &[&str], index: i64| word(names, index, false).chars().take(3).collect::<String>();
-    let year = if civil.year > 0 { civil.year } else { 1 - civil.year };
+    let short = |names: &[&str], index: i64| {
+        word(names, index, false)
+            .chars()
+            .take(3)
+            .collect::<String>()
+    };
+    let year = if civil.year > 0 {
+        civil.year
+    } else {
+        1 - civil.year
+    };
     let month = i64::from(civil.month) - 1;
-    let doy = day - days_from_civil(Civil { year: civil.year, month: 1, day: 1 }) + 1;
+    let doy =
+        day - days_from_civil(Civil {
+            year: civil.year,
+            month: 1,
+            day: 1,
+        }) + 1;
     let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
     let (iso_year, week) = iso_week(day);
     Ok(match pattern {
@@ -706,7 +907,11 @@ fn piece(pattern: &str, micros: i64, zoned: bool, call: &Call<'_>, fill: bool) -
             let offset = call.format.time_zone.offset_at_local(micros);
             let sign = if offset < 0 { '-' } else { '+' };
             let (hours, minutes) = (offset.abs() / 3_600, offset.abs() / 60 % 60);
-            if minutes == 0 { format!("{sign}{hours:02}") } else { format!("{sign}{hours:02}:{minutes:02}") }
+            if minutes == 0 {
+                format!("{sign}{hours:02}")
+            } else {
+                format!("{sign}{hours:02}:{minutes:02}")
+            }
         }
         _ => String::new(),
     })
@@ -715,9 +920,11 @@ fn piece(pattern: &str, micros: i64, zoned: bool, call: &Call<'_>, fill: bool) -
 fn zone_abbreviation(call: &Call<'_>, local: i64) -> String {
     let instant = instant(&call.format.time_zone, local);
     match call.format.time_zone {
-        TimeZone::Named(zone) => DateTime::from_timestamp_micros(instant.saturating_add(UNIX_EPOCH_MICROS))
-            .map(|at| at.with_timezone(&zone).format("%Z").to_string())
-            .unwrap_or_default(),
+        TimeZone::Named(zone) => {
+            DateTime::from_timestamp_micros(instant.saturating_add(UNIX_EPOCH_MICROS))
+                .map(|at| at.with_timezone(&zone).format("%Z").to_string())
+                .unwrap_or_default()
+        }
         TimeZone::Fixed(_) => call.format.time_zone.name(),
     }
 }

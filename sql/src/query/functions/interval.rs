@@ -3,9 +3,12 @@
 use super::overload::{Arg, Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{
-    Civil, END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP, civil_from_days, days_from_civil, days_in_month,
+    Civil, END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP, civil_from_days, days_from_civil,
+    days_in_month,
 };
-use crate::types::datum::{DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY};
+use crate::types::datum::{
+    DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY,
+};
 use crate::types::interval::MICROS_PER_DAY;
 use crate::types::{Datum, Interval, Numeric, PgType};
 
@@ -19,31 +22,90 @@ const FLOAT8: Arg = Arg::Is(PgType::Float8);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("+", &[DATE, INT4], PgType::Date, |_, a| date_plus(at(a, 0), at(a, 1), 1)),
-    Overload::new("+", &[INT4, DATE], PgType::Date, |_, a| date_plus(at(a, 1), at(a, 0), 1)),
-    Overload::new("-", &[DATE, INT4], PgType::Date, |_, a| date_plus(at(a, 0), at(a, 1), -1)),
+    Overload::new("+", &[DATE, INT4], PgType::Date, |_, a| {
+        date_plus(at(a, 0), at(a, 1), 1)
+    }),
+    Overload::new("+", &[INT4, DATE], PgType::Date, |_, a| {
+        date_plus(at(a, 1), at(a, 0), 1)
+    }),
+    Overload::new("-", &[DATE, INT4], PgType::Date, |_, a| {
+        date_plus(at(a, 0), at(a, 1), -1)
+    }),
     Overload::new("-", &[DATE, DATE], PgType::Int4, date_minus_date),
-    Overload::new("+", &[DATE, TIME], PgType::Timestamp, |c, a| plus(c, &midnight(at(a, 0))?, at(a, 1), 1)),
-    Overload::new("+", &[TIME, DATE], PgType::Timestamp, |c, a| plus(c, &midnight(at(a, 1))?, at(a, 0), 1)),
-    Overload::new("+", &[DATE, INTERVAL], PgType::Timestamp, |c, a| plus(c, &midnight(at(a, 0))?, at(a, 1), 1)),
-    Overload::new("+", &[INTERVAL, DATE], PgType::Timestamp, |c, a| plus(c, &midnight(at(a, 1))?, at(a, 0), 1)),
-    Overload::new("-", &[DATE, INTERVAL], PgType::Timestamp, |c, a| plus(c, &midnight(at(a, 0))?, at(a, 1), -1)),
-    Overload::new("+", &[TIMESTAMP, INTERVAL], PgType::Timestamp, |c, a| plus(c, at(a, 0), at(a, 1), 1)),
-    Overload::new("+", &[INTERVAL, TIMESTAMP], PgType::Timestamp, |c, a| plus(c, at(a, 1), at(a, 0), 1)),
-    Overload::new("-", &[TIMESTAMP, INTERVAL], PgType::Timestamp, |c, a| plus(c, at(a, 0), at(a, 1), -1)),
-    Overload::new("+", &[TIMESTAMPTZ, INTERVAL], PgType::Timestamptz, |c, a| plus(c, at(a, 0), at(a, 1), 1)).stable(),
-    Overload::new("+", &[INTERVAL, TIMESTAMPTZ], PgType::Timestamptz, |c, a| plus(c, at(a, 1), at(a, 0), 1)).stable(),
-    Overload::new("-", &[TIMESTAMPTZ, INTERVAL], PgType::Timestamptz, |c, a| plus(c, at(a, 0), at(a, 1), -1)).stable(),
+    Overload::new("+", &[DATE, TIME], PgType::Timestamp, |c, a| {
+        plus(c, &midnight(at(a, 0))?, at(a, 1), 1)
+    }),
+    Overload::new("+", &[TIME, DATE], PgType::Timestamp, |c, a| {
+        plus(c, &midnight(at(a, 1))?, at(a, 0), 1)
+    }),
+    Overload::new("+", &[DATE, INTERVAL], PgType::Timestamp, |c, a| {
+        plus(c, &midnight(at(a, 0))?, at(a, 1), 1)
+    }),
+    Overload::new("+", &[INTERVAL, DATE], PgType::Timestamp, |c, a| {
+        plus(c, &midnight(at(a, 1))?, at(a, 0), 1)
+    }),
+    Overload::new("-", &[DATE, INTERVAL], PgType::Timestamp, |c, a| {
+        plus(c, &midnight(at(a, 0))?, at(a, 1), -1)
+    }),
+    Overload::new("+", &[TIMESTAMP, INTERVAL], PgType::Timestamp, |c, a| {
+        plus(c, at(a, 0), at(a, 1), 1)
+    }),
+    Overload::new("+", &[INTERVAL, TIMESTAMP], PgType::Timestamp, |c, a| {
+        plus(c, at(a, 1), at(a, 0), 1)
+    }),
+    Overload::new("-", &[TIMESTAMP, INTERVAL], PgType::Timestamp, |c, a| {
+        plus(c, at(a, 0), at(a, 1), -1)
+    }),
+    Overload::new(
+        "+",
+        &[TIMESTAMPTZ, INTERVAL],
+        PgType::Timestamptz,
+        |c, a| plus(c, at(a, 0), at(a, 1), 1),
+    )
+    .stable(),
+    Overload::new(
+        "+",
+        &[INTERVAL, TIMESTAMPTZ],
+        PgType::Timestamptz,
+        |c, a| plus(c, at(a, 1), at(a, 0), 1),
+    )
+    .stable(),
+    Overload::new(
+        "-",
+        &[TIMESTAMPTZ, INTERVAL],
+        PgType::Timestamptz,
+        |c, a| plus(c, at(a, 0), at(a, 1), -1),
+    )
+    .stable(),
     Overload::new("-", &[TIMESTAMP, TIMESTAMP], PgType::Interval, difference),
-    Overload::new("-", &[TIMESTAMPTZ, TIMESTAMPTZ], PgType::Interval, difference),
-    Overload::new("+", &[TIME, INTERVAL], PgType::Time, |c, a| plus(c, at(a, 0), at(a, 1), 1)),
-    Overload::new("+", &[INTERVAL, TIME], PgType::Time, |c, a| plus(c, at(a, 1), at(a, 0), 1)),
-    Overload::new("-", &[TIME, INTERVAL], PgType::Time, |c, a| plus(c, at(a, 0), at(a, 1), -1)),
+    Overload::new(
+        "-",
+        &[TIMESTAMPTZ, TIMESTAMPTZ],
+        PgType::Interval,
+        difference,
+    ),
+    Overload::new("+", &[TIME, INTERVAL], PgType::Time, |c, a| {
+        plus(c, at(a, 0), at(a, 1), 1)
+    }),
+    Overload::new("+", &[INTERVAL, TIME], PgType::Time, |c, a| {
+        plus(c, at(a, 1), at(a, 0), 1)
+    }),
+    Overload::new("-", &[TIME, INTERVAL], PgType::Time, |c, a| {
+        plus(c, at(a, 0), at(a, 1), -1)
+    }),
     Overload::new("-", &[TIME, TIME], PgType::Interval, difference),
-    Overload::new("+", &[INTERVAL, INTERVAL], PgType::Interval, |_, a| interval_plus(at(a, 0), at(a, 1), 1)),
-    Overload::new("-", &[INTERVAL, INTERVAL], PgType::Interval, |_, a| interval_plus(at(a, 0), at(a, 1), -1)),
-    Overload::new("*", &[INTERVAL, FLOAT8], PgType::Interval, |_, a| times(at(a, 0), at(a, 1))),
-    Overload::new("*", &[FLOAT8, INTERVAL], PgType::Interval, |_, a| times(at(a, 1), at(a, 0))),
+    Overload::new("+", &[INTERVAL, INTERVAL], PgType::Interval, |_, a| {
+        interval_plus(at(a, 0), at(a, 1), 1)
+    }),
+    Overload::new("-", &[INTERVAL, INTERVAL], PgType::Interval, |_, a| {
+        interval_plus(at(a, 0), at(a, 1), -1)
+    }),
+    Overload::new("*", &[INTERVAL, FLOAT8], PgType::Interval, |_, a| {
+        times(at(a, 0), at(a, 1))
+    }),
+    Overload::new("*", &[FLOAT8, INTERVAL], PgType::Interval, |_, a| {
+        times(at(a, 1), at(a, 0))
+    }),
     Overload::new("/", &[INTERVAL, FLOAT8], PgType::Interval, over),
     Overload::new("__span", &[INTERVAL], PgType::Numeric(None), span).numeric(0),
 ];
@@ -126,7 +188,9 @@ fn plus(call: &Call<'_>, start: &Datum, step: &Datum, sign: i32) -> SqlResult<Da
             add_in_zone(&call.format.time_zone, *micros, step).map(Datum::Timestamptz)
         }
         Datum::Time(micros) => Ok(Datum::Time(
-            micros.wrapping_add(step.micros % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY),
+            micros
+                .wrapping_add(step.micros % MICROS_PER_DAY)
+                .rem_euclid(MICROS_PER_DAY),
         )),
         _ => Err(mismatch()),
     }
@@ -186,7 +250,11 @@ fn add_days(micros: i64, months: i32, days: i32) -> SqlResult<i64> {
 
 /// An instant plus an interval: months and days on the local clock, time as it
 /// passes.
-fn add_in_zone(zone: &crate::types::calendar::TimeZone, micros: i64, step: Interval) -> SqlResult<i64> {
+fn add_in_zone(
+    zone: &crate::types::calendar::TimeZone,
+    micros: i64,
+    step: Interval,
+) -> SqlResult<i64> {
     if is_infinite(micros) {
         return Ok(micros);
     }
@@ -204,9 +272,8 @@ fn add_in_zone(zone: &crate::types::calendar::TimeZone, micros: i64, step: Inter
 
 fn difference(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let (a, b, justify) = match (at(args, 0), at(args, 1)) {
-        (Datum::Timestamp(a), Datum::Timestamp(b)) | (Datum::Timestamptz(a), Datum::Timestamptz(b)) => {
-            (*a, *b, true)
-        }
+        (Datum::Timestamp(a), Datum::Timestamp(b))
+        | (Datum::Timestamptz(a), Datum::Timestamptz(b)) => (*a, *b, true),
         (Datum::Time(a), Datum::Time(b)) => (*a, *b, false),
         _ => return Err(mismatch()),
     };
@@ -251,7 +318,7 @@ fn over(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     if *divisor == 0.0 {
         return Err(SqlError::new(state::DIVISION_BY_ZERO, "division by zero"));
     }
-    times(interval, &Datum::Float8(1.0 / divisor)).or_else(|_| Err(interval_out_of_range()))
+    times(interval, &Datum::Float8(1.0 / divisor))
 }
 
 /// An interval times a factor: fractions of a month become days of 30, those of
@@ -270,7 +337,8 @@ fn times(interval: &Datum, factor: &Datum) -> SqlResult<Datum> {
     };
     let round_to_micros = |value: f64| (value * 1e6).round() / 1e6;
     let month_days = round_to_micros((months - months.trunc()) * 30.0);
-    let mut seconds = round_to_micros((days - days.trunc() + month_days - month_days.trunc()) * 86_400.0);
+    let mut seconds =
+        round_to_micros((days - days.trunc() + month_days - month_days.trunc()) * 86_400.0);
     let mut whole_days = i64::from(whole(days)?) + i64::from(whole(month_days)?);
     if seconds.abs() >= 86_400.0 {
         whole_days += (seconds / 86_400.0) as i64;

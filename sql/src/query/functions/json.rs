@@ -17,46 +17,97 @@ const PATH: Arg = Arg::Is(PgType::Array(&PgType::Text));
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("->", &[JSON, TEXT], PgType::Json, |_, a| Ok(piece(member(a), json))),
-    Overload::new("->", &[JSON, INT4], PgType::Json, |_, a| Ok(piece(element(a), json))),
-    Overload::new("->", &[JSONB, TEXT], PgType::Jsonb, |_, a| Ok(piece(member(a), jsonb))),
-    Overload::new("->", &[JSONB, INT4], PgType::Jsonb, |_, a| Ok(piece(element(a), jsonb))),
-    Overload::new("->>", &[JSON, TEXT], PgType::Text, |_, a| as_text(member(a))),
-    Overload::new("->>", &[JSON, INT4], PgType::Text, |_, a| as_text(element(a))),
-    Overload::new("->>", &[JSONB, TEXT], PgType::Text, |_, a| as_text(member(a))),
-    Overload::new("->>", &[JSONB, INT4], PgType::Text, |_, a| as_text(element(a))),
-    Overload::new("#>", &[JSON, PATH], PgType::Json, |_, a| Ok(piece(at_path(a)?, json))),
-    Overload::new("#>", &[JSONB, PATH], PgType::Jsonb, |_, a| Ok(piece(at_path(a)?, jsonb))),
-    Overload::new("#>>", &[JSON, PATH], PgType::Text, |_, a| as_text(at_path(a)?)),
-    Overload::new("#>>", &[JSONB, PATH], PgType::Text, |_, a| as_text(at_path(a)?)),
-    Overload::new("@>", &[JSONB, JSONB], PgType::Bool, |_, a| contains(at(a, 0), at(a, 1))),
-    Overload::new("<@", &[JSONB, JSONB], PgType::Bool, |_, a| contains(at(a, 1), at(a, 0))),
+    Overload::new("->", &[JSON, TEXT], PgType::Json, |_, a| {
+        Ok(piece(member(a), json))
+    }),
+    Overload::new("->", &[JSON, INT4], PgType::Json, |_, a| {
+        Ok(piece(element(a), json))
+    }),
+    Overload::new("->", &[JSONB, TEXT], PgType::Jsonb, |_, a| {
+        Ok(piece(member(a), jsonb))
+    }),
+    Overload::new("->", &[JSONB, INT4], PgType::Jsonb, |_, a| {
+        Ok(piece(element(a), jsonb))
+    }),
+    Overload::new("->>", &[JSON, TEXT], PgType::Text, |_, a| {
+        as_text(member(a))
+    }),
+    Overload::new("->>", &[JSON, INT4], PgType::Text, |_, a| {
+        as_text(element(a))
+    }),
+    Overload::new("->>", &[JSONB, TEXT], PgType::Text, |_, a| {
+        as_text(member(a))
+    }),
+    Overload::new("->>", &[JSONB, INT4], PgType::Text, |_, a| {
+        as_text(element(a))
+    }),
+    Overload::new("#>", &[JSON, PATH], PgType::Json, |_, a| {
+        Ok(piece(at_path(a)?, json))
+    }),
+    Overload::new("#>", &[JSONB, PATH], PgType::Jsonb, |_, a| {
+        Ok(piece(at_path(a)?, jsonb))
+    }),
+    Overload::new("#>>", &[JSON, PATH], PgType::Text, |_, a| {
+        as_text(at_path(a)?)
+    }),
+    Overload::new("#>>", &[JSONB, PATH], PgType::Text, |_, a| {
+        as_text(at_path(a)?)
+    }),
+    Overload::new("@>", &[JSONB, JSONB], PgType::Bool, |_, a| {
+        contains(at(a, 0), at(a, 1))
+    }),
+    Overload::new("<@", &[JSONB, JSONB], PgType::Bool, |_, a| {
+        contains(at(a, 1), at(a, 0))
+    }),
     Overload::new("?", &[JSONB, TEXT], PgType::Bool, has_key),
     Overload::new("||", &[JSONB, JSONB], PgType::Jsonb, join),
-    Overload::new("||", &[Arg::Is(PgType::Bytea), Arg::Is(PgType::Bytea)], PgType::Bytea, join_bytes),
+    Overload::new(
+        "||",
+        &[Arg::Is(PgType::Bytea), Arg::Is(PgType::Bytea)],
+        PgType::Bytea,
+        join_bytes,
+    ),
     Overload::new("-", &[JSONB, TEXT], PgType::Jsonb, remove_key),
-    Overload::new("json_typeof", &[JSON], PgType::Text, |_, a| Ok(Datum::text(kind(text(at(a, 0)))))),
-    Overload::new("jsonb_typeof", &[JSONB], PgType::Text, |_, a| Ok(Datum::text(kind(text(at(a, 0)))))),
+    Overload::new("json_typeof", &[JSON], PgType::Text, |_, a| {
+        Ok(Datum::text(kind(text(at(a, 0)))))
+    }),
+    Overload::new("jsonb_typeof", &[JSONB], PgType::Text, |_, a| {
+        Ok(Datum::text(kind(text(at(a, 0)))))
+    }),
     Overload::new("json_array_length", &[JSON], PgType::Int4, array_length),
     Overload::new("jsonb_array_length", &[JSONB], PgType::Int4, array_length),
-    Overload::new("to_json", &[Arg::Any], PgType::Json, |c, a| value_of(c, a, 0).map(Datum::Json)).stable(),
-    Overload::new("to_jsonb", &[Arg::Any], PgType::Jsonb, |c, a| normal(&value_of(c, a, 0)?)).stable(),
-    Overload::new("json_build_object", &[Arg::Any], PgType::Json, |c, a| build_object(c, a, " : ").map(Datum::Json))
-        .variadic()
-        .lenient()
-        .stable(),
-    Overload::new("jsonb_build_object", &[Arg::Any], PgType::Jsonb, |c, a| normal(&build_object(c, a, ":")?))
-        .variadic()
-        .lenient()
-        .stable(),
-    Overload::new("json_build_array", &[Arg::Any], PgType::Json, |c, a| build_array(c, a).map(Datum::Json))
-        .variadic()
-        .lenient()
-        .stable(),
-    Overload::new("jsonb_build_array", &[Arg::Any], PgType::Jsonb, |c, a| normal(&build_array(c, a)?))
-        .variadic()
-        .lenient()
-        .stable(),
+    Overload::new("to_json", &[Arg::Any], PgType::Json, |c, a| {
+        value_of(c, a, 0).map(Datum::Json)
+    })
+    .stable(),
+    Overload::new("to_jsonb", &[Arg::Any], PgType::Jsonb, |c, a| {
+        normal(&value_of(c, a, 0)?)
+    })
+    .stable(),
+    Overload::new("json_build_object", &[Arg::Any], PgType::Json, |c, a| {
+        build_object(c, a, " : ").map(Datum::Json)
+    })
+    .variadic()
+    .lenient()
+    .stable(),
+    Overload::new("jsonb_build_object", &[Arg::Any], PgType::Jsonb, |c, a| {
+        normal(&build_object(c, a, ":")?)
+    })
+    .variadic()
+    .lenient()
+    .stable(),
+    Overload::new("json_build_array", &[Arg::Any], PgType::Json, |c, a| {
+        build_array(c, a).map(Datum::Json)
+    })
+    .variadic()
+    .lenient()
+    .stable(),
+    Overload::new("jsonb_build_array", &[Arg::Any], PgType::Jsonb, |c, a| {
+        normal(&build_array(c, a)?)
+    })
+    .variadic()
+    .lenient()
+    .stable(),
 ];
 
 fn json(text: &str) -> Datum {
@@ -292,7 +343,9 @@ fn has_key(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let key = at(args, 1).as_str().unwrap_or_default();
     Ok(Datum::Bool(match Json::parse(text(at(args, 0)))? {
         object @ Json::Object(_) => object.get(key).is_some(),
-        Json::Array(items) => items.iter().any(|item| matches!(item, Json::String(s) if s == key)),
+        Json::Array(items) => items
+            .iter()
+            .any(|item| matches!(item, Json::String(s) if s == key)),
         Json::String(own) => own == key,
         _ => false,
     }))
@@ -315,10 +368,17 @@ fn join(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         (Json::Object(_), Json::Object(_)) => {
             let inner = |object: &str| -> String {
                 let trimmed = object.trim();
-                trimmed.get(1..trimmed.len().saturating_sub(1)).unwrap_or_default().to_owned()
+                trimmed
+                    .get(1..trimmed.len().saturating_sub(1))
+                    .unwrap_or_default()
+                    .to_owned()
             };
             let (a, b) = (inner(left), inner(right));
-            let comma = if a.trim().is_empty() || b.trim().is_empty() { "" } else { "," };
+            let comma = if a.trim().is_empty() || b.trim().is_empty() {
+                ""
+            } else {
+                ","
+            };
             // Of equal keys the later one stays.
             normal(&format!("{{{a}{comma}{b}}}"))
         }
@@ -422,7 +482,9 @@ fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResult<String> 
 
 /// JSON wants minutes in the offset of a time zone.
 fn with_minutes(text: &str, ty: PgType) -> String {
-    let offset = text.rfind(['+', '-']).map_or("", |at| text.get(at..).unwrap_or_default());
+    let offset = text
+        .rfind(['+', '-'])
+        .map_or("", |at| text.get(at..).unwrap_or_default());
     if ty == PgType::Timestamptz && offset.len() == 3 {
         format!("{text}:00")
     } else {
@@ -431,7 +493,7 @@ fn with_minutes(text: &str, ty: PgType) -> String {
 }
 
 fn build_object(call: &Call<'_>, args: &[Datum], colon: &str) -> SqlResult<String> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(SqlError::new(
             state::INVALID_PARAMETER_VALUE,
             "argument list must have even number of elements",

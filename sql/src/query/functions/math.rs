@@ -13,20 +13,49 @@ const INT8: Arg = Arg::Is(PgType::Int8);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("round", &[FLOAT8], PgType::Float8, |_, a| float(a, f64::round_ties_even)),
-    Overload::new("round", &[NUMERIC], PgType::Numeric(None), |_, a| rescaled(a, 0, Round::Nearest)).numeric(0),
-    Overload::new("round", &[NUMERIC, INT4], PgType::Numeric(None), |_, a| rescaled(a, digits(a)?, Round::Nearest))
-        .scaled_by(1),
-    Overload::new("trunc", &[FLOAT8], PgType::Float8, |_, a| float(a, f64::trunc)),
-    Overload::new("trunc", &[NUMERIC], PgType::Numeric(None), |_, a| rescaled(a, 0, Round::Zero)).numeric(0),
-    Overload::new("trunc", &[NUMERIC, INT4], PgType::Numeric(None), |_, a| rescaled(a, digits(a)?, Round::Zero))
-        .scaled_by(1),
-    Overload::new("ceil", &[FLOAT8], PgType::Float8, |_, a| float(a, f64::ceil)),
-    Overload::new("ceil", &[NUMERIC], PgType::Numeric(None), |_, a| rescaled(a, 0, Round::Up)).numeric(0),
-    Overload::new("ceiling", &[FLOAT8], PgType::Float8, |_, a| float(a, f64::ceil)),
-    Overload::new("ceiling", &[NUMERIC], PgType::Numeric(None), |_, a| rescaled(a, 0, Round::Up)).numeric(0),
-    Overload::new("floor", &[FLOAT8], PgType::Float8, |_, a| float(a, f64::floor)),
-    Overload::new("floor", &[NUMERIC], PgType::Numeric(None), |_, a| rescaled(a, 0, Round::Down)).numeric(0),
+    Overload::new("round", &[FLOAT8], PgType::Float8, |_, a| {
+        float(a, f64::round_ties_even)
+    }),
+    Overload::new("round", &[NUMERIC], PgType::Numeric(None), |_, a| {
+        rescaled(a, 0, Round::Nearest)
+    })
+    .numeric(0),
+    Overload::new("round", &[NUMERIC, INT4], PgType::Numeric(None), |_, a| {
+        rescaled(a, digits(a)?, Round::Nearest)
+    })
+    .scaled_by(1),
+    Overload::new("trunc", &[FLOAT8], PgType::Float8, |_, a| {
+        float(a, f64::trunc)
+    }),
+    Overload::new("trunc", &[NUMERIC], PgType::Numeric(None), |_, a| {
+        rescaled(a, 0, Round::Zero)
+    })
+    .numeric(0),
+    Overload::new("trunc", &[NUMERIC, INT4], PgType::Numeric(None), |_, a| {
+        rescaled(a, digits(a)?, Round::Zero)
+    })
+    .scaled_by(1),
+    Overload::new("ceil", &[FLOAT8], PgType::Float8, |_, a| {
+        float(a, f64::ceil)
+    }),
+    Overload::new("ceil", &[NUMERIC], PgType::Numeric(None), |_, a| {
+        rescaled(a, 0, Round::Up)
+    })
+    .numeric(0),
+    Overload::new("ceiling", &[FLOAT8], PgType::Float8, |_, a| {
+        float(a, f64::ceil)
+    }),
+    Overload::new("ceiling", &[NUMERIC], PgType::Numeric(None), |_, a| {
+        rescaled(a, 0, Round::Up)
+    })
+    .numeric(0),
+    Overload::new("floor", &[FLOAT8], PgType::Float8, |_, a| {
+        float(a, f64::floor)
+    }),
+    Overload::new("floor", &[NUMERIC], PgType::Numeric(None), |_, a| {
+        rescaled(a, 0, Round::Down)
+    })
+    .numeric(0),
     Overload::new("abs", &[INT2], PgType::Int2, absolute),
     Overload::new("abs", &[INT4], PgType::Int4, absolute),
     Overload::new("abs", &[INT8], PgType::Int8, absolute),
@@ -39,9 +68,19 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("mod", &[INT2, INT2], PgType::Int2, modulo),
     Overload::new("mod", &[INT4, INT4], PgType::Int4, modulo),
     Overload::new("mod", &[INT8, INT8], PgType::Int8, modulo),
-    Overload::new("div", &[NUMERIC, NUMERIC], PgType::Numeric(None), whole_quotient).numeric(0),
-    Overload::new("power", &[FLOAT8, FLOAT8], PgType::Float8, |_, a| power(a).map(Datum::Float8)),
-    Overload::new("pow", &[FLOAT8, FLOAT8], PgType::Float8, |_, a| power(a).map(Datum::Float8)),
+    Overload::new(
+        "div",
+        &[NUMERIC, NUMERIC],
+        PgType::Numeric(None),
+        whole_quotient,
+    )
+    .numeric(0),
+    Overload::new("power", &[FLOAT8, FLOAT8], PgType::Float8, |_, a| {
+        power(a).map(Datum::Float8)
+    }),
+    Overload::new("pow", &[FLOAT8, FLOAT8], PgType::Float8, |_, a| {
+        power(a).map(Datum::Float8)
+    }),
     Overload::new("__bitnot", &[INT2], PgType::Int2, bit_not),
     Overload::new("__bitnot", &[INT4], PgType::Int4, bit_not),
     Overload::new("__bitnot", &[INT8], PgType::Int8, bit_not),
@@ -107,7 +146,10 @@ fn rescaled(args: &[Datum], digits: i32, round: Round) -> SqlResult<Datum> {
 }
 
 fn out_of_range(ty: &str) -> SqlError {
-    SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, format!("{ty} out of range"))
+    SqlError::new(
+        state::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("{ty} out of range"),
+    )
 }
 
 fn absolute(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
@@ -117,7 +159,9 @@ fn absolute(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         Datum::Int8(n) => Datum::Int8(n.checked_abs().ok_or_else(|| out_of_range("bigint"))?),
         Datum::Float8(n) => Datum::Float8(n.abs()),
         Datum::Numeric(n) => match n.unscaled() {
-            Some(unscaled) if n.is_negative() => Datum::Numeric(Numeric::from_bigint(-unscaled, n.scale())),
+            Some(unscaled) if n.is_negative() => {
+                Datum::Numeric(Numeric::from_bigint(-unscaled, n.scale()))
+            }
             _ => Datum::Numeric(n.clone()),
         },
         _ => return Err(mismatch()),
@@ -163,7 +207,9 @@ fn whole_quotient(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let scale = a.scale().max(b.scale());
     match (a.rescale(scale).unscaled(), b.rescale(scale).unscaled()) {
         (Some(a), Some(b)) => Ok(Datum::Numeric(Numeric::from_bigint(a / b, 0))),
-        _ => Err(SqlError::unsupported("dividing NaN or infinite numeric values")),
+        _ => Err(SqlError::unsupported(
+            "dividing NaN or infinite numeric values",
+        )),
     }
 }
 

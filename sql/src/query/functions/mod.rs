@@ -79,11 +79,15 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
         .into_iter()
         .map(|name| {
             let overloads = overloads().filter(|o| o.name == name).collect();
-            Arc::new(ScalarUDF::new_from_impl(OverloadedFunction::new(name, overloads)))
+            Arc::new(ScalarUDF::new_from_impl(OverloadedFunction::new(
+                name, overloads,
+            )))
         })
         .collect();
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
-    functions.push(Arc::new(ScalarUDF::new_from_impl(arithmetic::Negate::new())));
+    functions.push(Arc::new(
+        ScalarUDF::new_from_impl(arithmetic::Negate::new()),
+    ));
     functions
 }
 
@@ -179,5 +183,8 @@ pub(super) fn interval_span(expr: Expr) -> SqlResult<Expr> {
     let overload = overloads()
         .find(|o| o.name == "__span")
         .ok_or_else(|| crate::error::SqlError::internal("no span function"))?;
-    Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![PgType::Interval])).call(vec![expr]))
+    Ok(
+        ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![PgType::Interval]))
+            .call(vec![expr]),
+    )
 }

@@ -218,7 +218,10 @@ impl Overload {
 }
 
 /// The overload that suits the types best; the first of equals.
-pub(super) fn best(candidates: &[&'static Overload], types: &[PgType]) -> Option<&'static Overload> {
+pub(super) fn best(
+    candidates: &[&'static Overload],
+    types: &[PgType],
+) -> Option<&'static Overload> {
     let mut best: Option<(&'static Overload, (usize, usize, usize))> = None;
     for candidate in candidates {
         if let Some(fitness) = candidate.fitness(types)
@@ -289,7 +292,9 @@ impl ScalarUDFImpl for OverloadedFunction {
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Err(external(SqlError::internal("an overloaded function has no single type")))
+        Err(external(SqlError::internal(
+            "an overloaded function has no single type",
+        )))
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
@@ -314,7 +319,10 @@ impl ScalarUDFImpl for OverloadedFunction {
     }
 
     fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Err(external(SqlError::internal(format!("{} was not resolved", self.name))))
+        Err(external(SqlError::internal(format!(
+            "{} was not resolved",
+            self.name
+        ))))
     }
 }
 
@@ -348,7 +356,12 @@ impl ResolvedFunction {
         (self.overload.evaluate)(call, args)
     }
 
-    fn constant(&self, call: &Call<'_>, args: &[ColumnarValue], target: &DataType) -> SqlResult<ColumnarValue> {
+    fn constant(
+        &self,
+        call: &Call<'_>,
+        args: &[ColumnarValue],
+        target: &DataType,
+    ) -> SqlResult<ColumnarValue> {
         let mut row = Vec::with_capacity(args.len());
         for (arg, ty) in args.iter().zip(&self.types) {
             if let ColumnarValue::Scalar(scalar) = arg {
@@ -415,7 +428,9 @@ impl ScalarUDFImpl for ResolvedFunction {
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Err(external(SqlError::internal("the type depends on the arguments")))
+        Err(external(SqlError::internal(
+            "the type depends on the arguments",
+        )))
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
@@ -437,7 +452,10 @@ impl ScalarUDFImpl for ResolvedFunction {
         };
         let target = args.return_field.data_type();
         let constant = self.overload.volatility != Volatility::Volatile
-            && args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+            && args
+                .args
+                .iter()
+                .all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let result = if constant {
             self.constant(&call, &args.args, target)
         } else {

@@ -40,7 +40,8 @@ pub(in crate::query) fn table_function(
     let field = typed_field("generate_series", ty, true);
     let array = array_of(&series, field.data_type())?;
     let schema = Arc::new(Schema::new(vec![field]));
-    let batch = arrow::record_batch::RecordBatch::try_new(Arc::clone(&schema), vec![array]).map_err(from_arrow)?;
+    let batch = arrow::record_batch::RecordBatch::try_new(Arc::clone(&schema), vec![array])
+        .map_err(from_arrow)?;
     let batches = (0..batch.num_rows())
         .step_by(8_192)
         .map(|start| batch.slice(start, 8_192.min(batch.num_rows() - start)))
@@ -50,7 +51,10 @@ pub(in crate::query) fn table_function(
 }
 
 fn zero_step() -> SqlError {
-    SqlError::new(state::INVALID_PARAMETER_VALUE, "step size cannot equal zero")
+    SqlError::new(
+        state::INVALID_PARAMETER_VALUE,
+        "step size cannot equal zero",
+    )
 }
 
 fn too_many() -> SqlError {
@@ -71,13 +75,25 @@ fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType
                 Some(step) => whole(step).ok_or_else(|| no_series(args))?,
                 None => 1,
             };
-            let small = args.iter().all(|(_, ty)| matches!(ty, PgType::Int2 | PgType::Int4));
+            let small = args
+                .iter()
+                .all(|(_, ty)| matches!(ty, PgType::Int2 | PgType::Int4));
             let ty = if small { PgType::Int4 } else { PgType::Int8 };
-            Ok((ty, integers(whole(first).unwrap_or(0), whole(last).unwrap_or(0), step, ty)?))
+            Ok((
+                ty,
+                integers(
+                    whole(first).unwrap_or(0),
+                    whole(last).unwrap_or(0),
+                    step,
+                    ty,
+                )?,
+            ))
         }
         [first, last, (Datum::Interval(step), _)] => timestamps(first, last, *step, format),
         [first, last, (Datum::Text(step), PgType::Unknown)] => {
-            let Datum::Interval(step) = crate::types::text_in::text_in(PgType::Interval, step, format)? else {
+            let Datum::Interval(step) =
+                crate::types::text_in::text_in(PgType::Interval, step, format)?
+            else {
                 return Err(no_series(args));
             };
             timestamps(first, last, step, format)
@@ -127,14 +143,20 @@ fn timestamps(
     let zoned = [first, last]
         .iter()
         .any(|(_, ty)| *ty == PgType::Timestamptz)
-        || [first, last].iter().all(|(_, ty)| matches!(ty, PgType::Date | PgType::Unknown));
-    let ty = if zoned { PgType::Timestamptz } else { PgType::Timestamp };
+        || [first, last]
+            .iter()
+            .all(|(_, ty)| matches!(ty, PgType::Date | PgType::Unknown));
+    let ty = if zoned {
+        PgType::Timestamptz
+    } else {
+        PgType::Timestamp
+    };
     let read = |value: &(Datum, PgType)| -> SqlResult<i64> {
         match super::super::cast::cast_value(value.0.clone(), PgType::Timestamptz, format)? {
             Datum::Timestamptz(instant) => {
                 Ok(instant + i64::from(format.time_zone.offset_at(instant)) * 1_000_000)
             }
-            _ => Err(no_series(&[value.clone()])),
+            _ => Err(no_series(std::slice::from_ref(value))),
         }
     };
     if step.span() == 0 {
@@ -147,7 +169,9 @@ fn timestamps(
             return Err(too_many());
         }
         out.push(if zoned {
-            Datum::Timestamptz(local - i64::from(format.time_zone.offset_at_local(local)) * 1_000_000)
+            Datum::Timestamptz(
+                local - i64::from(format.time_zone.offset_at_local(local)) * 1_000_000,
+            )
         } else {
             Datum::Timestamp(local)
         });

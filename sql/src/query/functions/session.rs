@@ -8,18 +8,47 @@ const TEXT: Arg = Arg::Is(PgType::Text);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("version", &[], PgType::Text, |call, _| Ok(text(call, |s| &s.version))).stable(),
-    Overload::new("current_database", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.database))).stable(),
-    Overload::new("current_catalog", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.database))).stable(),
-    Overload::new("current_user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
-    Overload::new("current_role", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
-    Overload::new("session_user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
-    Overload::new("user", &[], PgType::Name, |call, _| Ok(text(call, |s| &s.user))).stable(),
+    Overload::new("version", &[], PgType::Text, |call, _| {
+        Ok(text(call, |s| &s.version))
+    })
+    .stable(),
+    Overload::new("current_database", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.database))
+    })
+    .stable(),
+    Overload::new("current_catalog", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.database))
+    })
+    .stable(),
+    Overload::new("current_user", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.user))
+    })
+    .stable(),
+    Overload::new("current_role", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.user))
+    })
+    .stable(),
+    Overload::new("session_user", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.user))
+    })
+    .stable(),
+    Overload::new("user", &[], PgType::Name, |call, _| {
+        Ok(text(call, |s| &s.user))
+    })
+    .stable(),
     Overload::new("current_schema", &[], PgType::Name, current_schema).stable(),
     Overload::new("pg_backend_pid", &[], PgType::Int4, backend_pid).stable(),
     Overload::new("current_setting", &[TEXT], PgType::Text, current_setting).stable(),
-    Overload::new("current_setting", &[TEXT, Arg::Is(PgType::Bool)], PgType::Text, current_setting).stable(),
-    Overload::new("pg_typeof", &[Arg::Any], PgType::Text, type_of).lenient().stable(),
+    Overload::new(
+        "current_setting",
+        &[TEXT, Arg::Is(PgType::Bool)],
+        PgType::Text,
+        current_setting,
+    )
+    .stable(),
+    Overload::new("pg_typeof", &[Arg::Any], PgType::Text, type_of)
+        .lenient()
+        .stable(),
     Overload::new("gen_random_uuid", &[], PgType::Uuid, random_uuid).volatile(),
 ];
 
@@ -31,14 +60,18 @@ fn text(call: &Call<'_>, read: impl Fn(&super::SessionInfo) -> &String) -> Datum
 }
 
 fn current_schema(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
-    let first = call
-        .session
-        .and_then(|s| s.search_path.iter().find(|name| !name.starts_with("pg_") && *name != "$user"));
+    let first = call.session.and_then(|s| {
+        s.search_path
+            .iter()
+            .find(|name| !name.starts_with("pg_") && *name != "$user")
+    });
     Ok(first.map_or(Datum::Null, |name| Datum::text(name.clone())))
 }
 
 fn backend_pid(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
-    Ok(call.session.map_or(Datum::Null, |s| Datum::Int4(s.backend_pid)))
+    Ok(call
+        .session
+        .map_or(Datum::Null, |s| Datum::Int4(s.backend_pid)))
 }
 
 fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
@@ -55,7 +88,9 @@ fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 }
 
 fn type_of(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
-    Ok(Datum::text(call.types.first().map_or("unknown", |ty| ty.base_name())))
+    Ok(Datum::text(
+        call.types.first().map_or("unknown", |ty| ty.base_name()),
+    ))
 }
 
 fn random_uuid(_: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {

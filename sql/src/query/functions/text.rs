@@ -9,20 +9,47 @@ const TEXT: Arg = Arg::Is(PgType::Text);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    Overload::new("concat", &[Arg::Any], PgType::Text, concat).variadic().lenient().stable(),
-    Overload::new("concat_ws", &[TEXT, Arg::Any], PgType::Text, concat_with).variadic().lenient().stable(),
-    Overload::new("format", &[TEXT, Arg::Any], PgType::Text, format).variadic().lenient().stable(),
-    Overload::new("quote_ident", &[TEXT], PgType::Text, |_, a| Ok(Datum::text(quote_ident(str_at(a, 0))))),
-    Overload::new("quote_literal", &[TEXT], PgType::Text, |_, a| Ok(Datum::text(quote_literal(str_at(a, 0))))),
+    Overload::new("concat", &[Arg::Any], PgType::Text, concat)
+        .variadic()
+        .lenient()
+        .stable(),
+    Overload::new("concat_ws", &[TEXT, Arg::Any], PgType::Text, concat_with)
+        .variadic()
+        .lenient()
+        .stable(),
+    Overload::new("format", &[TEXT, Arg::Any], PgType::Text, format)
+        .variadic()
+        .lenient()
+        .stable(),
+    Overload::new("quote_ident", &[TEXT], PgType::Text, |_, a| {
+        Ok(Datum::text(quote_ident(str_at(a, 0))))
+    }),
+    Overload::new("quote_literal", &[TEXT], PgType::Text, |_, a| {
+        Ok(Datum::text(quote_literal(str_at(a, 0))))
+    }),
     Overload::new("quote_nullable", &[TEXT], PgType::Text, |_, a| {
-        Ok(Datum::text(at(a, 0).as_str().map_or_else(|| "NULL".to_owned(), quote_literal)))
+        Ok(Datum::text(
+            at(a, 0)
+                .as_str()
+                .map_or_else(|| "NULL".to_owned(), quote_literal),
+        ))
     })
     .lenient(),
     Overload::new("char_length", &[TEXT], PgType::Int4, length),
     Overload::new("character_length", &[TEXT], PgType::Int4, length),
     Overload::new("length", &[TEXT], PgType::Int4, length),
-    Overload::new("length", &[Arg::Is(PgType::Bytea)], PgType::Int4, byte_length),
-    Overload::new("octet_length", &[Arg::Is(PgType::Bytea)], PgType::Int4, byte_length),
+    Overload::new(
+        "length",
+        &[Arg::Is(PgType::Bytea)],
+        PgType::Int4,
+        byte_length,
+    ),
+    Overload::new(
+        "octet_length",
+        &[Arg::Is(PgType::Bytea)],
+        PgType::Int4,
+        byte_length,
+    ),
     Overload::new("octet_length", &[TEXT], PgType::Int4, byte_length),
 ];
 
@@ -36,14 +63,20 @@ fn shown(call: &Call<'_>, args: &[Datum], index: usize) -> Option<String> {
 }
 
 fn concat(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    Ok(Datum::Text((0..args.len()).filter_map(|i| shown(call, args, i)).collect()))
+    Ok(Datum::Text(
+        (0..args.len())
+            .filter_map(|i| shown(call, args, i))
+            .collect(),
+    ))
 }
 
 fn concat_with(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let Some(separator) = at(args, 0).as_str() else {
         return Ok(Datum::Null);
     };
-    let parts: Vec<String> = (1..args.len()).filter_map(|i| shown(call, args, i)).collect();
+    let parts: Vec<String> = (1..args.len())
+        .filter_map(|i| shown(call, args, i))
+        .collect();
     Ok(Datum::Text(parts.join(separator)))
 }
 
@@ -76,16 +109,71 @@ fn quote_ident(name: &str) -> String {
 
 fn is_reserved(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    sqlparser::keywords::ALL_KEYWORDS.binary_search(&upper.as_str()).is_ok()
+    sqlparser::keywords::ALL_KEYWORDS
+        .binary_search(&upper.as_str())
+        .is_ok()
         && matches!(
             upper.as_str(),
-            "ALL" | "AND" | "ANY" | "ARRAY" | "AS" | "ASC" | "BOTH" | "CASE" | "CAST" | "CHECK" | "COLLATE"
-                | "COLUMN" | "CONSTRAINT" | "CREATE" | "DEFAULT" | "DESC" | "DISTINCT" | "DO" | "ELSE" | "END"
-                | "EXCEPT" | "FALSE" | "FETCH" | "FOR" | "FOREIGN" | "FROM" | "GRANT" | "GROUP" | "HAVING"
-                | "IN" | "INTERSECT" | "INTO" | "JOIN" | "LEFT" | "LIKE" | "LIMIT" | "NOT" | "NULL" | "OFFSET"
-                | "ON" | "ONLY" | "OR" | "ORDER" | "PRIMARY" | "REFERENCES" | "RETURNING" | "SELECT" | "SOME"
-                | "TABLE" | "THEN" | "TO" | "TRUE" | "UNION" | "UNIQUE" | "USER" | "USING" | "WHEN" | "WHERE"
-                | "WINDOW" | "WITH"
+            "ALL"
+                | "AND"
+                | "ANY"
+                | "ARRAY"
+                | "AS"
+                | "ASC"
+                | "BOTH"
+                | "CASE"
+                | "CAST"
+                | "CHECK"
+                | "COLLATE"
+                | "COLUMN"
+                | "CONSTRAINT"
+                | "CREATE"
+                | "DEFAULT"
+                | "DESC"
+                | "DISTINCT"
+                | "DO"
+                | "ELSE"
+                | "END"
+                | "EXCEPT"
+                | "FALSE"
+                | "FETCH"
+                | "FOR"
+                | "FOREIGN"
+                | "FROM"
+                | "GRANT"
+                | "GROUP"
+                | "HAVING"
+                | "IN"
+                | "INTERSECT"
+                | "INTO"
+                | "JOIN"
+                | "LEFT"
+                | "LIKE"
+                | "LIMIT"
+                | "NOT"
+                | "NULL"
+                | "OFFSET"
+                | "ON"
+                | "ONLY"
+                | "OR"
+                | "ORDER"
+                | "PRIMARY"
+                | "REFERENCES"
+                | "RETURNING"
+                | "SELECT"
+                | "SOME"
+                | "TABLE"
+                | "THEN"
+                | "TO"
+                | "TRUE"
+                | "UNION"
+                | "UNIQUE"
+                | "USER"
+                | "USING"
+                | "WHEN"
+                | "WHERE"
+                | "WINDOW"
+                | "WITH"
         )
 }
 
@@ -143,7 +231,9 @@ fn format(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
                     "null values cannot be formatted as an SQL identifier",
                 ));
             }
-            ('L', value) => out.push_str(&value.map_or_else(|| "NULL".to_owned(), |v| quote_literal(&v))),
+            ('L', value) => {
+                out.push_str(&value.map_or_else(|| "NULL".to_owned(), |v| quote_literal(&v)))
+            }
             (other, _) => {
                 return Err(bad_format(&format!(
                     "unrecognized format() type specifier \"{other}\""

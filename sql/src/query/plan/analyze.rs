@@ -164,14 +164,18 @@ impl Analyzer {
         if field_type(&field) == ty || ty == PgType::Unknown {
             return Ok(expr);
         }
-        if field_type(&field) == type_of_arrow(field.data_type()) && bare(ty) == field_type(&field) {
+        if field_type(&field) == type_of_arrow(field.data_type()) && bare(ty) == field_type(&field)
+        {
             return Ok(expr);
         }
         let metadata: Option<FieldMetadata> = Some(type_metadata(ty));
         Ok(match expr {
-            Expr::Alias(Alias { expr, relation, name, .. }) => {
-                expr.alias_qualified_with_metadata(relation, name, metadata)
-            }
+            Expr::Alias(Alias {
+                expr,
+                relation,
+                name,
+                ..
+            }) => expr.alias_qualified_with_metadata(relation, name, metadata),
             // A plain column takes its field's metadata with it.
             Expr::Column(column) => Expr::Column(column),
             other => {
@@ -190,11 +194,16 @@ impl Analyzer {
                 return Ok(Transformed::no(expr));
             }
             if matches!(ty, PgType::Unknown) || coerce::is_number(ty) {
-                return self.coerce(expr, ty, PgType::Int8, &empty).map(Transformed::yes);
+                return self
+                    .coerce(expr, ty, PgType::Int8, &empty)
+                    .map(Transformed::yes);
             }
             Err(external(SqlError::new(
                 state::DATATYPE_MISMATCH,
-                format!("argument of LIMIT must be type bigint, not type {}", ty.base_name()),
+                format!(
+                    "argument of LIMIT must be type bigint, not type {}",
+                    ty.base_name()
+                ),
             )))
         })
         .map(|t| t.data)
@@ -205,10 +214,12 @@ impl Analyzer {
         let right = join.right.schema();
         let mut on = Vec::with_capacity(join.on.len());
         for (l, r) in join.on {
-            let (lt, rt) = (self.type_of(&l, left.as_ref())?, self.type_of(&r, right.as_ref())?);
-            let ty = coerce::unify(lt, rt).ok_or_else(|| {
-                external(super::operators::no_operator("=", lt, rt))
-            })?;
+            let (lt, rt) = (
+                self.type_of(&l, left.as_ref())?,
+                self.type_of(&r, right.as_ref())?,
+            );
+            let ty = coerce::unify(lt, rt)
+                .ok_or_else(|| external(super::operators::no_operator("=", lt, rt)))?;
             on.push((
                 self.coerce(l, lt, ty, left.as_ref())?,
                 self.coerce(r, rt, ty, right.as_ref())?,
@@ -241,7 +252,9 @@ impl Analyzer {
         }
         let mut inputs = Vec::with_capacity(union.inputs.len());
         for input in union.inputs {
-            inputs.push(Arc::new(self.project_to(Arc::unwrap_or_clone(input), &targets)?));
+            inputs.push(Arc::new(
+                self.project_to(Arc::unwrap_or_clone(input), &targets)?,
+            ));
         }
         let union = Union::try_new_with_loose_types(inputs)?;
         LogicalPlan::Union(union).recompute_schema()
@@ -335,18 +348,19 @@ impl Analyzer {
                 let index = super::types::parameter_index(&id).map_err(external)?;
                 let ty = self.settle_parameter(index, PgType::Text);
                 let field = super::types::typed_field(&id, ty, true);
-                Ok(Transformed::yes(Expr::Placeholder(Placeholder::new_with_field(
-                    id,
-                    Some(Arc::new(field)),
-                ))))
+                Ok(Transformed::yes(Expr::Placeholder(
+                    Placeholder::new_with_field(id, Some(Arc::new(field))),
+                )))
             }
-            Expr::Placeholder(Placeholder { id, field: Some(field) }) => {
+            Expr::Placeholder(Placeholder {
+                id,
+                field: Some(field),
+            }) => {
                 let index = super::types::parameter_index(&id).map_err(external)?;
                 self.settle_parameter(index, bare(field_type(&field)));
-                Ok(Transformed::no(Expr::Placeholder(Placeholder::new_with_field(
-                    id,
-                    Some(field),
-                ))))
+                Ok(Transformed::no(Expr::Placeholder(
+                    Placeholder::new_with_field(id, Some(field)),
+                )))
             }
             other => Ok(Transformed::no(other)),
         }
@@ -360,7 +374,11 @@ fn sent_as(actual: &DataType, ty: PgType) -> Option<DataType> {
         DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
         DataType::LargeBinary => Some(DataType::BinaryView),
         DataType::UInt64 if ty == PgType::Int8 => Some(DataType::Int64),
-        DataType::UInt64 | DataType::UInt32 | DataType::UInt16 | DataType::UInt8 | DataType::Int8
+        DataType::UInt64
+        | DataType::UInt32
+        | DataType::UInt16
+        | DataType::UInt8
+        | DataType::Int8
             if arrow_type(ty).is_integer() && *actual != arrow_type(ty) =>
         {
             Some(arrow_type(ty))
@@ -375,9 +393,9 @@ fn sent_as(actual: &DataType, ty: PgType) -> Option<DataType> {
         {
             Some(arrow_type(ty))
         }
-        DataType::Timestamp(unit, zone) if *unit != TimeUnit::Microsecond => {
-            Some(DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| "UTC".into())))
-        }
+        DataType::Timestamp(unit, zone) if *unit != TimeUnit::Microsecond => Some(
+            DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| "UTC".into())),
+        ),
         DataType::Timestamp(unit, Some(zone)) if zone.as_ref() != "UTC" => {
             Some(DataType::Timestamp(*unit, Some("UTC".into())))
         }
@@ -412,6 +430,11 @@ fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
             .hint("Cast the output of the non-recursive term to the correct type.")));
         }
     }
-    RecursiveQuery::try_new(query.name, query.static_term, query.recursive_term, query.is_distinct)
-        .map(LogicalPlan::RecursiveQuery)
+    RecursiveQuery::try_new(
+        query.name,
+        query.static_term,
+        query.recursive_term,
+        query.is_distinct,
+    )
+    .map(LogicalPlan::RecursiveQuery)
 }

@@ -51,7 +51,9 @@ pub(super) fn unify(a: PgType, b: PgType) -> Option<PgType> {
     match (a, b) {
         (Unknown, other) | (other, Unknown) => return Some(bare(other)),
         (Date, Timestamp) | (Timestamp, Date) => return Some(Timestamp),
-        (Date | Timestamp, Timestamptz) | (Timestamptz, Date | Timestamp) => return Some(Timestamptz),
+        (Date | Timestamp, Timestamptz) | (Timestamptz, Date | Timestamp) => {
+            return Some(Timestamptz);
+        }
         (PgType::Oid, b) if is_integer(b) => return Some(PgType::Oid),
         (a, PgType::Oid) if is_integer(a) => return Some(PgType::Oid),
         (PgType::Array(x), PgType::Array(y)) => {
@@ -115,7 +117,9 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
         return !matches!(to, PgType::InternalChar);
     }
     match (from, to) {
-        (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, PgType::Interval) => true,
+        (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, PgType::Interval) => {
+            true
+        }
         (PgType::Array(a), PgType::Array(b)) => a.oid() == b.oid(),
         (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
         _ => false,
@@ -124,7 +128,10 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
 
 /// A literal of type `ty`.
 pub(super) fn literal(value: &Datum, ty: PgType) -> SqlResult<Expr> {
-    Ok(Expr::Literal(scalar_of_datum(value, ty)?, Some(type_metadata(ty))))
+    Ok(Expr::Literal(
+        scalar_of_datum(value, ty)?,
+        Some(type_metadata(ty)),
+    ))
 }
 
 /// Whether an Arrow cast does what PostgreSQL's does, for every value.
@@ -155,7 +162,10 @@ fn integer_decimal(from: PgType) -> Option<DataType> {
 ///
 /// # Errors
 /// 22P02 and the like for a literal that is no value of its type.
-pub(in crate::query) fn constant_of(expr: &Expr, format: &crate::types::SessionFormat) -> SqlResult<Option<(Datum, PgType)>> {
+pub(in crate::query) fn constant_of(
+    expr: &Expr,
+    format: &crate::types::SessionFormat,
+) -> SqlResult<Option<(Datum, PgType)>> {
     Analyzer::for_constants(*format).constant(expr).transpose()
 }
 
@@ -165,7 +175,9 @@ impl Analyzer {
         match expr {
             Expr::Alias(alias) => self.constant(&alias.expr),
             Expr::Literal(value, _) => {
-                let ty = self.type_of(expr, &datafusion::common::DFSchema::empty()).ok()?;
+                let ty = self
+                    .type_of(expr, &datafusion::common::DFSchema::empty())
+                    .ok()?;
                 Some(datum_of_scalar(value, ty).map(|datum| (datum, ty)))
             }
             Expr::Cast(Cast { expr, field }) => {
@@ -228,7 +240,10 @@ impl Analyzer {
                 _ => arrow_type(to),
             };
             let field = field_with(Field::new("cast", target, true), to);
-            return Ok(Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field))));
+            return Ok(Expr::Cast(Cast::new_from_field(
+                Box::new(expr),
+                Arc::new(field),
+            )));
         }
         if from.is_textual() && matches!(to, PgType::Text | PgType::Varchar(None)) {
             return self.plain(expr, to, schema);
@@ -251,7 +266,10 @@ impl Analyzer {
             return Ok(expr);
         }
         let field = field_with(Field::new("cast", wanted, true), ty);
-        Ok(Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field))))
+        Ok(Expr::Cast(Cast::new_from_field(
+            Box::new(expr),
+            Arc::new(field),
+        )))
     }
 
     /// A parameter whose place wants type `ty`, cast when its type is another.
@@ -272,7 +290,12 @@ impl Analyzer {
     /// Two numeric constants or columns brought to one decimal type, so that
     /// comparing them is comparing integers. A constant takes the column's scale
     /// when that loses nothing, which lets the comparison reach the key.
-    pub(super) fn align_decimals(&self, left: Expr, right: Expr, schema: &dyn ExprSchema) -> Result<(Expr, Expr)> {
+    pub(super) fn align_decimals(
+        &self,
+        left: Expr,
+        right: Expr,
+        schema: &dyn ExprSchema,
+    ) -> Result<(Expr, Expr)> {
         let (lt, rt) = (left.get_type(schema)?, right.get_type(schema)?);
         if lt == rt || !lt.is_decimal() || !rt.is_decimal() {
             return Ok((left, right));
@@ -301,7 +324,9 @@ fn at_type(expr: &Expr, ty: &DataType) -> Option<Expr> {
         return None;
     };
     if value.is_null() {
-        return ScalarValue::try_from(ty).ok().map(|v| Expr::Literal(v, metadata.clone()));
+        return ScalarValue::try_from(ty)
+            .ok()
+            .map(|v| Expr::Literal(v, metadata.clone()));
     }
     let datum = datum_of_scalar(value, PgType::Numeric(None)).ok()?;
     let moved = scalar_as(&datum, ty).ok()?;
@@ -338,7 +363,9 @@ pub(super) fn common_arrow(ty: PgType, actual: &[DataType]) -> DataType {
     if !matches!(ty, PgType::Numeric(_)) || decimals.is_empty() {
         return arrow_type(ty);
     }
-    let mut result = decimals.first().map_or_else(|| arrow_type(ty), |t| (*t).clone());
+    let mut result = decimals
+        .first()
+        .map_or_else(|| arrow_type(ty), |t| (*t).clone());
     for other in actual {
         let other = match other {
             DataType::Int16 => DataType::Decimal128(5, 0),

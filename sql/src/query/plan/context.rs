@@ -9,8 +9,12 @@ use datafusion::common::{Result, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
+};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
+};
 
 use super::super::error::external;
 use super::super::functions;
@@ -34,7 +38,11 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(context: &'a PlanContext, state: &'a SessionState, analyzer: &Arc<Analyzer>) -> Self {
+    pub(super) fn new(
+        context: &'a PlanContext,
+        state: &'a SessionState,
+        analyzer: &Arc<Analyzer>,
+    ) -> Self {
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> =
             vec![Arc::new(Operators(Arc::clone(analyzer)))];
         expr_planners.extend(state.expr_planners().iter().cloned());
@@ -47,8 +55,15 @@ impl<'a> Tables<'a> {
         }
     }
 
-    fn stored(&self, name: &QualifiedName, hidden: bool) -> std::result::Result<StoredTable, SqlError> {
-        let table = self.context.catalog.table(name, &self.context.search_path)?;
+    fn stored(
+        &self,
+        name: &QualifiedName,
+        hidden: bool,
+    ) -> std::result::Result<StoredTable, SqlError> {
+        let table = self
+            .context
+            .catalog
+            .table(name, &self.context.search_path)?;
         StoredTable::new(table, hidden)
     }
 }
@@ -56,7 +71,8 @@ impl<'a> Tables<'a> {
 /// The object identifier of a stored table behind a table source.
 pub(super) fn stored_oid(source: &dyn TableSource) -> Option<u32> {
     let source: &dyn std::any::Any = source;
-    let adapter = source.downcast_ref::<datafusion::catalog::default_table_source::DefaultTableSource>()?;
+    let adapter =
+        source.downcast_ref::<datafusion::catalog::default_table_source::DefaultTableSource>()?;
     let provider: &dyn std::any::Any = adapter.table_provider.as_ref();
     provider.downcast_ref::<StoredTable>().map(StoredTable::oid)
 }
@@ -66,10 +82,18 @@ impl ContextProvider for Tables<'_> {
         let (schema, table, hidden) = match &name {
             TableReference::Bare { table } => (None, table, false),
             TableReference::Partial { schema, table } => (Some(schema), table, false),
-            TableReference::Full { catalog, schema, table } if catalog.as_ref() == HIDDEN_CATALOG => {
+            TableReference::Full {
+                catalog,
+                schema,
+                table,
+            } if catalog.as_ref() == HIDDEN_CATALOG => {
                 (Some(schema).filter(|s| !s.is_empty()), table, true)
             }
-            TableReference::Full { catalog, schema, table } => {
+            TableReference::Full {
+                catalog,
+                schema,
+                table,
+            } => {
                 if catalog.as_ref() != self.context.database {
                     return Err(external(SqlError::unsupported(format!(
                         "cross-database references: \"{name}\""
@@ -86,7 +110,11 @@ impl ContextProvider for Tables<'_> {
         Ok(provider_as_source(Arc::new(stored)))
     }
 
-    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        args: Vec<Expr>,
+    ) -> Result<Arc<dyn TableSource>> {
         let name = name.trim_matches('"').to_ascii_lowercase();
         let provider: Option<Arc<dyn TableProvider>> =
             functions::table_function(&name, args, &self.analyzer.format).map_err(external)?;
@@ -100,7 +128,9 @@ impl ContextProvider for Tables<'_> {
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -20,7 +20,7 @@ mod types;
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::SqlToRel;
@@ -36,10 +36,12 @@ use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::types::PgType;
 
-pub(super) use names::visible_name;
 pub(super) use super::arrow_value::type_of_arrow;
 pub(super) use coerce::{constant_of, implicit};
-pub(super) use types::{NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field};
+pub(super) use names::visible_name;
+pub(super) use types::{
+    NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field,
+};
 
 /// What names mean while planning.
 #[derive(Debug, Clone)]

@@ -46,9 +46,15 @@ fn name_of(expr: &Expr) -> Option<(String, bool)> {
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => name_of(inner),
         Expr::Function(function) => {
             let last = function.name.0.last()?;
-            Some((last.as_ident().map_or_else(|| last.to_string(), fold_identifier), true))
+            Some((
+                last.as_ident()
+                    .map_or_else(|| last.to_string(), fold_identifier),
+                true,
+            ))
         }
-        Expr::Cast { expr, data_type, .. } => match name_of(expr) {
+        Expr::Cast {
+            expr, data_type, ..
+        } => match name_of(expr) {
             Some((name, true)) => Some((name, true)),
             _ => Some((type_name(data_type), false)),
         },
@@ -74,7 +80,10 @@ fn name_of(expr: &Expr) -> Option<(String, bool)> {
             Some(sqlparser::ast::TrimWhereField::Trailing) => "rtrim",
             _ => "btrim",
         }),
-        Expr::UnaryOp { op: UnaryOperator::Plus, expr } if matches!(expr.as_ref(), Expr::Identifier(_)) => None,
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr,
+        } if matches!(expr.as_ref(), Expr::Identifier(_)) => None,
         Expr::CompoundFieldAccess { root, .. } => name_of(root),
         Expr::Value(value) => match &value.value {
             Value::Placeholder(_) => None,

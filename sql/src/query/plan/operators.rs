@@ -26,7 +26,9 @@ impl ExprPlanner for Operators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
-        self.0.binary(&op, left, right, schema).map(PlannerResult::Planned)
+        self.0
+            .binary(&op, left, right, schema)
+            .map(PlannerResult::Planned)
     }
 }
 
@@ -48,14 +50,25 @@ pub(super) fn check_comparable(symbol: &str, left: PgType, right: PgType) -> Sql
     if left == PgType::Json || right == PgType::Json {
         return Err(no_operator(symbol, left, right));
     }
-    if left == PgType::Jsonb && !matches!(symbol, "=" | "<>" | "IS DISTINCT FROM" | "IS NOT DISTINCT FROM") {
+    if left == PgType::Jsonb
+        && !matches!(
+            symbol,
+            "=" | "<>" | "IS DISTINCT FROM" | "IS NOT DISTINCT FROM"
+        )
+    {
         return Err(SqlError::unsupported("ordering jsonb values"));
     }
     Ok(())
 }
 
 impl Analyzer {
-    fn binary(&self, op: &BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    fn binary(
+        &self,
+        op: &BinaryOperator,
+        left: Expr,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         use BinaryOperator as B;
         let comparison = match op {
             B::Eq => Some(Operator::Eq),
@@ -89,21 +102,33 @@ impl Analyzer {
             B::PGNotLikeMatch => self.like_operator(left, right, true, false),
             B::PGNotILikeMatch => self.like_operator(left, right, true, true),
             B::PGRegexMatch => self.text_operator(left, Operator::RegexMatch, right, "~", schema),
-            B::PGRegexIMatch => self.text_operator(left, Operator::RegexIMatch, right, "~*", schema),
-            B::PGRegexNotMatch => self.text_operator(left, Operator::RegexNotMatch, right, "!~", schema),
-            B::PGRegexNotIMatch => self.text_operator(left, Operator::RegexNotIMatch, right, "!~*", schema),
+            B::PGRegexIMatch => {
+                self.text_operator(left, Operator::RegexIMatch, right, "~*", schema)
+            }
+            B::PGRegexNotMatch => {
+                self.text_operator(left, Operator::RegexNotMatch, right, "!~", schema)
+            }
+            B::PGRegexNotIMatch => {
+                self.text_operator(left, Operator::RegexNotIMatch, right, "!~*", schema)
+            }
             B::BitwiseAnd => self.bits(left, Operator::BitwiseAnd, right, "&", schema),
             B::BitwiseOr => self.bits(left, Operator::BitwiseOr, right, "|", schema),
             B::PGBitwiseXor => self.bits(left, Operator::BitwiseXor, right, "#", schema),
-            B::PGBitwiseShiftLeft => self.bits(left, Operator::BitwiseShiftLeft, right, "<<", schema),
-            B::PGBitwiseShiftRight => self.bits(left, Operator::BitwiseShiftRight, right, ">>", schema),
+            B::PGBitwiseShiftLeft => {
+                self.bits(left, Operator::BitwiseShiftLeft, right, "<<", schema)
+            }
+            B::PGBitwiseShiftRight => {
+                self.bits(left, Operator::BitwiseShiftRight, right, ">>", schema)
+            }
             // `^` raises to a power in PostgreSQL.
             B::PGExp | B::BitwiseXor => self.overloaded("power", "^", left, right, schema),
             B::PGCustomBinaryOperator(path) => {
                 let symbol = path.last().map(String::as_str).unwrap_or_default();
                 match operator_named(symbol) {
                     Some(op) => self.binary(&op, left, right, schema),
-                    None => Err(external(SqlError::unsupported(format!("operator {symbol}")))),
+                    None => Err(external(SqlError::unsupported(format!(
+                        "operator {symbol}"
+                    )))),
                 }
             }
             other => {
@@ -117,7 +142,13 @@ impl Analyzer {
     ///
     /// # Errors
     /// 42883 when the types cannot be compared.
-    pub(super) fn compare(&self, left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    pub(super) fn compare(
+        &self,
+        left: Expr,
+        op: Operator,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
         let symbol = match op {
             Operator::NotEq => "<>".to_owned(),
@@ -129,7 +160,11 @@ impl Analyzer {
             None => return Err(external(no_operator(&symbol, lt, rt))),
         };
         // Real and integer meet as double precision, as PostgreSQL picks it.
-        let ty = if ty == PgType::Float4 && lt != rt { PgType::Float8 } else { ty };
+        let ty = if ty == PgType::Float4 && lt != rt {
+            PgType::Float8
+        } else {
+            ty
+        };
         check_comparable(&symbol, ty, ty).map_err(external)?;
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
@@ -141,17 +176,31 @@ impl Analyzer {
             PgType::Numeric(_) => self.align_decimals(left, right, schema)?,
             _ => (left, right),
         };
-        Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        Ok(Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left),
+            op,
+            Box::new(right),
+        )))
     }
 
     fn logic(&self, left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
         let name = if op == Operator::And { "AND" } else { "OR" };
         let left = self.condition(left, name, schema)?;
         let right = self.condition(right, name, schema)?;
-        Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        Ok(Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left),
+            op,
+            Box::new(right),
+        )))
     }
 
-    fn arithmetic(&self, left: Expr, op: ArithmeticOp, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    fn arithmetic(
+        &self,
+        left: Expr,
+        op: ArithmeticOp,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
         let Some(ty) = arithmetic_type(lt, rt) else {
             return self.overloaded(op.symbol(), op.symbol(), left, right, schema);
@@ -162,7 +211,8 @@ impl Analyzer {
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
         if let (PgType::Numeric(_), ArithmeticOp::Divide) = (ty, op)
-            && let (Some(Ok((a, _))), Some(Ok((b, _)))) = (self.constant(&left), self.constant(&right))
+            && let (Some(Ok((a, _))), Some(Ok((b, _)))) =
+                (self.constant(&left), self.constant(&right))
             && let Some(quotient) = functions::divide_constants(&a, &b).map_err(external)?
         {
             return coerce::literal(&quotient, PgType::Numeric(None)).map_err(external);
@@ -171,7 +221,14 @@ impl Analyzer {
     }
 
     /// An operator that is an overloaded function of that name.
-    fn overloaded(&self, name: &str, symbol: &str, left: Expr, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    fn overloaded(
+        &self,
+        name: &str,
+        symbol: &str,
+        left: Expr,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         let types = [self.type_of(&left, schema)?, self.type_of(&right, schema)?];
         let [lt, rt] = types;
         let Some(overload) = functions::operator(name, types) else {
@@ -180,14 +237,19 @@ impl Analyzer {
         let (lto, rto) = (overload.argument(0, lt), overload.argument(1, rt));
         let left = self.coerce(left, lt, lto, schema)?;
         let right = self.coerce(right, rt, rto, schema)?;
-        Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![lto, rto])).call(vec![left, right]))
+        Ok(
+            ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![lto, rto]))
+                .call(vec![left, right]),
+        )
     }
 
     fn concat(&self, left: Expr, right: Expr, schema: &DFSchema) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
-        let special = |ty: PgType| matches!(ty, PgType::Bytea | PgType::Jsonb) || ty.element().is_some();
+        let special =
+            |ty: PgType| matches!(ty, PgType::Bytea | PgType::Jsonb) || ty.element().is_some();
         if special(lt) || special(rt) {
-            let bytes_or_json = matches!(lt, PgType::Bytea | PgType::Jsonb) || matches!(rt, PgType::Bytea | PgType::Jsonb);
+            let bytes_or_json = matches!(lt, PgType::Bytea | PgType::Jsonb)
+                || matches!(rt, PgType::Bytea | PgType::Jsonb);
             if bytes_or_json {
                 return self.overloaded("||", "||", left, right, schema);
             }
@@ -210,7 +272,13 @@ impl Analyzer {
         )))
     }
 
-    fn like_operator(&self, left: Expr, right: Expr, negated: bool, insensitive: bool) -> Result<Expr> {
+    fn like_operator(
+        &self,
+        left: Expr,
+        right: Expr,
+        negated: bool,
+        insensitive: bool,
+    ) -> Result<Expr> {
         Ok(Expr::Like(Like::new(
             negated,
             Box::new(left),
@@ -235,19 +303,39 @@ impl Analyzer {
         }
         let left = self.coerce(left, lt, PgType::Text, schema)?;
         let right = self.coerce(right, rt, PgType::Text, schema)?;
-        Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        Ok(Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left),
+            op,
+            Box::new(right),
+        )))
     }
 
-    fn bits(&self, left: Expr, op: Operator, right: Expr, symbol: &str, schema: &DFSchema) -> Result<Expr> {
+    fn bits(
+        &self,
+        left: Expr,
+        op: Operator,
+        right: Expr,
+        symbol: &str,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
-        let integer = |ty| matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Unknown);
+        let integer = |ty| {
+            matches!(
+                ty,
+                PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Unknown
+            )
+        };
         let ty = coerce::unify(lt, rt).filter(|_| integer(lt) && integer(rt));
         let Some(ty) = ty.filter(|ty| *ty != PgType::Unknown) else {
             return Err(external(no_operator(symbol, lt, rt)));
         };
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
-        Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+        Ok(Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left),
+            op,
+            Box::new(right),
+        )))
     }
 }
 

@@ -58,6 +58,8 @@ impl RelationPlanner for Subqueries {
         };
         let plan = context.plan(inner)?;
         let plan = self.0.analyze(plan)?;
-        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+            plan, alias,
+        ))))
     }
 }

@@ -3,9 +3,9 @@
 //! comparisons of their members.
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Interval, ObjectName, ObjectNamePart, UnaryOperator,
-    Value, ValueWithSpan, WindowFrameBound, WindowSpec, WindowType,
+    BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Interval, ObjectName, ObjectNamePart,
+    UnaryOperator, Value, ValueWithSpan, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::names::quoted;
@@ -58,15 +58,20 @@ fn take(expr: &mut Expr) -> Expr {
 /// Refuses what the rewrites would hide.
 pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
     match expr {
-        Expr::Cast { data_type: data_type @ (DataType::Int32 | DataType::Int64), .. } => {
-            Err(SqlError::new(
-                state::UNDEFINED_OBJECT,
-                format!("type \"{}\" does not exist", data_type.to_string().to_lowercase()),
-            ))
-        }
-        Expr::Cast { kind: CastKind::TryCast | CastKind::SafeCast, .. } => {
-            Err(SqlError::unsupported("TRY_CAST"))
-        }
+        Expr::Cast {
+            data_type: data_type @ (DataType::Int32 | DataType::Int64),
+            ..
+        } => Err(SqlError::new(
+            state::UNDEFINED_OBJECT,
+            format!(
+                "type \"{}\" does not exist",
+                data_type.to_string().to_lowercase()
+            ),
+        )),
+        Expr::Cast {
+            kind: CastKind::TryCast | CastKind::SafeCast,
+            ..
+        } => Err(SqlError::unsupported("TRY_CAST")),
         Expr::SimilarTo { .. } => Err(SqlError::unsupported("SIMILAR TO")),
         Expr::IsNormalized { .. } => Err(SqlError::unsupported("IS NORMALIZED")),
         _ => Ok(()),
@@ -92,13 +97,20 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             }
             Ok(())
         }
-        Expr::InList { expr: operand, list, negated } => {
+        Expr::InList {
+            expr: operand,
+            list,
+            negated,
+        } => {
             if let Some(new) = row_in_list(operand, list, *negated)? {
                 *expr = new;
             }
             Ok(())
         }
-        Expr::AtTimeZone { timestamp, time_zone } => {
+        Expr::AtTimeZone {
+            timestamp,
+            time_zone,
+        } => {
             let (timestamp, zone) = (take(timestamp), take(time_zone));
             *expr = call("timezone", vec![zone, timestamp]);
             Ok(())
@@ -107,11 +119,16 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             *expr = interval_literal(interval)?;
             Ok(())
         }
-        Expr::Extract { field, expr: from, .. } => {
+        Expr::Extract {
+            field, expr: from, ..
+        } => {
             let name = field.to_string().to_lowercase();
             let from = take(from);
             let name = name.trim_matches(['\'', '"']);
-            *expr = call(super::super::functions::extract_function(name), vec![string(name), from]);
+            *expr = call(
+                super::super::functions::extract_function(name),
+                vec![string(name), from],
+            );
             Ok(())
         }
         Expr::Position { expr: part, r#in } => {
@@ -119,7 +136,12 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             *expr = call("strpos", vec![whole, part]);
             Ok(())
         }
-        Expr::Substring { expr: text, substring_from, substring_for, .. } => {
+        Expr::Substring {
+            expr: text,
+            substring_from,
+            substring_for,
+            ..
+        } => {
             let mut args = vec![take(text)];
             match (substring_from.take(), substring_for.take()) {
                 (Some(from), Some(length)) => args.extend([*from, *length]),
@@ -130,8 +152,15 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             *expr = call("substring", args);
             Ok(())
         }
-        Expr::Collate { expr: inner, collation } => {
-            let name = collation.0.last().and_then(ObjectNamePart::as_ident).map(|i| i.value.clone());
+        Expr::Collate {
+            expr: inner,
+            collation,
+        } => {
+            let name = collation
+                .0
+                .last()
+                .and_then(ObjectNamePart::as_ident)
+                .map(|i| i.value.clone());
             match name.as_deref() {
                 Some("C" | "POSIX" | "default" | "ucs_basic") => {
                     *expr = take(inner);
@@ -197,15 +226,19 @@ fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlError> {
 /// The digits of a rewritten or plain number literal.
 fn number_digits(expr: &Expr) -> Option<(String, Option<DataType>)> {
     match expr {
-        Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => Some((digits.clone(), None)),
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(digits, _),
+            ..
+        }) => Some((digits.clone(), None)),
         Expr::Cast {
             expr,
             data_type: data_type @ (DataType::Int32 | DataType::Int64),
             ..
         } => match expr.as_ref() {
-            Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => {
-                Some((digits.clone(), Some(data_type.clone())))
-            }
+            Expr::Value(ValueWithSpan {
+                value: Value::Number(digits, _),
+                ..
+            }) => Some((digits.clone(), Some(data_type.clone()))),
             _ => None,
         },
         _ => None,
@@ -248,12 +281,17 @@ fn unary(op: UnaryOperator, operand: Expr) -> Result<Expr, SqlError> {
 }
 
 fn interval_literal(interval: &mut Interval) -> Result<Expr, SqlError> {
-    let precise = interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some();
+    let precise =
+        interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some();
     if precise || interval.last_field.is_some() {
         return Err(SqlError::unsupported("interval with fields or precision"));
     }
     let value = take(&mut interval.value);
-    let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(mut text), .. }) = value else {
+    let Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(mut text),
+        ..
+    }) = value
+    else {
         return Err(SqlError::new(
             state::SYNTAX_ERROR,
             "an interval literal needs a string",
@@ -286,7 +324,9 @@ pub(super) fn restore_frame(spec: &mut WindowSpec) {
         return;
     };
     for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
-        if let WindowFrameBound::Preceding(Some(expr)) | WindowFrameBound::Following(Some(expr)) = bound {
+        if let WindowFrameBound::Preceding(Some(expr)) | WindowFrameBound::Following(Some(expr)) =
+            bound
+        {
             restore_literal(expr);
             restore_interval(expr);
         }
@@ -297,7 +337,11 @@ pub(super) fn restore_frame(spec: &mut WindowSpec) {
 }
 
 fn restore_interval(expr: &mut Expr) {
-    if let Expr::Cast { expr: inner, data_type: DataType::Interval { .. }, .. } = expr
+    if let Expr::Cast {
+        expr: inner,
+        data_type: DataType::Interval { .. },
+        ..
+    } = expr
         && matches!(inner.as_ref(), Expr::Value(_))
     {
         let value = take(inner);
@@ -321,7 +365,12 @@ fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         return Err(SqlError::unsupported("ARRAY(subquery)"));
     }
     if function.name.0.len() > 1 {
-        let schema = function.name.0.first().and_then(ObjectNamePart::as_ident).map(fold_identifier);
+        let schema = function
+            .name
+            .0
+            .first()
+            .and_then(ObjectNamePart::as_ident)
+            .map(fold_identifier);
         match (schema.as_deref(), function.name.0.len()) {
             (Some("pg_catalog"), 2) => {
                 function.name.0.remove(0);
@@ -389,10 +438,17 @@ fn nested(expr: Expr) -> Expr {
 }
 
 fn unequal_rows() -> SqlError {
-    SqlError::new(state::SYNTAX_ERROR, "unequal number of entries in row expressions")
+    SqlError::new(
+        state::SYNTAX_ERROR,
+        "unequal number of entries in row expressions",
+    )
 }
 
-fn row_comparison(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Option<Expr>, SqlError> {
+fn row_comparison(
+    left: &Expr,
+    op: &BinaryOperator,
+    right: &Expr,
+) -> Result<Option<Expr>, SqlError> {
     let (Some(left), Some(right)) = (members(left), members(right)) else {
         return Ok(None);
     };
@@ -430,7 +486,9 @@ fn compare_rows(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Ex
             }
             result.map(nested).ok_or_else(unequal_rows)
         }
-        other => Err(SqlError::unsupported(format!("row comparison with {other}"))),
+        other => Err(SqlError::unsupported(format!(
+            "row comparison with {other}"
+        ))),
     }
 }
 

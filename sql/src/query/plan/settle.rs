@@ -39,37 +39,55 @@ impl Analyzer {
             Expr::InList(list) => self.in_list(list, schema),
             Expr::Between(between) => self.between(between, schema),
             Expr::Like(like) => self.like(like, schema).map(Expr::Like),
-            Expr::BinaryExpr(BinaryExpr { left, op, right })
-                if is_comparison(op) =>
-            {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
                 self.compare(*left, op, *right, schema)
             }
             Expr::Not(inner) => {
                 let inner = self.condition(*inner, "NOT", schema)?;
                 Ok(Expr::Not(Box::new(inner)))
             }
-            Expr::IsTrue(e) => Ok(Expr::IsTrue(Box::new(self.condition(*e, "IS TRUE", schema)?))),
-            Expr::IsFalse(e) => Ok(Expr::IsFalse(Box::new(self.condition(*e, "IS FALSE", schema)?))),
-            Expr::IsUnknown(e) => {
-                Ok(Expr::IsUnknown(Box::new(self.condition(*e, "IS UNKNOWN", schema)?)))
-            }
-            Expr::IsNotTrue(e) => {
-                Ok(Expr::IsNotTrue(Box::new(self.condition(*e, "IS NOT TRUE", schema)?)))
-            }
-            Expr::IsNotFalse(e) => {
-                Ok(Expr::IsNotFalse(Box::new(self.condition(*e, "IS NOT FALSE", schema)?)))
-            }
-            Expr::IsNotUnknown(e) => {
-                Ok(Expr::IsNotUnknown(Box::new(self.condition(*e, "IS NOT UNKNOWN", schema)?)))
-            }
+            Expr::IsTrue(e) => Ok(Expr::IsTrue(Box::new(
+                self.condition(*e, "IS TRUE", schema)?,
+            ))),
+            Expr::IsFalse(e) => Ok(Expr::IsFalse(Box::new(
+                self.condition(*e, "IS FALSE", schema)?,
+            ))),
+            Expr::IsUnknown(e) => Ok(Expr::IsUnknown(Box::new(self.condition(
+                *e,
+                "IS UNKNOWN",
+                schema,
+            )?))),
+            Expr::IsNotTrue(e) => Ok(Expr::IsNotTrue(Box::new(self.condition(
+                *e,
+                "IS NOT TRUE",
+                schema,
+            )?))),
+            Expr::IsNotFalse(e) => Ok(Expr::IsNotFalse(Box::new(self.condition(
+                *e,
+                "IS NOT FALSE",
+                schema,
+            )?))),
+            Expr::IsNotUnknown(e) => Ok(Expr::IsNotUnknown(Box::new(self.condition(
+                *e,
+                "IS NOT UNKNOWN",
+                schema,
+            )?))),
             Expr::ScalarFunction(function) => self.function(function, schema),
-            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+            Expr::InSubquery(InSubquery {
+                expr,
+                subquery,
+                negated,
+            }) => {
                 let from = self.type_of(&expr, schema)?;
                 let to = self.column_type(&subquery.subquery, 0)?;
-                let ty = coerce::unify(from, to)
-                    .ok_or_else(|| external(no_operator("=", from, to)))?;
+                let ty =
+                    coerce::unify(from, to).ok_or_else(|| external(no_operator("=", from, to)))?;
                 let expr = self.coerce(*expr, from, ty, schema)?;
-                Ok(Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated)))
+                Ok(Expr::InSubquery(InSubquery::new(
+                    Box::new(expr),
+                    subquery,
+                    negated,
+                )))
             }
             Expr::SetComparison(SetComparison {
                 expr,
@@ -116,7 +134,11 @@ impl Analyzer {
                     common = coerce::unify(common, other)
                         .ok_or_else(|| external(no_operator("=", common, other)))?;
                 }
-                Some(if common == PgType::Unknown { PgType::Text } else { common })
+                Some(if common == PgType::Unknown {
+                    PgType::Text
+                } else {
+                    common
+                })
             }
             None => None,
         };
@@ -147,18 +169,30 @@ impl Analyzer {
     }
 
     fn in_list(&self, list: InList, schema: &DFSchema) -> Result<Expr> {
-        let InList { expr, list, negated } = list;
+        let InList {
+            expr,
+            list,
+            negated,
+        } = list;
         let mut common = self.type_of(&expr, schema)?;
         for item in &list {
             let other = self.type_of(item, schema)?;
             common = coerce::unify(common, other)
                 .ok_or_else(|| external(no_operator("=", common, other)))?;
         }
-        let common = if common == PgType::Unknown { PgType::Text } else { common };
+        let common = if common == PgType::Unknown {
+            PgType::Text
+        } else {
+            common
+        };
         let spans = common == PgType::Interval;
         let prepare = |expr: Expr| -> Result<Expr> {
             let expr = self.coerced(expr, common, schema)?;
-            if spans { functions::interval_span(expr).map_err(external) } else { Ok(expr) }
+            if spans {
+                functions::interval_span(expr).map_err(external)
+            } else {
+                Ok(expr)
+            }
         };
         let expr = prepare(*expr)?;
         let mut items = Vec::with_capacity(list.len());
@@ -171,7 +205,12 @@ impl Analyzer {
     }
 
     fn between(&self, between: Between, schema: &DFSchema) -> Result<Expr> {
-        let Between { expr, negated, low, high } = between;
+        let Between {
+            expr,
+            negated,
+            low,
+            high,
+        } = between;
         let types = [
             self.type_of(&expr, schema)?,
             self.type_of(&low, schema)?,
@@ -180,12 +219,20 @@ impl Analyzer {
         let [a, b, c] = types;
         let ab = coerce::unify(a, b).ok_or_else(|| external(no_operator(">=", a, b)))?;
         let ty = coerce::unify(ab, c).ok_or_else(|| external(no_operator("<=", a, c)))?;
-        let ty = if ty == PgType::Unknown { PgType::Text } else { ty };
+        let ty = if ty == PgType::Unknown {
+            PgType::Text
+        } else {
+            ty
+        };
         super::operators::check_comparable(">=", ty, ty).map_err(external)?;
         let spans = ty == PgType::Interval;
         let prepare = |expr: Expr| -> Result<Expr> {
             let expr = self.coerced(expr, ty, schema)?;
-            if spans { functions::interval_span(expr).map_err(external) } else { Ok(expr) }
+            if spans {
+                functions::interval_span(expr).map_err(external)
+            } else {
+                Ok(expr)
+            }
         };
         let expr = prepare(*expr)?;
         let (_, low) = self.align_decimals(expr.clone(), prepare(*low)?, schema)?;
@@ -206,7 +253,10 @@ impl Analyzer {
             escape_char,
             case_insensitive,
         } = like;
-        let (lt, rt) = (self.type_of(&expr, schema)?, self.type_of(&pattern, schema)?);
+        let (lt, rt) = (
+            self.type_of(&expr, schema)?,
+            self.type_of(&pattern, schema)?,
+        );
         let textual = |ty: PgType| ty.is_textual() || ty == PgType::Unknown;
         if !textual(lt) || !textual(rt) {
             let symbol = match (negated, case_insensitive) {
@@ -269,11 +319,19 @@ impl Analyzer {
 impl Analyzer {
     /// `needle = ANY (array)`. A constant array becomes an IN list, which can use
     /// a key.
-    fn element_of(&self, mut args: Vec<Expr>, func: &Arc<ScalarUDF>, schema: &DFSchema) -> Result<Expr> {
+    fn element_of(
+        &self,
+        mut args: Vec<Expr>,
+        func: &Arc<ScalarUDF>,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
         let (Some(needle), Some(array)) = (args.pop(), args.pop()) else {
             return Ok(func.call(args));
         };
-        let (needle_type, array_type) = (self.type_of(&needle, schema)?, self.type_of(&array, schema)?);
+        let (needle_type, array_type) = (
+            self.type_of(&needle, schema)?,
+            self.type_of(&array, schema)?,
+        );
         let array_type = match (array_type.element(), PgType::array_of(needle_type)) {
             (Some(_), _) => array_type,
             (None, Some(ty)) if array_type == PgType::Unknown => ty,
@@ -287,7 +345,11 @@ impl Analyzer {
         let element = array_type.element().unwrap_or(PgType::Text);
         let common = coerce::unify(needle_type, element)
             .ok_or_else(|| external(no_operator("=", needle_type, element)))?;
-        let array = self.coerced(array, PgType::array_of(common).unwrap_or(array_type), schema)?;
+        let array = self.coerced(
+            array,
+            PgType::array_of(common).unwrap_or(array_type),
+            schema,
+        )?;
         if let Some(Ok((Datum::Array(values), _))) = self.constant(&array) {
             let mut items = Vec::with_capacity(values.values.len());
             for value in &values.values {

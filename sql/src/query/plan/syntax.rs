@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, LimitClause, LockClause, ObjectName, ObjectNamePart, OrderBy,
-    OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
+    Distinct, Expr, GroupByExpr, Ident, LimitClause, LockClause, ObjectName, ObjectNamePart,
+    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
     TableAliasColumnDef, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
     WildcardAdditionalOptions,
 };
@@ -36,10 +36,7 @@ pub(super) struct Prepared {
 /// 0A000 for syntax that is not supported; 42601 where PostgreSQL has none.
 pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepared, SqlError> {
     let locks = std::mem::take(&mut query.locks);
-    let mut preparer = Preparer {
-        context,
-        depth: 0,
-    };
+    let mut preparer = Preparer { context, depth: 0 };
     match VisitMut::visit(&mut query, &mut preparer) {
         ControlFlow::Continue(()) => Ok(Prepared { query, locks }),
         ControlFlow::Break(error) => Err(error),
@@ -104,8 +101,8 @@ impl Preparer<'_> {
             for cte in &mut with.cte_tables {
                 // A recursive term must stay what it is; any other is wrapped so
                 // that it is analysed as a whole before it is used.
-                let recursive =
-                    with.recursive && matches!(cte.query.body.as_ref(), SetExpr::SetOperation { .. });
+                let recursive = with.recursive
+                    && matches!(cte.query.body.as_ref(), SetExpr::SetOperation { .. });
                 if !recursive {
                     wrap(&mut cte.query);
                 }
@@ -162,7 +159,10 @@ fn fetch_to_limit(query: &mut Query) -> Result<(), SqlError> {
             });
             Ok(())
         }
-        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => {
+        Some(LimitClause::LimitOffset {
+            limit: limit @ None,
+            ..
+        }) => {
             *limit = Some(rows);
             Ok(())
         }
@@ -250,7 +250,10 @@ fn refuse_in_select(select: &Select) -> Result<(), SqlError> {
         (!select.sort_by.is_empty(), "SORT BY"),
         (select.qualify.is_some(), "QUALIFY"),
         (select.value_table_mode.is_some(), "AS STRUCT"),
-        (matches!(select.group_by, GroupByExpr::All(_)), "GROUP BY ALL"),
+        (
+            matches!(select.group_by, GroupByExpr::All(_)),
+            "GROUP BY ALL",
+        ),
     ];
     for (present, what) in unsupported {
         if present {
@@ -273,7 +276,10 @@ fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Result<(), Sq
         }
         SetExpr::Table(table) => {
             let mut parts = Vec::new();
-            for part in [&table.schema_name, &table.table_name].into_iter().flatten() {
+            for part in [&table.schema_name, &table.table_name]
+                .into_iter()
+                .flatten()
+            {
                 parts.push(ObjectNamePart::Identifier(Ident::new(part.clone())));
             }
             *body = SetExpr::Select(Box::new(star_from(vec![TableWithJoins {
@@ -307,10 +313,12 @@ fn plain_table(name: ObjectName) -> TableFactor {
 /// Gives every column an alias that is unique within the SELECT and shows the
 /// name PostgreSQL would choose.
 fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
-    let wildcard = select
-        .projection
-        .iter()
-        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let wildcard = select.projection.iter().any(|item| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
+    });
     let mut uses: HashMap<String, usize> = HashMap::new();
     let mentioned = Mentioned::of(select, order_by);
     for item in &mut select.projection {
@@ -401,7 +409,12 @@ fn show_hidden(table: &mut TableWithJoins) -> Result<(), SqlError> {
 
 fn show_hidden_in(factor: &mut TableFactor) -> Result<(), SqlError> {
     match factor {
-        TableFactor::Table { name, alias, args: None, .. } => {
+        TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } => {
             let Some(ObjectNamePart::Identifier(table)) = name.0.last().cloned() else {
                 return Err(SqlError::unsupported(format!("table name {name}")));
             };
@@ -424,7 +437,9 @@ fn show_hidden_in(factor: &mut TableFactor) -> Result<(), SqlError> {
             ]);
             Ok(())
         }
-        TableFactor::NestedJoin { table_with_joins, .. } => show_hidden(table_with_joins),
+        TableFactor::NestedJoin {
+            table_with_joins, ..
+        } => show_hidden(table_with_joins),
         _ => Ok(()),
     }
 }
@@ -445,30 +460,49 @@ fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
             if let Some(last) = name.0.pop() {
                 name.0 = vec![last];
             }
-            let function = name.0.first().and_then(ObjectNamePart::as_ident).map(fold_identifier);
+            let function = name
+                .0
+                .first()
+                .and_then(ObjectNamePart::as_ident)
+                .map(fold_identifier);
             name_function_column(alias, &function.unwrap_or_default());
             Ok(())
         }
-        TableFactor::Table { with_ordinality: true, .. } => {
-            Err(SqlError::unsupported("WITH ORDINALITY"))
+        TableFactor::Table {
+            with_ordinality: true,
+            ..
+        } => Err(SqlError::unsupported("WITH ORDINALITY")),
+        TableFactor::Table {
+            sample: Some(_), ..
+        } => Err(SqlError::unsupported("TABLESAMPLE")),
+        TableFactor::Function {
+            with_ordinality: true,
+            ..
         }
-        TableFactor::Table { sample: Some(_), .. } => Err(SqlError::unsupported("TABLESAMPLE")),
-        TableFactor::Function { with_ordinality: true, .. }
-        | TableFactor::UNNEST { with_ordinality: true, .. } => {
-            Err(SqlError::unsupported("WITH ORDINALITY"))
-        }
+        | TableFactor::UNNEST {
+            with_ordinality: true,
+            ..
+        } => Err(SqlError::unsupported("WITH ORDINALITY")),
         TableFactor::Function { name, alias, .. } => {
-            let function = name.0.last().and_then(ObjectNamePart::as_ident).map(fold_identifier);
+            let function = name
+                .0
+                .last()
+                .and_then(ObjectNamePart::as_ident)
+                .map(fold_identifier);
             name_function_column(alias, &function.unwrap_or_default());
             Ok(())
         }
-        TableFactor::UNNEST { alias, array_exprs, .. } => {
+        TableFactor::UNNEST {
+            alias, array_exprs, ..
+        } => {
             if array_exprs.len() == 1 {
                 name_function_column(alias, "unnest");
             }
             Ok(())
         }
-        TableFactor::Derived { sample: Some(_), .. } => Err(SqlError::unsupported("TABLESAMPLE")),
+        TableFactor::Derived {
+            sample: Some(_), ..
+        } => Err(SqlError::unsupported("TABLESAMPLE")),
         _ => Ok(()),
     }
 }

@@ -14,7 +14,9 @@ use datafusion::logical_expr::expr::{
     AggregateFunction, Alias, Case, Cast, Placeholder, ScalarFunction, TryCast, WindowFunction,
 };
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition,
+};
 use sqlparser::ast::DataType as SqlType;
 
 use super::super::arrow_value::type_of_arrow;
@@ -91,7 +93,9 @@ impl Analyzer {
             Expr::Column(column) => field_type(schema.field_from_column(column)?),
             Expr::OuterReferenceColumn(field, _) => field_type(field),
             Expr::Literal(value, metadata) => literal_type(value, metadata.as_ref()),
-            Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => field_type(field),
+            Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => {
+                field_type(field)
+            }
             Expr::Placeholder(Placeholder { id, field }) => match field {
                 Some(field) => field_type(field),
                 None => self.parameter(id).unwrap_or(PgType::Unknown),
@@ -178,8 +182,8 @@ impl Analyzer {
             }
         };
         Ok(match name {
-            "min" | "max" | "first_value" | "last_value" | "any_value" | "nth_value" | "pg_single"
-            | "lag" | "lead" => first()?,
+            "min" | "max" | "first_value" | "last_value" | "any_value" | "nth_value"
+            | "pg_single" | "lag" | "lead" => first()?,
             "array_agg" => PgType::array_of(first()?).unwrap_or(PgType::Text),
             "count" | "row_number" | "rank" | "dense_rank" => PgType::Int8,
             "ntile" => PgType::Int4,
@@ -279,9 +283,10 @@ fn literal_type(value: &ScalarValue, metadata: Option<&FieldMetadata>) -> PgType
         }
     }
     match value {
-        ScalarValue::Null | ScalarValue::Utf8(_) | ScalarValue::LargeUtf8(_) | ScalarValue::Utf8View(_) => {
-            PgType::Unknown
-        }
+        ScalarValue::Null
+        | ScalarValue::Utf8(_)
+        | ScalarValue::LargeUtf8(_)
+        | ScalarValue::Utf8View(_) => PgType::Unknown,
         ScalarValue::Int64(Some(n)) if i32::try_from(*n).is_ok() => PgType::Int4,
         ScalarValue::UInt64(_) => PgType::Numeric(None),
         other => type_of_arrow(&other.data_type()),

@@ -32,15 +32,6 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// The whole table.
-    pub(super) fn full() -> Self {
-        Self::Rows {
-            ranges: vec![KeyRange::all()],
-            fixed: 0,
-            bounded: false,
-        }
-    }
-
     /// Whether each range holds one row at most.
     pub(super) fn is_point_lookup(&self, table: &TableDescriptor) -> bool {
         match self {
@@ -70,7 +61,12 @@ fn key_columns<'a>(table: &'a TableDescriptor, attnums: &[u16]) -> Vec<(&'a str,
 /// How good a choice is; greater is better. Whole keys beat partial ones, the
 /// primary key beats an index that is no better, because an index costs a
 /// second look-up for each row.
-fn score(bounds: &Bounds, columns: usize, unique: bool, primary: bool) -> (bool, usize, bool, bool) {
+fn score(
+    bounds: &Bounds,
+    columns: usize,
+    unique: bool,
+    primary: bool,
+) -> (bool, usize, bool, bool) {
     let whole = unique && bounds.fixed == columns;
     (whole, bounds.fixed, bounds.ranged, primary)
 }

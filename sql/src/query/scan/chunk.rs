@@ -140,7 +140,11 @@ impl<'a> Filling<'a> {
             run,
             limit,
             batches: VecDeque::new(),
-            most: if cursor.given <= FIRST_ROWS { 1 } else { CHUNK_BATCHES },
+            most: if cursor.given <= FIRST_ROWS {
+                1
+            } else {
+                CHUNK_BATCHES
+            },
             batch: BatchBuilder::new(shape, rows)?,
             cursor,
             done: false,
@@ -209,9 +213,12 @@ impl<'a> Filling<'a> {
     /// Reads rows from `start`; the last key read when the chunk is complete.
     fn fill_rows(&mut self, start: &[u8], range: &KeyRange) -> Result<Option<Vec<u8>>, SqlError> {
         let run = self.run;
-        let mut scan = run
-            .view
-            .scan(self.shape.info.rows, start, range.end.as_deref(), self.shape.large);
+        let mut scan = run.view.scan(
+            self.shape.info.rows,
+            start,
+            range.end.as_deref(),
+            self.shape.large,
+        );
         while let Some((key, version)) = scan.next()? {
             self.batch.push(key, version.csn, version.value)?;
             if self.pushed()? {
@@ -234,9 +241,11 @@ impl<'a> Filling<'a> {
         while let Some((entry_key, entry)) = scan.next()? {
             let row_key = index_entry::row_key(entry_key, entry.value)?;
             let batch = &mut self.batch;
-            let found = run.view.get(rows, row_key, &mut scratch, |version: Version<'_>| {
-                batch.push(row_key, version.csn, version.value)
-            })?;
+            let found = run
+                .view
+                .get(rows, row_key, &mut scratch, |version: Version<'_>| {
+                    batch.push(row_key, version.csn, version.value)
+                })?;
             match found {
                 Some(pushed) => pushed?,
                 None => {
@@ -377,7 +386,9 @@ const CUT_BYTES: usize = 7;
 fn bisect(low: &[u8], high: &[u8], below: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let common = low.iter().zip(high).take_while(|(a, b)| a == b).count();
     let number = |key: &[u8]| -> u64 {
-        (0..CUT_BYTES).fold(0, |n, i| n << 8 | u64::from(key.get(common + i).copied().unwrap_or(0)))
+        (0..CUT_BYTES).fold(0, |n, i| {
+            n << 8 | u64::from(key.get(common + i).copied().unwrap_or(0))
+        })
     };
     let key_of = |n: u64| -> Vec<u8> {
         let mut key = low.get(..common).unwrap_or_default().to_vec();
@@ -456,8 +467,7 @@ impl Stream for ChunkStream {
                 State::Done => return Poll::Ready(None),
                 State::Ready(reader) if reader.is_small() => reader.read(),
                 State::Ready(reader) => {
-                    self.state =
-                        State::Reading(tokio::task::spawn_blocking(move || reader.read()));
+                    self.state = State::Reading(tokio::task::spawn_blocking(move || reader.read()));
                     continue;
                 }
                 State::Reading(mut handle) => match Pin::new(&mut handle).poll(cx) {
@@ -467,7 +477,9 @@ impl Stream for ChunkStream {
                     }
                     Poll::Ready(Ok(chunk)) => chunk,
                     Poll::Ready(Err(joined)) => {
-                        return Poll::Ready(Some(Err(DataFusionError::ExecutionJoin(Box::new(joined)))));
+                        return Poll::Ready(Some(Err(DataFusionError::ExecutionJoin(Box::new(
+                            joined,
+                        )))));
                     }
                 },
             };

@@ -10,7 +10,9 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::{
+    EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr,
+};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -86,7 +88,8 @@ impl TableScan {
             rows = rows.min(limit);
         }
         let large = bytes > SPLIT_ABOVE && limit.is_none_or(|l| l > chunk::BATCH_ROWS);
-        let partitions = if large && target_partitions > 1 && matches!(access, Access::Rows { .. }) {
+        let partitions = if large && target_partitions > 1 && matches!(access, Access::Rows { .. })
+        {
             split(&info, &access, run, target_partitions)
         } else {
             vec![access.ranges().to_vec()]
@@ -130,7 +133,8 @@ fn approximate_bytes(info: &TableInfo, access: &Access, run: &RunContext) -> u64
         let start = physical_key(tenant, stream, &range.start);
         let end = match &range.end {
             Some(end) => physical_key(tenant, stream, end),
-            None => crate::txn::prefix_end(&crate::txn::stream_prefix(tenant, stream)).unwrap_or_default(),
+            None => crate::txn::prefix_end(&crate::txn::stream_prefix(tenant, stream))
+                .unwrap_or_default(),
         };
         total = total.saturating_add(snapshot.approximate_size(space, &start, &end));
     }
@@ -167,7 +171,12 @@ fn estimated_rows(info: &TableInfo, access: &Access, bytes: u64) -> usize {
 
 /// Cuts one contiguous range into `parts` of about the same size by trying first
 /// bytes; a table whose keys share a long prefix stays in one part.
-fn split(info: &TableInfo, access: &Access, run: Option<&RunContext>, parts: usize) -> Vec<Vec<KeyRange>> {
+fn split(
+    info: &TableInfo,
+    access: &Access,
+    run: Option<&RunContext>,
+    parts: usize,
+) -> Vec<Vec<KeyRange>> {
     let whole = access.ranges().to_vec();
     let (Some(run), [range]) = (run, whole.as_slice()) else {
         return vec![whole];
@@ -231,7 +240,10 @@ fn ordering(
         let Some(column) = info.desc.attribute(*attnum) else {
             break;
         };
-        let Some(index) = sources.iter().position(|s| *s == Source::Attribute(position)) else {
+        let Some(index) = sources
+            .iter()
+            .position(|s| *s == Source::Attribute(position))
+        else {
             break;
         };
         if !arrow_orders_as_key(column.ty) || schema.fields().get(index).is_none() {
@@ -245,7 +257,11 @@ fn ordering(
             },
         ));
     }
-    if order.is_empty() { Vec::new() } else { vec![order] }
+    if order.is_empty() {
+        Vec::new()
+    } else {
+        vec![order]
+    }
 }
 
 impl DisplayAs for TableScan {
@@ -265,13 +281,23 @@ impl DisplayAs for TableScan {
                 ranges.len()
             )?,
             Access::Index { index, ranges, .. } => {
-                write!(f, "Index Scan using {} on {table} ranges={}", index.name, ranges.len())?;
+                write!(
+                    f,
+                    "Index Scan using {} on {table} ranges={}",
+                    index.name,
+                    ranges.len()
+                )?;
             }
         }
         if let Some(limit) = self.limit {
             write!(f, " limit={limit}")?;
         }
-        write!(f, " rows={} partitions={}", self.rows, self.partitions.len())
+        write!(
+            f,
+            " rows={} partitions={}",
+            self.rows,
+            self.partitions.len()
+        )
     }
 }
 
@@ -310,21 +336,22 @@ impl ExecutionPlan for TableScan {
         Ok(self)
     }
 
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let Some(ranges) = self.partitions.get(partition) else {
             return internal_err!("scan has no partition {partition}");
         };
         let run = context
             .session_config()
             .get_extension::<RunContext>()
-            .ok_or_else(|| DataFusionError::Internal("a scan was run without a read view".into()))?;
+            .ok_or_else(|| {
+                DataFusionError::Internal("a scan was run without a read view".into())
+            })?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let reader = ChunkReader::new(
-            Arc::clone(&self.shared),
-            run,
-            ranges.clone(),
-            self.limit,
-        );
+        let reader = ChunkReader::new(Arc::clone(&self.shared), run, ranges.clone(), self.limit);
         Ok(chunk::stream(reader, metrics))
     }
 

@@ -32,13 +32,16 @@ impl KeyRange {
     }
 }
 
+/// The end of a range of values, and whether it is part of the range.
+type Edge = (Datum, bool);
+
 /// What the filters say about one column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnBound {
     /// The column equals one of these.
     values: Option<Vec<Datum>>,
-    lower: Option<(Datum, bool)>,
-    upper: Option<(Datum, bool)>,
+    lower: Option<Edge>,
+    upper: Option<Edge>,
 }
 
 impl ColumnBound {
@@ -59,7 +62,9 @@ impl ColumnBound {
     fn restrict_lower(&mut self, value: Datum, included: bool) {
         let tighter = match &self.lower {
             None => true,
-            Some((old, was_included)) => value > *old || (value == *old && *was_included && !included),
+            Some((old, was_included)) => {
+                value > *old || (value == *old && *was_included && !included)
+            }
         };
         if tighter {
             self.lower = Some((value, included));
@@ -69,7 +74,9 @@ impl ColumnBound {
     fn restrict_upper(&mut self, value: Datum, included: bool) {
         let tighter = match &self.upper {
             None => true,
-            Some((old, was_included)) => value < *old || (value == *old && *was_included && !included),
+            Some((old, was_included)) => {
+                value < *old || (value == *old && *was_included && !included)
+            }
         };
         if tighter {
             self.upper = Some((value, included));
@@ -147,12 +154,20 @@ fn restrict(bound: &mut ColumnBound, filter: &Expr, name: &str, ty: PgType) {
 /// The values of the column under which a filter can hold, when they are few.
 fn alternatives(filter: &Expr, name: &str, ty: PgType) -> Option<Vec<Datum>> {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => {
             let mut values = alternatives(left, name, ty)?;
             values.extend(alternatives(right, name, ty)?);
             Some(values)
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => {
             let value = if is_column(left, name) {
                 literal(right, ty)
             } else if is_column(right, name) {
@@ -162,9 +177,11 @@ fn alternatives(filter: &Expr, name: &str, ty: PgType) -> Option<Vec<Datum>> {
             };
             value.map(|v| vec![v])
         }
-        Expr::InList(InList { expr, list, negated: false }) if is_column(expr, name) => {
-            list.iter().map(|item| literal(item, ty)).collect()
-        }
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: false,
+        }) if is_column(expr, name) => list.iter().map(|item| literal(item, ty)).collect(),
         _ => None,
     }
 }
@@ -175,7 +192,10 @@ fn compare(bound: &mut ColumnBound, op: Operator, value: Option<Datum>) {
     };
     if value.is_null() {
         // A comparison with NULL holds for no row.
-        if matches!(op, Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq) {
+        if matches!(
+            op,
+            Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+        ) {
             bound.restrict_values(Vec::new());
         }
         return;
@@ -249,7 +269,7 @@ pub(super) fn key_ranges(filters: &[Expr], columns: &[(&str, PgType)]) -> Result
 }
 
 /// The range of a column; a value list that is too long becomes its span.
-fn edges(bound: &ColumnBound) -> (Option<(Datum, bool)>, Option<(Datum, bool)>) {
+fn edges(bound: &ColumnBound) -> (Option<Edge>, Option<Edge>) {
     let mut bound = bound.clone();
     if let Some(values) = bound.values.take() {
         if let Some(first) = values.first() {
@@ -276,8 +296,8 @@ fn extend(prefixes: &[Vec<u8>], values: &[Datum]) -> Result<Vec<Vec<u8>>, SqlErr
 
 fn range_under(
     prefix: &[u8],
-    lower: Option<&(Datum, bool)>,
-    upper: Option<&(Datum, bool)>,
+    lower: Option<&Edge>,
+    upper: Option<&Edge>,
 ) -> Result<Option<KeyRange>, SqlError> {
     let with = |value: &Datum| -> Result<Vec<u8>, SqlError> {
         let mut key = prefix.to_vec();

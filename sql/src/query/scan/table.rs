@@ -62,7 +62,10 @@ impl StoredTable {
     ///
     /// # Errors
     /// XX001 when the descriptor is damaged.
-    pub(crate) fn new(desc: &Arc<TableDescriptor>, hidden: bool) -> std::result::Result<Self, SqlError> {
+    pub(crate) fn new(
+        desc: &Arc<TableDescriptor>,
+        hidden: bool,
+    ) -> std::result::Result<Self, SqlError> {
         let mut fields = Vec::with_capacity(desc.columns.len() + HIDDEN.len());
         let mut sources = Vec::with_capacity(fields.capacity());
         for (position, column) in desc.columns.iter().enumerate() {

@@ -40,7 +40,11 @@ fn check(fixture: &Fixture, case: &Case<'_>) -> Result<(), String> {
         .try_query(case.sql, Vec::new())
         .map_err(|e| format!("{}\n    {e:?}", case.sql))?;
     let rows = case.rows.join("\n");
-    let ours = [answer.names.join(","), answer.types.join(","), answer.lines()];
+    let ours = [
+        answer.names.join(","),
+        answer.types.join(","),
+        answer.lines(),
+    ];
     let theirs = [case.names.to_owned(), case.types.to_owned(), rows];
     if ours == theirs {
         return Ok(());
@@ -88,8 +92,16 @@ fn functions_of_the_session_know_it() {
     assert_eq!(
         answer.names,
         [
-            "now", "current_date", "current_user", "current_database", "current_schema", "pg_backend_pid",
-            "version", "current_setting", "localtimestamp", "now"
+            "now",
+            "current_date",
+            "current_user",
+            "current_database",
+            "current_schema",
+            "pg_backend_pid",
+            "version",
+            "current_setting",
+            "localtimestamp",
+            "now"
         ]
     );
 }
@@ -97,6 +109,7 @@ fn functions_of_the_session_know_it() {
 #[test]
 fn a_random_uuid_is_new_for_every_row() {
     let fixture = clinic();
-    let answer = fixture.query("SELECT count(DISTINCT u) FROM (SELECT gen_random_uuid() AS u FROM patient) s");
+    let answer = fixture
+        .query("SELECT count(DISTINCT u) FROM (SELECT gen_random_uuid() AS u FROM patient) s");
     assert_eq!(answer.lines(), "4");
 }

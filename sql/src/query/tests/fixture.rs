@@ -156,7 +156,8 @@ impl Fixture {
                 })
                 .collect(),
             primary_key: (1..=u16::try_from(key).unwrap()).collect(),
-            primary_key_name: (key > 0).then(|| (format!("{name}_pkey"), self.catalog.allocate_oid())),
+            primary_key_name: (key > 0)
+                .then(|| (format!("{name}_pkey"), self.catalog.allocate_oid())),
             indexes,
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
@@ -177,7 +178,11 @@ impl Fixture {
             layer.put(info.rows, &key, Entry::insert(info.encode(&row).unwrap()));
             for index in &desc.indexes {
                 let entry = info.index_entry(index, &row, &key).unwrap();
-                layer.put(TableInfo::index_stream(index), &entry.key, Entry::insert(entry.value));
+                layer.put(
+                    TableInfo::index_stream(index),
+                    &entry.key,
+                    Entry::insert(entry.value),
+                );
             }
         }
         layer
@@ -238,9 +243,13 @@ impl Fixture {
         }
     }
 
-    pub(super) fn plan_in(&self, sql: &str, context: &PlanContext) -> Result<PlannedQuery, SqlError> {
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+    pub(super) fn plan_in(
+        &self,
+        sql: &str,
+        context: &PlanContext,
+    ) -> Result<PlannedQuery, SqlError> {
+        let mut statements =
+            Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
         match statements.pop() {
             Some(Statement::Query(query)) => self.engine.plan(&query, context),
             other => panic!("not a query: {other:?}"),
@@ -283,7 +292,11 @@ impl Fixture {
             }
             Ok(Answer {
                 names: plan.columns().iter().map(|c| c.name.clone()).collect(),
-                types: plan.columns().iter().map(|c| c.pg_type.sql_name()).collect(),
+                types: plan
+                    .columns()
+                    .iter()
+                    .map(|c| c.pg_type.sql_name())
+                    .collect(),
                 rows,
             })
         })
@@ -360,10 +373,28 @@ pub(super) fn clinic() -> Fixture {
         2,
         &[],
         &[
-            &["1", "2024-01-10 08:00:00+00", "120.00", "first", r#"{"a": 1, "b": [1, 2]}"#],
-            &["1", "2024-03-11 09:30:00+00", "80.50", "check", r#"{"a": 2}"#],
+            &[
+                "1",
+                "2024-01-10 08:00:00+00",
+                "120.00",
+                "first",
+                r#"{"a": 1, "b": [1, 2]}"#,
+            ],
+            &[
+                "1",
+                "2024-03-11 09:30:00+00",
+                "80.50",
+                "check",
+                r#"{"a": 2}"#,
+            ],
             &["2", "2024-02-20 10:15:00+00", "33.33", "∅", "∅"],
-            &["4", "2024-05-01 16:45:00+00", "900.00", "long", r#"{"c": {"d": "x"}}"#],
+            &[
+                "4",
+                "2024-05-01 16:45:00+00",
+                "900.00",
+                "long",
+                r#"{"c": {"d": "x"}}"#,
+            ],
         ],
     );
     fixture.table(
@@ -381,9 +412,36 @@ pub(super) fn clinic() -> Fixture {
         1,
         &[],
         &[
-            &["1", "1", "10", "100", "0.5", "11111111-1111-1111-1111-111111111111", "\\x01ff", "t"],
-            &["2", "2", "20", "200", "1.5", "22222222-2222-2222-2222-222222222222", "\\x", "f"],
-            &["3", "32767", "2147483647", "9223372036854775807", "1e308", "∅", "∅", "∅"],
+            &[
+                "1",
+                "1",
+                "10",
+                "100",
+                "0.5",
+                "11111111-1111-1111-1111-111111111111",
+                "\\x01ff",
+                "t",
+            ],
+            &[
+                "2",
+                "2",
+                "20",
+                "200",
+                "1.5",
+                "22222222-2222-2222-2222-222222222222",
+                "\\x",
+                "f",
+            ],
+            &[
+                "3",
+                "32767",
+                "2147483647",
+                "9223372036854775807",
+                "1e308",
+                "∅",
+                "∅",
+                "∅",
+            ],
         ],
     );
     fixture

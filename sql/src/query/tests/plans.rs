@@ -42,7 +42,10 @@ fn a_prefix_and_a_range_read_a_range() {
         scan("SELECT cost FROM visit WHERE patient BETWEEN 1 AND 3"),
         "Index Scan using visit_pkey on visit ranges=1"
     );
-    assert_eq!(scan("SELECT cost FROM visit WHERE at > '2024-02-01'"), "Seq Scan on visit");
+    assert_eq!(
+        scan("SELECT cost FROM visit WHERE at > '2024-02-01'"),
+        "Seq Scan on visit"
+    );
 }
 
 #[test]
@@ -59,7 +62,10 @@ fn an_index_is_used_when_the_key_does_not_help() {
         scan("SELECT id FROM patient WHERE name = 'Bob' AND id = 2"),
         "Index Scan using patient_pkey on patient ranges=1"
     );
-    assert_eq!(scan("SELECT id FROM patient WHERE lower(name) = 'bob'"), "Seq Scan on patient");
+    assert_eq!(
+        scan("SELECT id FROM patient WHERE lower(name) = 'bob'"),
+        "Seq Scan on patient"
+    );
 }
 
 #[test]
@@ -73,9 +79,27 @@ fn key_order_saves_the_sort() {
 #[test]
 fn an_impossible_condition_reads_nothing() {
     let fixture = clinic();
-    assert_eq!(fixture.query("SELECT * FROM patient WHERE id = 1 AND id = 2").rows.len(), 0);
-    assert_eq!(fixture.query("SELECT * FROM patient WHERE id > 3 AND id < 2").rows.len(), 0);
-    assert_eq!(fixture.query("SELECT * FROM patient WHERE id = NULL").rows.len(), 0);
+    assert_eq!(
+        fixture
+            .query("SELECT * FROM patient WHERE id = 1 AND id = 2")
+            .rows
+            .len(),
+        0
+    );
+    assert_eq!(
+        fixture
+            .query("SELECT * FROM patient WHERE id > 3 AND id < 2")
+            .rows
+            .len(),
+        0
+    );
+    assert_eq!(
+        fixture
+            .query("SELECT * FROM patient WHERE id = NULL")
+            .rows
+            .len(),
+        0
+    );
 }
 
 #[test]
@@ -90,9 +114,19 @@ fn row_locks_are_reported_and_not_ignored() {
 #[test]
 fn result_columns_know_their_table() {
     let fixture = clinic();
-    let plan = fixture.plan("SELECT name, city AS c, id + 1 FROM patient").unwrap();
-    let patient = fixture.catalog.tables().find(|t| t.name == "patient").unwrap();
-    let origins: Vec<(u32, i16)> = plan.columns().iter().map(|c| (c.table_oid, c.attnum)).collect();
+    let plan = fixture
+        .plan("SELECT name, city AS c, id + 1 FROM patient")
+        .unwrap();
+    let patient = fixture
+        .catalog
+        .tables()
+        .find(|t| t.name == "patient")
+        .unwrap();
+    let origins: Vec<(u32, i16)> = plan
+        .columns()
+        .iter()
+        .map(|c| (c.table_oid, c.attnum))
+        .collect();
     assert_eq!(origins, [(patient.oid, 2), (patient.oid, 5), (0, 0)]);
     assert_eq!(plan.tables(), [patient.oid]);
 }

@@ -16,7 +16,13 @@ fn parameters_take_the_type_of_their_place() {
         .unwrap();
     assert_eq!(
         plan.parameter_types(),
-        [PgType::Int4, PgType::Numeric(None), PgType::Text, PgType::Date, PgType::Int8]
+        [
+            PgType::Int4,
+            PgType::Numeric(None),
+            PgType::Text,
+            PgType::Date,
+            PgType::Int8
+        ]
     );
     let params = vec![
         Datum::Int4(2),
@@ -47,9 +53,7 @@ fn a_declared_parameter_type_wins() {
 #[test]
 fn too_few_parameters_are_refused() {
     let fixture = clinic();
-    let error = fixture
-        .try_query("SELECT $1::int", Vec::new())
-        .unwrap_err();
+    let error = fixture.try_query("SELECT $1::int", Vec::new()).unwrap_err();
     assert_eq!(error.sqlstate(), "08P01");
 }
 
@@ -95,13 +99,21 @@ fn a_query_sees_the_changes_of_its_own_transaction() {
     let fixture = clinic();
     let (_, stream) = patient_rows(&fixture);
     let mut first = Layer::default();
-    first.put(stream, &key(2), Entry::update(row(&fixture, "Robert"), vec![2]));
+    first.put(
+        stream,
+        &key(2),
+        Entry::update(row(&fixture, "Robert"), vec![2]),
+    );
     first.put(stream, &key(4), Entry::delete());
     let mut second = Layer::default();
     second.put(stream, &key(3), Entry::delete());
-    let plan = fixture.plan("SELECT id, name FROM patient ORDER BY id").unwrap();
+    let plan = fixture
+        .plan("SELECT id, name FROM patient ORDER BY id")
+        .unwrap();
     let view = fixture.view(&[Arc::new(first), Arc::new(second)]);
-    let answer = fixture.answer(&plan, fixture.run_of(view, Vec::new())).unwrap();
+    let answer = fixture
+        .answer(&plan, fixture.run_of(view, Vec::new()))
+        .unwrap();
     assert_eq!(answer.lines(), "1|Ann\n2|Robert");
     let answer = fixture.query("SELECT count(*) FROM patient");
     assert_eq!(answer.lines(), "4", "others do not");
@@ -156,20 +168,33 @@ fn hidden_columns_are_hidden() {
         )
         .unwrap();
     assert_eq!(plan.columns().len(), 1);
-    assert_eq!(fixture.error("SELECT __csn FROM patient").sqlstate(), "42703");
+    assert_eq!(
+        fixture.error("SELECT __csn FROM patient").sqlstate(),
+        "42703"
+    );
 }
 
 /// Enough rows for several chunks and two partitions.
 fn many(fixture: &mut Fixture, rows: i32) {
     let desc = fixture.describe(
         "many",
-        &[("id", PgType::Int4, true), ("n", PgType::Int4, true), ("w", PgType::Text, true)],
+        &[
+            ("id", PgType::Int4, true),
+            ("n", PgType::Int4, true),
+            ("w", PgType::Text, true),
+        ],
         1,
         &[],
     );
     for start in (0..rows).step_by(20_000) {
         let batch = (start..rows.min(start + 20_000))
-            .map(|i| vec![Datum::Int4(i), Datum::Int4(i % 1_000), Datum::text(format!("word {i}"))])
+            .map(|i| {
+                vec![
+                    Datum::Int4(i),
+                    Datum::Int4(i % 1_000),
+                    Datum::text(format!("word {i}")),
+                ]
+            })
             .collect();
         fixture.insert(&desc, batch);
     }
@@ -179,13 +204,16 @@ fn many(fixture: &mut Fixture, rows: i32) {
 fn a_large_scan_gives_every_row_once() {
     let mut fixture = Fixture::new();
     many(&mut fixture, 100_000);
-    let answer = fixture.query("SELECT count(*), count(DISTINCT id), sum(id), min(w), max(n) FROM many");
+    let answer =
+        fixture.query("SELECT count(*), count(DISTINCT id), sum(id), min(w), max(n) FROM many");
     assert_eq!(answer.lines(), "100000|100000|4999950000|word 0|999");
     let answer = fixture.query("SELECT id FROM many ORDER BY id LIMIT 3 OFFSET 50000");
     assert_eq!(answer.lines(), "50000\n50001\n50002");
-    let answer = fixture.query("SELECT count(*) FROM many WHERE id BETWEEN 10 AND 20 OR id = 99999");
+    let answer =
+        fixture.query("SELECT count(*) FROM many WHERE id BETWEEN 10 AND 20 OR id = 99999");
     assert_eq!(answer.lines(), "12");
-    let answer = fixture.query("SELECT id FROM many WHERE id IN (7, 70000, 7, 100001) ORDER BY id DESC");
+    let answer =
+        fixture.query("SELECT id FROM many WHERE id IN (7, 70000, 7, 100001) ORDER BY id DESC");
     assert_eq!(answer.lines(), "70000\n7");
 }
 
@@ -234,8 +262,20 @@ fn literals_are_not_cut_to_the_length_of_the_column_they_meet() {
         "SELECT count(*) FROM patient WHERE city = 'a city with a name of more than twenty letters'",
     );
     assert_eq!(answer.lines(), "0");
-    assert_eq!(fixture.query("SELECT id FROM patient WHERE weight = 61.5 OR weight = '82.250'").rows.len(), 2);
-    assert_eq!(fixture.query("SELECT id FROM patient WHERE weight = 61.501").rows.len(), 0);
+    assert_eq!(
+        fixture
+            .query("SELECT id FROM patient WHERE weight = 61.5 OR weight = '82.250'")
+            .rows
+            .len(),
+        2
+    );
+    assert_eq!(
+        fixture
+            .query("SELECT id FROM patient WHERE weight = 61.501")
+            .rows
+            .len(),
+        0
+    );
 }
 
 /// Run by hand: `cargo test --release … scan_speed -- --ignored --nocapture`.

@@ -157,7 +157,7 @@ pub(super) fn row_description(
         out.put_u16(count(fields.len()));
         for (index, field) in fields.iter().enumerate() {
             let format = match formats {
-                None => field.format,
+                None => field.format.code(),
                 Some([]) => 0,
                 Some([all]) => *all,
                 Some(each) => each.get(index).copied().unwrap_or(0),
@@ -254,7 +254,7 @@ mod tests {
 
     fn field(name: &str, format: i16) -> FieldDescription {
         let mut field = FieldDescription::new(name.to_owned(), PgType::Int4, 16384, 2);
-        field.format = format;
+        field.format = kimberlite_sql::types::Format::from_code(format).unwrap();
         field
     }
 

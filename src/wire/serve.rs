@@ -34,6 +34,13 @@ pub(super) struct Shared {
     pub(super) slots: Arc<Semaphore>,
 }
 
+/// Waits until `shutdown` turns true or its sender is gone. What the channel
+/// lends ends here: a lock that lives on in `select!` would keep the listener
+/// from being a task.
+async fn asked_to_stop(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|asked| *asked).await;
+}
+
 /// Serves PostgreSQL clients until `shutdown` turns true or its sender is gone.
 ///
 /// Then: nothing is accepted any more, idle sessions are told 57P01 and closed,
@@ -62,7 +69,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let outcome = loop {
         tokio::select! {
-            _ = shutdown.wait_for(|asked| *asked) => break Ok(()),
+            () = asked_to_stop(&mut shutdown) => break Ok(()),
             Some(ended) = tasks.join_next() => report(&shared.config.metrics, ended),
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => start(&mut tasks, &shared, &phase, socket, peer),

@@ -392,7 +392,9 @@ impl Segment {
     pub fn idents(&self) -> Result<Vec<IdentSlot>> {
         let mut bytes = vec![0; self.header.ident_capacity as usize * IDENT_BYTES];
         read_exact_at(self.file.as_ref(), &mut bytes, PAGE_BYTES).map_err(|e| self.io(e))?;
-        let entries = bytes.chunks_exact(IDENT_BYTES).zip(self.header.first_index..);
+        let entries = bytes
+            .chunks_exact(IDENT_BYTES)
+            .zip(self.header.first_index..);
         Ok(entries
             .map(|(entry, index)| IdentSlot::decode(entry, index, &self.header))
             .collect())
@@ -422,7 +424,12 @@ mod tests {
     fn names_read_back_and_others_are_ignored() {
         assert_eq!(file_name(17), "00000000000000000017.seg");
         assert_eq!(parse_name(&file_name(u64::MAX)), Some(u64::MAX));
-        for name in ["17.seg", "0000000000000000001x.seg", "+0000000000000000017.seg", "x"] {
+        for name in [
+            "17.seg",
+            "0000000000000000001x.seg",
+            "+0000000000000000017.seg",
+            "x",
+        ] {
             assert_eq!(parse_name(name), None, "{name}");
         }
     }
@@ -440,7 +447,10 @@ mod tests {
             len: 100,
         };
         let entry = ident.encode();
-        assert_eq!(IdentSlot::decode(&entry, 12, &header), IdentSlot::Valid(ident));
+        assert_eq!(
+            IdentSlot::decode(&entry, 12, &header),
+            IdentSlot::Valid(ident)
+        );
         assert_eq!(IdentSlot::decode(&entry, 13, &header), IdentSlot::Damaged);
         assert_eq!(IdentSlot::decode(&[0; 64], 12, &header), IdentSlot::Empty);
         for bit in 0..HEADER_BYTES * 8 {
@@ -451,7 +461,11 @@ mod tests {
         for bit in 0..IDENT_BYTES * 8 {
             let mut bad = entry;
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(IdentSlot::decode(&bad, 12, &header), IdentSlot::Damaged, "bit {bit}");
+            assert_eq!(
+                IdentSlot::decode(&bad, 12, &header),
+                IdentSlot::Damaged,
+                "bit {bit}"
+            );
         }
     }
 

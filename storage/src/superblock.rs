@@ -128,8 +128,7 @@ impl Superblock {
             .unwrap_or(&self.configuration);
         put(&mut out, 136, &(configuration.len() as u32).to_le_bytes());
         put(&mut out, CONFIGURATION_AT, configuration);
-        let checksum: Hash32 =
-            Sha256::digest(out.get(..CHECKSUM_AT).unwrap_or_default()).into();
+        let checksum: Hash32 = Sha256::digest(out.get(..CHECKSUM_AT).unwrap_or_default()).into();
         put(&mut out, CHECKSUM_AT, &checksum);
         out
     }
@@ -143,8 +142,7 @@ impl Superblock {
         if bytes.first_chunk() != Some(MAGIC) {
             return Err(FormatError::Magic);
         }
-        let computed: Hash32 =
-            Sha256::digest(bytes.get(..CHECKSUM_AT).unwrap_or_default()).into();
+        let computed: Hash32 = Sha256::digest(bytes.get(..CHECKSUM_AT).unwrap_or_default()).into();
         if stored != computed {
             return Err(FormatError::Hash {
                 what: "superblock copy",
@@ -222,8 +220,17 @@ fn load_from(file: &dyn DiskFile) -> Result<Loaded> {
         match Superblock::decode(&bytes) {
             Ok(copy) if newest.as_ref().is_some_and(|n| n.sequence >= copy.sequence) => {}
             Ok(copy) => newest = Some(copy),
-            Err(FormatError::Version { what, found, newest }) => {
-                return Err(FormatError::Version { what, found, newest }.into());
+            Err(FormatError::Version {
+                what,
+                found,
+                newest,
+            }) => {
+                return Err(FormatError::Version {
+                    what,
+                    found,
+                    newest,
+                }
+                .into());
             }
             Err(error) => damaged_copies.push((number, error)),
         }
@@ -326,7 +333,11 @@ impl SuperblockFile {
         let mut next = self.current.clone();
         change(&mut next);
         next.sequence = self.current.sequence + 1;
-        let first = if next.sequence.is_multiple_of(2) { 0 } else { 2 };
+        let first = if next.sequence.is_multiple_of(2) {
+            0
+        } else {
+            2
+        };
         let mut bytes = next.encode(first);
         bytes.extend_from_slice(&next.encode(first + 1));
         self.file
@@ -412,11 +423,19 @@ mod tests {
         disk.corrupt(path, |b| b[2 * COPY_BYTES..].fill(0)).unwrap();
         let file = SuperblockFile::open(&disk, Path::new("/d")).unwrap();
         assert_eq!(file.get().term, 50);
-        assert!(load(&disk, Path::new("/d")).unwrap().damaged_copies.is_empty());
+        assert!(
+            load(&disk, Path::new("/d"))
+                .unwrap()
+                .damaged_copies
+                .is_empty()
+        );
         // The newest pair lost: the state before is what is left.
         disk.corrupt(path, |b| b[..2 * COPY_BYTES].fill(7)).unwrap();
         let before = load(&disk, Path::new("/d")).unwrap();
-        assert_eq!((before.superblock.term, before.damaged_copies.len()), (50, 2));
+        assert_eq!(
+            (before.superblock.term, before.damaged_copies.len()),
+            (50, 2)
+        );
         disk.corrupt(path, |b| b.truncate(10)).unwrap();
         let error = load(&disk, Path::new("/d")).unwrap_err();
         assert!(matches!(error, StorageError::Damaged(_)), "{error}");

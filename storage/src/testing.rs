@@ -147,10 +147,7 @@ pub(crate) fn sets(pairs: &[(&str, &[u8])]) -> Txn {
 }
 
 impl TestNode {
-    pub(crate) fn submit(
-        &self,
-        txn: SealedTransaction,
-    ) -> mpsc::Receiver<Result<Committed>> {
+    pub(crate) fn submit(&self, txn: SealedTransaction) -> mpsc::Receiver<Result<Committed>> {
         let (send, receive) = mpsc::channel();
         self.node.submit(
             txn,
@@ -182,7 +179,10 @@ impl TestNode {
     /// Seals a transaction; the applier has to open it again when `plain` is not
     /// handed over.
     pub(crate) fn seal(&self, tenant: TenantId, txn: Txn, plain: bool) -> SealedTransaction {
-        let event = self.sealer.seal(tenant, EventKind::Txn, encode(&txn).unwrap()).unwrap();
+        let event = self
+            .sealer
+            .seal(tenant, EventKind::Txn, encode(&txn).unwrap())
+            .unwrap();
         SealedTransaction {
             tenant,
             events: vec![event],
@@ -192,7 +192,11 @@ impl TestNode {
 
     /// Seals the transactions as parts of one, closed by an empty one.
     pub(crate) fn seal_parts(&self, tenant: TenantId, parts: &[Txn]) -> SealedTransaction {
-        let seal = |kind, txn: &Txn| self.sealer.seal(tenant, kind, encode(txn).unwrap()).unwrap();
+        let seal = |kind, txn: &Txn| {
+            self.sealer
+                .seal(tenant, kind, encode(txn).unwrap())
+                .unwrap()
+        };
         let mut events: Vec<_> = parts.iter().map(|p| seal(EventKind::TxnPart, p)).collect();
         let close = Txn {
             part_count: parts.len() as u32,
@@ -226,5 +230,7 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
 
 /// The only segment of a small log.
 pub(crate) fn first_segment() -> PathBuf {
-    Path::new(DIR).join("log").join(crate::segment::file_name(1))
+    Path::new(DIR)
+        .join("log")
+        .join(crate::segment::file_name(1))
 }

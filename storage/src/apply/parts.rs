@@ -88,7 +88,9 @@ impl PartSource for LogParts {
         }
         let first_seq = close.tenant_seq.checked_sub(count);
         let mut next_seq = first_seq.ok_or_else(|| incomplete(close))?;
-        let mut blocks = self.reader.blocks(self.first_block(index, close, next_seq)?)?;
+        let mut blocks = self
+            .reader
+            .blocks(self.first_block(index, close, next_seq)?)?;
         while next_seq < close.tenant_seq {
             let Some((block, _, _)) = blocks.next()? else {
                 return Err(incomplete(close).into());

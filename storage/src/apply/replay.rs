@@ -68,7 +68,9 @@ fn read_ahead(
         prev = block.header.block_hash;
         let mut events = Vec::with_capacity(block.events.len());
         for (ordinal, (event, leaf)) in block.events.iter().zip(leaves).enumerate() {
-            let opened = work.opener.open(ordinal as u16, &event.header, leaf, event.body)?;
+            let opened = work
+                .opener
+                .open(ordinal as u16, &event.header, leaf, event.body)?;
             events.push(opened);
         }
         let opened = AppliedBlock {
@@ -83,7 +85,12 @@ fn read_ahead(
     }
     if prev != work.head.hash {
         let head = work.head;
-        return Err(broken(head.index, Some(head.hash), Some(prev), "not the log's head"));
+        return Err(broken(
+            head.index,
+            Some(head.hash),
+            Some(prev),
+            "not the log's head",
+        ));
     }
     Ok(())
 }
@@ -109,7 +116,10 @@ pub(crate) fn apply_block(
     parts: &mut LogParts,
     block: &AppliedBlock,
 ) -> Result<()> {
-    block.events.iter().for_each(|event| parts.note(block.index, event));
+    block
+        .events
+        .iter()
+        .for_each(|event| parts.note(block.index, event));
     if block.closes_parts() {
         sink.apply_bulk(block, parts)?;
     } else {

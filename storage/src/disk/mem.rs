@@ -79,7 +79,11 @@ fn full() -> io::Error {
 
 impl State {
     fn alive(&self) -> io::Result<()> {
-        if self.crashed { Err(power_cut()) } else { Ok(()) }
+        if self.crashed {
+            Err(power_cut())
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts an operation; true when power fails at this very one.

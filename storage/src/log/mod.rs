@@ -6,15 +6,15 @@
 //! ([`recovery`]) follows from that.
 
 mod cursor;
-pub mod recovery;
-mod reader;
 mod describe;
+mod reader;
+pub mod recovery;
 mod segments;
 mod writer;
 
 pub use cursor::{Cursor, Parsed};
-pub use describe::{Evidence, describe};
 pub(crate) use describe::next_block_after;
+pub use describe::{Evidence, describe};
 pub use reader::{Blocks, LogReader, ReadBlock};
 pub use segments::{InlineSegments, PreparedSegment, SegmentSource, ThreadedSegments};
 pub use writer::{LogWriter, Tail};

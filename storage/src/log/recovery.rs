@@ -310,11 +310,18 @@ impl<'a> Walk<'a> {
         }
         let floor = self.superblock.commit_floor;
         if floor >= index {
-            return Ok(Some(format!("the superblock says block {floor} was committed")));
+            return Ok(Some(format!(
+                "the superblock says block {floor} was committed"
+            )));
         }
-        let used = segment.idents()?.into_iter().zip(segment.header.first_index..);
+        let used = segment
+            .idents()?
+            .into_iter()
+            .zip(segment.header.first_index..);
         let mut used = used.filter(|(slot, at)| *at > index && *slot != IdentSlot::Empty);
-        Ok(used.next().map(|(_, at)| format!("the ident table has an entry for block {at}")))
+        Ok(used
+            .next()
+            .map(|(_, at)| format!("the ident table has an entry for block {at}")))
     }
 
     /// Decides about a bad block; see the module's table.
@@ -331,7 +338,9 @@ impl<'a> Walk<'a> {
         let mut damage = describe(self.disk, self.data_dir, segment, evidence)?;
         if torn {
             damage.kind = DamageKind::TornTail;
-            damage.detail.push_str("; it was never acknowledged and is removed");
+            damage
+                .detail
+                .push_str("; it was never acknowledged and is removed");
             self.notes.push(damage);
             return Ok(());
         }
@@ -384,7 +393,11 @@ impl<'a> Walk<'a> {
     /// Goes on to the segment that begins with the next block, if there is one.
     fn next_segment(&mut self) -> Result<bool> {
         let index = self.head.index + 1;
-        let next = self.firsts.iter().copied().find(|first| Some(*first) > self.current);
+        let next = self
+            .firsts
+            .iter()
+            .copied()
+            .find(|first| Some(*first) > self.current);
         match next {
             Some(first) if first == index => {
                 self.current = Some(first);
@@ -422,7 +435,10 @@ impl<'a> Walk<'a> {
 
     fn zero_data(&self, segment: &Segment) -> Result<bool> {
         let io = |e| StorageError::io(format!("clear the tail of {}", segment.name), e);
-        let end = segment.header.segment_bytes.min(self.offset + TORN_BYTES_MAX);
+        let end = segment
+            .header
+            .segment_bytes
+            .min(self.offset + TORN_BYTES_MAX);
         let mut cursor = Cursor::new(segment.file.as_ref(), &segment.name);
         let zeroes = vec![0; PAGE_BYTES as usize];
         let (mut at, mut dirty) = (self.offset, false);

@@ -30,11 +30,18 @@ pub trait SegmentSource: Send {
 /// Makes a file of zeroes in `tmp_dir`.
 fn prepare(disk: &dyn Disk, tmp_dir: &Path, number: u64, bytes: u64) -> Result<PreparedSegment> {
     let path = tmp_dir.join(format!("segment-{number}.new"));
-    let context = || format!("prepare a segment of {bytes} bytes in {}", tmp_dir.display());
+    let context = || {
+        format!(
+            "prepare a segment of {bytes} bytes in {}",
+            tmp_dir.display()
+        )
+    };
     let file = disk
         .open(&path, OpenMode::CreateNew)
         .map_err(|e| StorageError::io(context(), e))?;
-    let zeroed = file.allocate_zeroed(bytes).and_then(|()| disk.sync_dir(tmp_dir));
+    let zeroed = file
+        .allocate_zeroed(bytes)
+        .and_then(|()| disk.sync_dir(tmp_dir));
     if let Err(error) = zeroed {
         drop(file);
         // Give the room back; that this can fail too changes nothing.
@@ -94,7 +101,9 @@ impl Shared {
     }
 
     fn wait<'a>(&self, slot: MutexGuard<'a, Slot>) -> MutexGuard<'a, Slot> {
-        self.changed.wait(slot).unwrap_or_else(PoisonError::into_inner)
+        self.changed
+            .wait(slot)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

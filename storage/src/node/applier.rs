@@ -46,14 +46,19 @@ fn apply(
     });
     match applied {
         Ok(()) => {
-            shared.metrics.apply_us.record_between(start_us, shared.clock.now_us());
+            shared
+                .metrics
+                .apply_us
+                .record_between(start_us, shared.clock.now_us());
             shared.metrics.applied_index.set(index);
             for (waiter, committed) in waiters {
                 waiter.committed(shared, committed);
             }
         }
         Err(error) => {
-            shared.fail_apply(&format!("block {index} is durable but could not be applied: {error}"));
+            shared.fail_apply(&format!(
+                "block {index} is durable but could not be applied: {error}"
+            ));
             for (waiter, _) in waiters {
                 waiter.failed(shared, shared.queue.refused());
             }

@@ -63,7 +63,11 @@ impl DurableHead {
         let running = |state: &mut State| !state.stopped;
         let waited = self.changed.wait_timeout_while(state, PAUSE, running);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.stopped { None } else { state.head.take() }
+        if state.stopped {
+            None
+        } else {
+            state.head.take()
+        }
     }
 }
 

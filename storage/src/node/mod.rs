@@ -168,16 +168,22 @@ impl SingleNode {
         let (send, receive) = sync_channel(APPLY_BLOCKS_MAX);
         let keeper = {
             let shared = shared.clone();
-            spawn("superblock-keeper", move || keeper::run(&shared, superblock))?
+            spawn("superblock-keeper", move || {
+                keeper::run(&shared, superblock)
+            })?
         };
         let applier = {
             let (shared, sink) = (shared.clone(), sink.clone());
             let parts = LogParts::new(reader, opener.clone());
-            spawn("applier", move || applier::run(&shared, sink.as_ref(), opener, parts, receive))?
+            spawn("applier", move || {
+                applier::run(&shared, sink.as_ref(), opener, parts, receive)
+            })?
         };
         let writer = {
             let (shared, sink) = (shared.clone(), sink.clone());
-            spawn("log-writer", move || sequencer::run(&shared, writer, sink, send))?
+            spawn("log-writer", move || {
+                sequencer::run(&shared, writer, sink, send)
+            })?
         };
         Ok(Self {
             shared,

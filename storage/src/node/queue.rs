@@ -23,7 +23,10 @@ impl Waiter {
     /// Tells that the transaction is durable and visible.
     pub(crate) fn committed(self, shared: &Shared, committed: Committed) {
         let now_us = shared.clock.now_us();
-        shared.metrics.commit_us.record_between(self.submitted_us, now_us);
+        shared
+            .metrics
+            .commit_us
+            .record_between(self.submitted_us, now_us);
         shared.metrics.commits.add(1);
         (self.done)(Ok(committed));
     }
@@ -74,7 +77,10 @@ impl Queue {
         let mut state = self.lock();
         // One that is larger than all the room gets in when nothing else waits.
         while state.refusal().is_none() && state.bytes > 0 && state.bytes + bytes > self.bytes_max {
-            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .drained
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if let Some(refusal) = state.refusal() {
             drop(state);
@@ -92,7 +98,10 @@ impl Queue {
     pub(crate) fn take(&self, shared: &Shared) -> Option<Vec<Pending>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closing && state.failure.is_none() {
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if state.failure.is_some() {
             return None;
@@ -182,4 +191,3 @@ pub(crate) fn again(error: &StorageError) -> StorageError {
         other => StorageError::Closed(other.to_string()),
     }
 }
-

@@ -90,9 +90,8 @@ pub(crate) fn run(
 
 impl Sequencer<'_> {
     fn commit(&mut self, mut batch: Vec<Pending>) {
-        let large = |p: &Pending| {
-            p.bytes > BLOCK_PAYLOAD_BYTES || p.txn.events.len() > BLOCK_EVENTS_MAX
-        };
+        let large =
+            |p: &Pending| p.bytes > BLOCK_PAYLOAD_BYTES || p.txn.events.len() > BLOCK_EVENTS_MAX;
         match batch.pop() {
             Some(pending) if batch.is_empty() && large(&pending) => self.commit_large(pending),
             last => {
@@ -123,7 +122,11 @@ impl Sequencer<'_> {
     /// before the block with its last event is durable, so one barrier each is
     /// only for the rule that one flush is one block.
     fn commit_large(&mut self, pending: Pending) {
-        let SealedIter { tenant, mut events, mut plain } = SealedIter::of(pending.txn);
+        let SealedIter {
+            tenant,
+            mut events,
+            mut plain,
+        } = SealedIter::of(pending.txn);
         let mut draft = self.draft();
         while let Some(event) = events.next() {
             if draft.is_full_for(&event) {
@@ -178,7 +181,9 @@ impl Sequencer<'_> {
                     timestamp_us,
                 };
                 let waiters = waiting.into_iter();
-                block.waiters = waiters.map(|(waiter, at)| (waiter, committed(at))).collect();
+                block.waiters = waiters
+                    .map(|(waiter, at)| (waiter, committed(at)))
+                    .collect();
                 self.pass_on(block);
             }
             Err(error) => {
@@ -212,7 +217,9 @@ impl Sequencer<'_> {
         let start_us = self.shared.clock.now_us();
         let appended = self.log.append(&mut block);
         let metrics = &self.shared.metrics;
-        metrics.fsync_us.record_between(start_us, self.shared.clock.now_us());
+        metrics
+            .fsync_us
+            .record_between(start_us, self.shared.clock.now_us());
         if let Some(reason) = self.log.poisoned() {
             let reason = reason.to_owned();
             self.shared.fail(&reason);
@@ -222,9 +229,13 @@ impl Sequencer<'_> {
         self.heads.extend(heads);
         metrics.blocks.add(1);
         metrics.log_bytes_appended.add(block.bytes.len() as u64);
-        metrics.log_bytes.add(crate::segment::align(block.bytes.len() as u64));
+        metrics
+            .log_bytes
+            .add(crate::segment::align(block.bytes.len() as u64));
         metrics.durable_index.set(block.header.index);
-        self.shared.durable.advance(block.header.index, block.header.block_hash);
+        self.shared
+            .durable
+            .advance(block.header.index, block.header.block_hash);
         Ok(Durable {
             index: block.header.index,
             hash: block.header.block_hash,
@@ -265,8 +276,7 @@ impl SealedIter {
 impl Draft {
     fn is_full_for(&self, event: &SealedEvent) -> bool {
         let (bytes, count) = (self.builder.payload_len(), self.builder.event_count());
-        count > 0
-            && (bytes + event.event_len() > BLOCK_PAYLOAD_BYTES || count >= BLOCK_EVENTS_MAX)
+        count > 0 && (bytes + event.event_len() > BLOCK_PAYLOAD_BYTES || count >= BLOCK_EVENTS_MAX)
     }
 
     fn last_ordinal(&self) -> u16 {
@@ -275,7 +285,11 @@ impl Draft {
 
     /// Adds a whole transaction; returns the ordinal of its last event.
     fn add_all(&mut self, txn: crate::commit::SealedTransaction) -> u16 {
-        let SealedIter { mut events, mut plain, .. } = SealedIter::of(txn);
+        let SealedIter {
+            mut events,
+            mut plain,
+            ..
+        } = SealedIter::of(txn);
         while let Some(event) = events.next() {
             let last = events.len() == 0;
             self.add(event, plain.take_if(|_| last));

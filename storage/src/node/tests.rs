@@ -26,7 +26,10 @@ fn what_is_committed_is_there_after_opening_again() {
     assert_eq!(node.metrics.fsync_us.snapshot().count(), 4);
     node.node.close().unwrap();
     let again = open(&disk, SEGMENT, 2).unwrap();
-    assert_eq!(again.recovered.walked, 0, "closed in good order: nothing to walk");
+    assert_eq!(
+        again.recovered.walked, 0,
+        "closed in good order: nothing to walk"
+    );
     assert_eq!(again.value(tenant, "a"), Some(b"2".to_vec()));
     assert_eq!(again.value(tenant, "b"), Some(b"3".to_vec()));
     again.set(tenant, "c", b"4").unwrap();
@@ -55,7 +58,8 @@ fn segments_roll_and_one_barrier_is_one_block() {
     let node = open(&disk, SMALL, 1).unwrap();
     let tenant = node.new_tenant().unwrap();
     for n in 0..40_u8 {
-        node.set(tenant, &format!("k{n}"), &noise(n.into(), 10_000)).unwrap();
+        node.set(tenant, &format!("k{n}"), &noise(n.into(), 10_000))
+            .unwrap();
     }
     let rolled = crate::segment::list(&disk, &crate::testing::dir()).unwrap();
     assert!(rolled.len() > 3, "{rolled:?}");
@@ -78,7 +82,10 @@ fn a_full_ident_table_rolls_the_segment_too() {
     let rolled = crate::segment::list(&disk, &crate::testing::dir()).unwrap();
     assert_eq!(rolled, [1, 65, 129]);
     drop(node);
-    assert_eq!(open(&disk, SMALL, 2).unwrap().value(tenant, "k"), Some(b"149".to_vec()));
+    assert_eq!(
+        open(&disk, SMALL, 2).unwrap().value(tenant, "k"),
+        Some(b"149".to_vec())
+    );
 }
 
 #[test]
@@ -88,7 +95,9 @@ fn a_large_transaction_spans_blocks_and_counts_only_whole() {
     let tenant = node.new_tenant().unwrap();
     let other = node.new_tenant().unwrap();
     let value = noise(3, 400_000);
-    let parts: Vec<_> = (0..9).map(|n| sets(&[(["x", "y"][n % 2], &value[n..])])).collect();
+    let parts: Vec<_> = (0..9)
+        .map(|n| sets(&[(["x", "y"][n % 2], &value[n..])]))
+        .collect();
     let sealed = node.seal_parts(tenant, &parts);
     let waiting = node.submit(sealed);
     let between = node.submit(node.seal(other, sets(&[("z", b"1")]), true));
@@ -155,8 +164,14 @@ fn a_failed_write_closes_the_log_for_good() {
     let node = open(&disk, SEGMENT, 1).unwrap();
     let tenant = node.new_tenant().unwrap();
     disk.inject(Fault::FailWrite(disk.writes() + 1));
-    assert!(matches!(node.set(tenant, "a", b"2"), Err(StorageError::Closed(_))));
-    assert!(matches!(node.set(tenant, "a", b"2"), Err(StorageError::Closed(_))));
+    assert!(matches!(
+        node.set(tenant, "a", b"2"),
+        Err(StorageError::Closed(_))
+    ));
+    assert!(matches!(
+        node.set(tenant, "a", b"2"),
+        Err(StorageError::Closed(_))
+    ));
     assert_eq!(node.fatal.load(Ordering::SeqCst), 1);
 }
 
@@ -204,7 +219,8 @@ fn a_disk_that_fills_inside_a_large_transaction_leaves_dead_parts_only() {
     assert_eq!(node.value(tenant, "x"), None);
     disk.set_free_bytes(None);
     // The dead parts lie directly before these in the tenant's chain.
-    node.commit(node.seal_parts(tenant, &[sets(&[("y", b"1")])])).unwrap();
+    node.commit(node.seal_parts(tenant, &[sets(&[("y", b"1")])]))
+        .unwrap();
     drop(node);
     let again = open(&disk, segment, 2).unwrap();
     assert_eq!(again.value(tenant, "x"), None);
@@ -222,7 +238,10 @@ fn malformed_transactions_are_refused() {
     empty.events.clear();
     for bad in [foreign, empty] {
         let error = node.commit(bad).unwrap_err();
-        assert!(matches!(error, StorageError::Format(FormatError::Field { .. })), "{error}");
+        assert!(
+            matches!(error, StorageError::Format(FormatError::Field { .. })),
+            "{error}"
+        );
     }
     let huge = node.seal(tenant, sets(&[("a", &noise(1, 2 << 20))]), true);
     let error = node.commit(huge).unwrap_err();
@@ -236,7 +255,10 @@ fn after_closing_everything_is_refused() {
     let node = open(&disk, SEGMENT, 1).unwrap();
     let tenant = node.new_tenant().unwrap();
     node.node.close().unwrap();
-    assert!(matches!(node.set(tenant, "a", b"1"), Err(StorageError::Closed(_))));
+    assert!(matches!(
+        node.set(tenant, "a", b"1"),
+        Err(StorageError::Closed(_))
+    ));
     node.node.close().unwrap();
 }
 
@@ -263,7 +285,13 @@ fn workload(node: &TestNode) -> Told {
         let last = n.to_le_bytes();
         let all = sets(&[("last", &last), ("left", &bytes), ("right", &bytes)]);
         let sealed = if n % 4 == 0 {
-            node.seal_parts(tenant, &[sets(&[("last", &last), ("left", &bytes)]), sets(&[("right", &bytes)])])
+            node.seal_parts(
+                tenant,
+                &[
+                    sets(&[("last", &last), ("left", &bytes)]),
+                    sets(&[("right", &bytes)]),
+                ],
+            )
         } else {
             node.seal(tenant, all, n % 2 == 0)
         };
@@ -277,12 +305,22 @@ fn workload(node: &TestNode) -> Told {
 
 fn check_survivor(node: &TestNode, told: &Told, what: &str) {
     let Some(tenant) = told.tenant else { return };
-    let last = node.value(tenant, "last").map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap()));
-    assert!(last >= told.acknowledged, "{what}: {last} survived, {} told", told.acknowledged);
+    let last = node
+        .value(tenant, "last")
+        .map_or(0, |b| u64::from_le_bytes(b.try_into().unwrap()));
+    assert!(
+        last >= told.acknowledged,
+        "{what}: {last} survived, {} told",
+        told.acknowledged
+    );
     assert!(last <= told.attempted, "{what}: {last} was never attempted");
     let expected = (last > 0).then(|| noise(last, 300 * last as usize));
     assert_eq!(node.value(tenant, "left"), expected, "{what}: half applied");
-    assert_eq!(node.value(tenant, "right"), expected, "{what}: half applied");
+    assert_eq!(
+        node.value(tenant, "right"),
+        expected,
+        "{what}: half applied"
+    );
 }
 
 #[test]
@@ -302,7 +340,11 @@ fn a_crash_at_every_operation_loses_nothing_and_halves_nothing() {
             disk.inject(Fault::CrashAt(at));
             let told = match open(&disk, SMALL, 1) {
                 Ok(node) => workload(&node),
-                Err(_) => Told { tenant: None, acknowledged: 0, attempted: 0 },
+                Err(_) => Told {
+                    tenant: None,
+                    acknowledged: 0,
+                    attempted: 0,
+                },
             };
             let what = format!("crash at operation {at}, seed {seed}");
             let after = disk.crash(seed ^ at << 8);
@@ -318,7 +360,10 @@ fn a_crash_at_every_operation_loses_nothing_and_halves_nothing() {
             assert_eq!(again.value(tenant, "new"), Some(b"1".to_vec()), "{what}");
         }
     }
-    assert!(torn > 20, "the crashes should have torn more than {torn} blocks");
+    assert!(
+        torn > 20,
+        "the crashes should have torn more than {torn} blocks"
+    );
 }
 
 #[test]
@@ -326,7 +371,9 @@ fn a_crash_while_recovering_from_a_crash_is_no_worse() {
     for at in 60..120_u64 {
         let disk = MemDisk::new();
         disk.inject(Fault::CrashAt(at));
-        let Ok(node) = open(&disk, SMALL, 1) else { continue };
+        let Ok(node) = open(&disk, SMALL, 1) else {
+            continue;
+        };
         let told = workload(&node);
         drop(node);
         let mut disk = disk.crash(at);
@@ -336,6 +383,10 @@ fn a_crash_while_recovering_from_a_crash_is_no_worse() {
             disk = disk.crash(at * 31 + again);
         }
         let node = open(&disk, SMALL, 2).unwrap_or_else(|e| panic!("crash at {at}: {e}"));
-        check_survivor(&node, &told, &format!("crash at {at}, then six while opening"));
+        check_survivor(
+            &node,
+            &told,
+            &format!("crash at {at}, then six while opening"),
+        );
     }
 }

@@ -12,9 +12,7 @@ use crate::log::recovery::{Recovered, recover};
 use crate::log::{LogReader, LogWriter, ThreadedSegments};
 use crate::metrics::StoreMetrics;
 use crate::node::{NodeParts, SingleNode};
-use crate::projection::{
-    Projection, ProjectionOptions, create_replica_key, load_replica_key,
-};
+use crate::projection::{Projection, ProjectionOptions, create_replica_key, load_replica_key};
 use crate::segment::{LOG_DIR, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, list};
 use crate::superblock::{self, Superblock, SuperblockFile};
 use std::io;
@@ -40,7 +38,7 @@ pub fn rebuild_projection(options: StoreOptions) -> Result<u64> {
 
 pub(super) fn open(options: StoreOptions, discard_projection: bool) -> Result<Store> {
     check_segment_bytes(options.segment_bytes)?;
-    let mut opening = Opening::begin(options)?;
+    let opening = Opening::begin(options)?;
     let replica_key = opening.replica_key()?;
     opening.clear_tmp()?;
     let recovered = opening.recover()?;
@@ -220,6 +218,9 @@ impl Opening {
     ) -> Result<Option<Projection>> {
         let projection = Projection::open(&self.dir(PROJECTION_DIR), key, options)?;
         let positions = [projection.applied(), projection.pending_bulk()];
+        if positions == [None, None] && recovered.head.index > 0 {
+            return Ok(None);
+        }
         for (index, hash) in positions.into_iter().flatten() {
             if index > recovered.head.index || !self.log_has(index, &hash)? {
                 return Ok(None);

@@ -28,7 +28,9 @@ pub(super) fn compare_projection(
     let stored = match Projection::open_read_only(&dir, &key, &settings) {
         Ok(stored) => stored,
         Err(StorageError::Projection(detail)) => {
-            report.damages.push(different(format!("it cannot be opened: {detail}")));
+            report
+                .damages
+                .push(different(format!("it cannot be opened: {detail}")));
             report.projection_equal = Some(false);
             return Ok(());
         }
@@ -39,8 +41,15 @@ pub(super) fn compare_projection(
     };
     let scratch = options.data_dir.join("tmp").join("verify-projection");
     Projection::destroy(&scratch)?;
-    let equal = rebuild(options, keys, &settings, &scratch, (index, hash))
-        .and_then(|rebuilt| Ok(rebuilt == stored.snapshot().content_hash()?));
+    let equal = match rebuild(options, keys, &settings, &scratch, (index, hash)) {
+        Ok(rebuilt) => stored
+            .snapshot()
+            .content_hash()
+            .map(|stored| stored == rebuilt),
+        // The log is good, so this says that it has no such block.
+        Err(StorageError::Damaged(_)) => Ok(false),
+        Err(other) => Err(other),
+    };
     Projection::destroy(&scratch)?;
     report.projection_equal = Some(equal?);
     if report.projection_equal == Some(false) {

@@ -69,7 +69,9 @@ impl Inspection {
 pub fn inspect(disk: &dyn Disk, data_dir: &Path) -> Result<Inspection> {
     let superblock = superblock::load(disk, data_dir)?.superblock;
     let firsts = segment::list(disk, data_dir)?;
-    let segments = firsts.into_iter().map(|first| inspect_segment(disk, data_dir, first));
+    let segments = firsts
+        .into_iter()
+        .map(|first| inspect_segment(disk, data_dir, first));
     Ok(Inspection {
         lineage: superblock.lineage,
         superblock,

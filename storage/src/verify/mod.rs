@@ -85,10 +85,7 @@ pub struct VerifyProgress {
 /// # Errors
 /// When it could not be done: the directory cannot be read, is no data
 /// directory, or the master key is wrong.
-pub fn verify(
-    options: &VerifyOptions,
-    progress: &dyn Fn(VerifyProgress),
-) -> Result<VerifyReport> {
+pub fn verify(options: &VerifyOptions, progress: &dyn Fn(VerifyProgress)) -> Result<VerifyReport> {
     let start_us = options.clock.now_us();
     let (disk, dir) = (options.disk.as_ref(), options.data_dir.as_path());
     let lock = disk.lock(&dir.join("LOCK"));
@@ -171,10 +168,14 @@ fn stable_end(
     let Ok(segment) = Segment::open(disk, dir, *last, crate::disk::OpenMode::Read) else {
         return Ok(verified);
     };
-    let newest = segment.idents()?.into_iter().rev().find_map(|slot| match slot {
-        IdentSlot::Valid(ident) => Some(ident.index),
-        _ => None,
-    });
+    let newest = segment
+        .idents()?
+        .into_iter()
+        .rev()
+        .find_map(|slot| match slot {
+            IdentSlot::Valid(ident) => Some(ident.index),
+            _ => None,
+        });
     let before_newest = newest.unwrap_or(*last).saturating_sub(1);
     Ok(before_newest.max(verified))
 }

@@ -58,7 +58,10 @@ impl Opened {
                     other => other,
                 }
             }
-            _ => self.opener.open(ordinal, &event.header, leaf, event.body).map(drop),
+            _ => self
+                .opener
+                .open(ordinal, &event.header, leaf, event.body)
+                .map(drop),
         }
     }
 }

@@ -88,7 +88,11 @@ impl<'a> Scan<'a> {
 
     pub(super) fn run(&mut self, progress: &dyn Fn(VerifyProgress)) -> Result<()> {
         let start = self.firsts.iter().rposition(|first| *first <= self.index);
-        let firsts = self.firsts.get(start.unwrap_or(0)..).unwrap_or_default().to_vec();
+        let firsts = self
+            .firsts
+            .get(start.unwrap_or(0)..)
+            .unwrap_or_default()
+            .to_vec();
         for first in firsts {
             if self.past_end() {
                 break;
@@ -98,7 +102,9 @@ impl<'a> Scan<'a> {
             }
             self.segment(first, progress)?;
         }
-        let Some(superblock) = &self.superblock else { return Ok(()) };
+        let Some(superblock) = &self.superblock else {
+            return Ok(());
+        };
         let verified = superblock.verified_index.max(superblock.commit_floor);
         if self.end.is_none_or(|end| end >= verified) && self.index <= verified {
             self.missing(verified + 1);
@@ -182,7 +188,9 @@ impl<'a> Scan<'a> {
                 let file = disk
                     .open(&dir.join(&name), OpenMode::Read)
                     .map_err(|e| StorageError::io(format!("open {name}"), e))?;
-                let len = file.len().map_err(|e| StorageError::io(format!("read {name}"), e))?;
+                let len = file
+                    .len()
+                    .map_err(|e| StorageError::io(format!("read {name}"), e))?;
                 let bytes = self.superblock.as_ref().map_or(len, |s| s.segment_bytes);
                 let lineage = self.superblock.as_ref().map(|s| s.lineage);
                 let lineage = lineage.unwrap_or(crate::ids::Lineage([0; 16]));
@@ -199,13 +207,19 @@ impl<'a> Scan<'a> {
 
     fn check_segment_header(&mut self, segment: &Segment) {
         let header = &segment.header;
-        let Some(head) = self.head.filter(|head| head.index + 1 == header.first_index) else {
+        let Some(head) = self
+            .head
+            .filter(|head| head.index + 1 == header.first_index)
+        else {
             return;
         };
         if header.prev_hash != head.hash || header.lineage != head.lineage {
-            let damage = self.evidence(segment, 0, DamageKind::Chain, String::from(
-                "the segment's header does not continue the block before it",
-            ));
+            let damage = self.evidence(
+                segment,
+                0,
+                DamageKind::Chain,
+                String::from("the segment's header does not continue the block before it"),
+            );
             self.damage(Damage {
                 expected: Some(head.hash),
                 found: Some(header.prev_hash),
@@ -283,7 +297,8 @@ impl<'a> Scan<'a> {
             Some((next, offset)) => {
                 if next > index + 1 {
                     let detail = format!("blocks {} to {} cannot be found", index + 1, next - 1);
-                    let lost = self.evidence(place.segment, place.offset, DamageKind::Missing, detail);
+                    let lost =
+                        self.evidence(place.segment, place.offset, DamageKind::Missing, detail);
                     self.damage(lost);
                 }
                 place.offset = offset;
@@ -302,11 +317,9 @@ impl<'a> Scan<'a> {
     fn is_torn(&self, place: &Place<'_>) -> Result<bool> {
         let index = self.index;
         let known = self.superblock.as_ref();
-        let acknowledged = known.is_none_or(|s| {
-            s.clean || s.verified_index >= index || s.commit_floor >= index
-        });
-        let later = place.goes_on_after(index)
-            || self.firsts.iter().any(|first| *first > index);
+        let acknowledged =
+            known.is_none_or(|s| s.clean || s.verified_index >= index || s.commit_floor >= index);
+        let later = place.goes_on_after(index) || self.firsts.iter().any(|first| *first > index);
         if acknowledged || later {
             return Ok(false);
         }
@@ -351,7 +364,11 @@ impl<'a> Scan<'a> {
                 let detail = format!("event {ordinal}: {error}");
                 problem.get_or_insert(bad(DamageKind::TenantChain, detail));
             }
-            if self.options.tenant.is_some_and(|tenant| tenant != event.header.tenant) {
+            if self
+                .options
+                .tenant
+                .is_some_and(|tenant| tenant != event.header.tenant)
+            {
                 continue;
             }
             if event.header.flags.redacted() {

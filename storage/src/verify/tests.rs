@@ -38,7 +38,8 @@ fn sample() -> (MemDisk, [TenantId; 2]) {
     let tenants = [node.new_tenant().unwrap(), node.new_tenant().unwrap()];
     for n in 0..80_u64 {
         let value = noise(n, 100 + 97 * (n as usize % 60));
-        node.set(tenants[n as usize % 2], &format!("k{}", n % 50), &value).unwrap();
+        node.set(tenants[n as usize % 2], &format!("k{}", n % 50), &value)
+            .unwrap();
     }
     let parts = [sets(&[("p", b"1")]), sets(&[("q", b"2")])];
     node.commit(node.seal_parts(tenants[0], &parts)).unwrap();
@@ -49,7 +50,10 @@ fn sample() -> (MemDisk, [TenantId; 2]) {
 
 fn segment_paths(disk: &MemDisk) -> Vec<PathBuf> {
     let firsts = segment::list(disk, &dir()).unwrap();
-    firsts.iter().map(|f| Path::new(DIR).join("log").join(segment::file_name(*f))).collect()
+    firsts
+        .iter()
+        .map(|f| Path::new(DIR).join("log").join(segment::file_name(*f)))
+        .collect()
 }
 
 /// Offset and length of block `index` in the first segment.
@@ -76,7 +80,11 @@ fn a_good_log_is_clean_and_its_roots_are_those_of_the_tenants() {
     let seen = inspect(&disk, &dir()).unwrap();
     assert_eq!((seen.blocks(), seen.events()), (83, 87));
     assert_eq!(seen.head(), report.head);
-    let part = VerifyOptions { from: Some(20), to: Some(40), ..options(&disk) };
+    let part = VerifyOptions {
+        from: Some(20),
+        to: Some(40),
+        ..options(&disk)
+    };
     let part = verify(&part, &|_| {}).unwrap();
     assert_eq!((part.blocks, part.is_clean()), (21, true));
     assert!(part.tenants.iter().all(|t| t.root.is_none()));
@@ -109,13 +117,19 @@ fn every_damaged_block_is_named_and_the_rest_is_still_checked() {
     let whole = check(&disk).blocks;
     for index in [5, 9] {
         let (offset, len) = place(&disk, index);
-        disk.corrupt(&first_segment(), |b| b[offset + len - 30] ^= 4).unwrap();
+        disk.corrupt(&first_segment(), |b| b[offset + len - 30] ^= 4)
+            .unwrap();
     }
     // A header too: its length can no longer be believed.
     let (header, _) = place(&disk, 13);
-    disk.corrupt(&first_segment(), |b| b[header + 52] ^= 0x80).unwrap();
+    disk.corrupt(&first_segment(), |b| b[header + 52] ^= 0x80)
+        .unwrap();
     let report = check(&disk);
-    let named: Vec<_> = report.damages.iter().filter_map(|d| d.block_index).collect();
+    let named: Vec<_> = report
+        .damages
+        .iter()
+        .filter_map(|d| d.block_index)
+        .collect();
     assert_eq!(named, [5, 9, 13]);
     assert_eq!(report.blocks, whole - 3);
     for damage in &report.damages {
@@ -123,7 +137,11 @@ fn every_damaged_block_is_named_and_the_rest_is_still_checked() {
         assert_eq!(damage.kind, DamageKind::Checksum);
         assert_eq!(damage.offset as usize, place(&disk, index).0);
         assert!(damage.expected.is_some(), "{damage}");
-        assert_eq!(damage.tenants, [tenants[(index as usize - 3) % 2]], "{damage}");
+        assert_eq!(
+            damage.tenants,
+            [tenants[(index as usize - 3) % 2]],
+            "{damage}"
+        );
     }
 }
 
@@ -167,7 +185,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % n
     }
 }
@@ -223,7 +244,11 @@ fn a_thousand_corruptions_are_detected_or_harmless() {
         let (mut how, mut same) = (String::new(), false);
         copy.corrupt(path, |bytes| {
             let before = bytes.clone();
-            how = format!("seed {seed}, {}: {}", path.display(), damage(bytes, &mut dice));
+            how = format!(
+                "seed {seed}, {}: {}",
+                path.display(),
+                damage(bytes, &mut dice)
+            );
             same = *bytes == before;
         })
         .unwrap();
@@ -265,9 +290,13 @@ fn the_last_block_with_a_lost_sector_is_torn_and_with_a_changed_one_is_not() {
     let (offset, len) = place(&disk, 7);
     let sector = (offset + len / 2) / 512 * 512;
     let torn = disk.copy();
-    torn.corrupt(&first_segment(), |b| b[sector..sector + 512].fill(0)).unwrap();
+    torn.corrupt(&first_segment(), |b| b[sector..sector + 512].fill(0))
+        .unwrap();
     let report = check(&torn);
-    assert!(report.is_clean() && report.torn_tail.is_some(), "{report:?}");
+    assert!(
+        report.is_clean() && report.torn_tail.is_some(),
+        "{report:?}"
+    );
     let node = open(&torn, SEGMENT, 2).unwrap();
     assert_eq!(node.recovered.notes[0].kind, DamageKind::TornTail);
     assert_eq!(node.value(tenant, "k"), Some(noise(4, 2000)));
@@ -275,7 +304,9 @@ fn the_last_block_with_a_lost_sector_is_torn_and_with_a_changed_one_is_not() {
     assert!(check(&torn).is_clean());
 
     let rotten = disk.copy();
-    rotten.corrupt(&first_segment(), |b| b[sector] ^= 1).unwrap();
+    rotten
+        .corrupt(&first_segment(), |b| b[sector] ^= 1)
+        .unwrap();
     assert_eq!(check(&rotten).damages[0].block_index, Some(7));
     for _ in 0..2 {
         let Err(StorageError::Damaged(found)) = open(&rotten, SEGMENT, 2).map(drop) else {
@@ -292,7 +323,8 @@ fn a_torn_look_before_the_last_block_is_rot() {
     let (disk, _, _running) = unclosed();
     let (offset, len) = place(&disk, 6);
     let sector = (offset + len / 2) / 512 * 512;
-    disk.corrupt(&first_segment(), |b| b[sector..sector + 512].fill(0)).unwrap();
+    disk.corrupt(&first_segment(), |b| b[sector..sector + 512].fill(0))
+        .unwrap();
     let Err(StorageError::Damaged(found)) = open(&disk, SEGMENT, 2).map(drop) else {
         panic!("an acknowledged block was dropped");
     };
@@ -304,7 +336,8 @@ fn a_torn_look_before_the_last_block_is_rot() {
 fn a_lost_ident_entry_is_written_again() {
     let (disk, tenant, _running) = unclosed();
     let at = 4096 + 64 * 6;
-    disk.corrupt(&first_segment(), |b| b[at..at + 64].fill(0)).unwrap();
+    disk.corrupt(&first_segment(), |b| b[at..at + 64].fill(0))
+        .unwrap();
     assert_eq!(check(&disk).damages[0].kind, DamageKind::Mismatch);
     let node = open(&disk, SEGMENT, 2).unwrap();
     assert_eq!(node.value(tenant, "k"), Some(noise(5, 2000)));

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{Int64Type, UInt64Type};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, SelectItem,
     SetExpr, Statement, TableFactor, TableWithJoins, Update, UpdateTableFromKind, Value,
@@ -274,6 +274,31 @@ struct Found {
     values: Vec<Datum>,
 }
 
+/// A value of one of the hidden binary columns.
+fn bytes_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
+    let array = batch.columns().get(column)?;
+    if at >= array.len() || array.is_null(at) {
+        return None;
+    }
+    if let Some(plain) = array.as_binary_opt::<i32>() {
+        return Some(plain.value(at).to_vec());
+    }
+    array.as_binary_view_opt().map(|view| view.value(at).to_vec())
+}
+
+/// The version of a row.
+fn csn_at(batch: &RecordBatch, at: usize) -> Option<u64> {
+    let array = batch.columns().get(1)?;
+    if at >= array.len() || array.is_null(at) {
+        return None;
+    }
+    if let Some(unsigned) = array.as_primitive_opt::<UInt64Type>() {
+        return Some(unsigned.value(at));
+    }
+    let signed = array.as_primitive_opt::<Int64Type>()?.value(at);
+    u64::try_from(signed).ok()
+}
+
 /// Called with each changed row: its new state, or its last one for a deletion.
 pub(crate) type OnChanged<'a> = &'a mut (dyn FnMut(&[Datum]) -> Result<(), SqlError> + Send);
 
@@ -305,16 +330,8 @@ impl ChangePlan {
     }
 
     fn found(&self, batch: &RecordBatch, at: usize) -> Result<Found, SqlError> {
-        let bytes = |column: usize| -> Option<Vec<u8>> {
-            let array = batch.columns().get(column)?.as_binary_opt::<i32>()?;
-            (!array.is_null(at)).then(|| array.value(at).to_vec())
-        };
-        let csn = batch
-            .columns()
-            .get(1)
-            .and_then(|c| c.as_primitive_opt::<UInt64Type>())
-            .map(|c| c.value(at));
-        let (Some(key), Some(csn), Some(stored)) = (bytes(0), csn, bytes(2)) else {
+        let (key, stored) = (bytes_at(batch, 0, at), bytes_at(batch, 2, at));
+        let (Some(key), Some(csn), Some(stored)) = (key, csn_at(batch, at), stored) else {
             return Err(SqlError::internal("the rows of a change lack their keys"));
         };
         let values = self

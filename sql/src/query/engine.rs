@@ -166,6 +166,8 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         .with_batch_size(8_192)
+        // Scans split themselves; dealing batches out again would only shuffle them.
+        .with_round_robin_repartition(false)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false)
         .with_sort_spill_reservation_bytes(SORT_RESERVE);

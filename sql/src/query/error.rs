@@ -48,6 +48,9 @@ fn map(error: &DataFusionError) -> SqlError {
         DataFusionError::SQL(inner, _) => {
             SqlError::new(state::SYNTAX_ERROR, inner.to_string()).with_internal(error.to_string())
         }
+        DataFusionError::NotImplemented(message) if message.contains("OuterReferenceColumn") => {
+            SqlError::unsupported("this kind of correlated subquery")
+        }
         DataFusionError::NotImplemented(message) => {
             SqlError::new(state::FEATURE_NOT_SUPPORTED, first_line(message))
         }
@@ -248,7 +251,10 @@ fn map_plan(message: &str) -> SqlError {
             ),
         );
     }
-    if line.contains("No function matches") || line.contains("Failed to coerce arguments") {
+    if line.contains("No function matches")
+        || line.contains("Failed to coerce arguments")
+        || line.contains("failed to match any signature")
+    {
         let name = quoted(message)
             .map(|call| call.split('(').next().unwrap_or(call).to_owned())
             .unwrap_or_else(|| "call".to_owned());

@@ -60,6 +60,35 @@ fn is_meaningful(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
+fn is_word(token: &TokenWithSpan, keyword: Keyword) -> bool {
+    matches!(&token.token, Token::Word(word) if word.keyword == keyword)
+}
+
+/// Writes a COPY as sqlparser's grammar wants it: options say TRUE, not ON, and
+/// FROM STDIN ends with a semicolon (data never follows it in the protocol).
+fn adapt_copy(tokens: &mut Vec<TokenWithSpan>) {
+    let mut after_switch = false;
+    for token in tokens.iter_mut().filter(|t| is_meaningful(t)) {
+        let switch = is_word(token, Keyword::FREEZE) || is_word(token, Keyword::HEADER);
+        if after_switch {
+            let value = match &token.token {
+                Token::Word(word) if word.keyword == Keyword::ON => Some("TRUE"),
+                Token::Word(word) if word.value.eq_ignore_ascii_case("off") => Some("FALSE"),
+                Token::Number(digit, _) if digit == "1" => Some("TRUE"),
+                Token::Number(digit, _) if digit == "0" => Some("FALSE"),
+                _ => None,
+            };
+            if let Some(value) = value {
+                token.token = Token::make_keyword(value);
+            }
+        }
+        after_switch = switch;
+    }
+    if tokens.iter().any(|t| is_word(t, Keyword::STDIN)) {
+        tokens.push(TokenWithSpan::wrap(Token::SemiColon));
+    }
+}
+
 fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
     let text = text_of(sql, tokens);
     let command = match special_command(tokens) {
@@ -72,13 +101,9 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
 fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     let dialect = PostgreSqlDialect {};
     let mut tokens_of_statement = tokens.to_vec();
-    // The grammar of COPY … FROM STDIN asks for the semicolon; data never follows
-    // it in the protocol.
     let first_word = tokens.iter().find(|t| is_meaningful(t));
-    if let Some(Token::Word(word)) = first_word.map(|t| &t.token)
-        && word.keyword == Keyword::COPY
-    {
-        tokens_of_statement.push(TokenWithSpan::wrap(Token::SemiColon));
+    if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
+        adapt_copy(&mut tokens_of_statement);
     }
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)

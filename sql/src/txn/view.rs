@@ -16,8 +16,9 @@ use crate::error::SqlError;
 pub const PREFIX_LEN: usize = 24;
 
 /// The commit sequence number reported for a row that the transaction itself
-/// wrote and that is not in the log yet.
-pub const OWN_CSN: u64 = u64::MAX;
+/// wrote and that is not in the log yet. It fits a signed integer, so that
+/// queries can carry it.
+pub const OWN_CSN: u64 = i64::MAX as u64;
 
 /// The first bytes of every physical key of a stream.
 pub fn stream_prefix(tenant: TenantId, stream: u64) -> [u8; PREFIX_LEN] {

@@ -114,10 +114,18 @@ impl Analyzer {
             plan,
             LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
         );
+        // In a filter EXISTS becomes a join; elsewhere it is a count.
+        let count_rows = !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
         let preserver = NamePreserver::new(&plan);
         let plan = plan
             .map_expressions(|expr| {
                 let name = preserver.save(&expr);
+                let expr = if count_rows {
+                    expr.transform_up(|e| super::settle::exists_as_count(e).map(Transformed::yes))?
+                        .data
+                } else {
+                    expr
+                };
                 let expr = expr
                     .transform_up(|e| self.settle(e, &schema).map(Transformed::yes))?
                     .data;
@@ -311,6 +319,9 @@ impl Analyzer {
                 table_oid,
                 attnum,
             });
+            if matches!(field.data_type(), DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)) {
+                return Err(external(SqlError::unsupported("a row as the value of a column")));
+            }
             let column = Expr::Column(Column::from((qualifier, field)));
             let target = if is_hidden_column(field.name()) {
                 None

@@ -154,6 +154,11 @@ impl ContextProvider for Tables<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let name = match name {
+            "every" => "bool_and",
+            "variance" => "var",
+            other => other,
+        };
         self.state.aggregate_functions().get(name).cloned()
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, Result};
+use datafusion::functions_nested::expr_fn::{array_append, array_concat, array_prepend};
 use datafusion::logical_expr::expr::Like;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF};
@@ -253,11 +254,7 @@ impl Analyzer {
             if bytes_or_json {
                 return self.overloaded("||", "||", left, right, schema);
             }
-            return Ok(Expr::BinaryExpr(BinaryExpr::new(
-                Box::new(left),
-                Operator::StringConcat,
-                Box::new(right),
-            )));
+            return self.concat_arrays(left, lt, right, rt, schema);
         }
         let textual = |ty: PgType| ty.is_textual() || ty == PgType::Unknown;
         if !textual(lt) && !textual(rt) {
@@ -270,6 +267,35 @@ impl Analyzer {
             Operator::StringConcat,
             Box::new(right),
         )))
+    }
+
+    /// An array and an array, or an array and one more element.
+    fn concat_arrays(
+        &self,
+        left: Expr,
+        lt: PgType,
+        right: Expr,
+        rt: PgType,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        let none = || external(no_operator("||", lt, rt));
+        let element = |ty: PgType| ty.element();
+        let common = match (element(lt), element(rt)) {
+            (Some(a), Some(b)) => coerce::unify(a, b),
+            (Some(a), None) => coerce::unify(a, rt),
+            (None, Some(b)) => coerce::unify(lt, b),
+            (None, None) => None,
+        }
+        .ok_or_else(none)?;
+        let array = PgType::array_of(common).ok_or_else(none)?;
+        let to = |ty: PgType| if ty.element().is_some() { array } else { common };
+        let left = self.coerce(left, lt, to(lt), schema)?;
+        let right = self.coerce(right, rt, to(rt), schema)?;
+        Ok(match (element(lt), element(rt)) {
+            (Some(_), Some(_)) => array_concat(vec![left, right]),
+            (Some(_), None) => array_append(left, right),
+            _ => array_prepend(left, right),
+        })
     }
 
     fn like_operator(

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, Result};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{
+    Exists,
     Between, Case, Cast, InList, InSubquery, Like, ScalarFunction, SetComparison,
 };
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Subquery,
+    BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Subquery, col, lit,
 };
 
 use super::super::error::external;
@@ -361,6 +363,28 @@ impl Analyzer {
         let needle = self.coerced(needle, common, schema)?;
         Ok(func.call(vec![array, needle]))
     }
+}
+
+/// `EXISTS (subquery)` as `(SELECT count(*) > 0 FROM subquery)`.
+pub(super) fn exists_as_count(expr: Expr) -> Result<Expr> {
+    let Expr::Exists(Exists { subquery, negated }) = expr else {
+        return Ok(expr);
+    };
+    let plan = Arc::unwrap_or_clone(subquery.subquery);
+    let rows = count(lit(1i64)).alias("rows");
+    let found = if negated {
+        col("rows").eq(lit(0i64))
+    } else {
+        col("rows").gt(lit(0i64))
+    };
+    let plan = LogicalPlanBuilder::from(plan)
+        .aggregate(Vec::<Expr>::new(), vec![rows])?
+        .project(vec![found.alias("exists")])?
+        .build()?;
+    Ok(Expr::ScalarSubquery(Subquery {
+        subquery: Arc::new(plan),
+        ..subquery
+    }))
 }
 
 /// A scalar subquery that fails (21000) when it has more than one row. The

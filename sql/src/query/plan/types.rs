@@ -78,7 +78,15 @@ impl TypePlanner for Types {
             t if *t == INT8_LITERAL => PgType::Int8,
             other => PgType::from_sql_ast(other).map_err(external)?,
         };
-        Ok(Some(Arc::new(typed_field("cast", ty, true))))
+        // Where the Arrow type says it all, metadata would only keep rows of VALUES
+        // from having the same type.
+        let arrow = arrow_type(ty);
+        let field = if type_of_arrow(&arrow) == ty && !ty.is_textual() {
+            Field::new("cast", arrow, true)
+        } else {
+            typed_field("cast", ty, true)
+        };
+        Ok(Some(Arc::new(field)))
     }
 }
 
@@ -177,11 +185,12 @@ impl Analyzer {
     ) -> Result<PgType> {
         let first = || -> Result<PgType> {
             match args.first() {
-                Some(arg) => self.type_of(arg, schema),
+                Some(arg) => Ok(coerce::bare(self.type_of(arg, schema)?)),
                 None => Ok(PgType::Unknown),
             }
         };
         Ok(match name {
+            "min" | "max" if matches!(first()?, PgType::Varchar(_)) => PgType::Text,
             "min" | "max" | "first_value" | "last_value" | "any_value" | "nth_value"
             | "pg_single" | "lag" | "lead" => first()?,
             "array_agg" => PgType::array_of(first()?).unwrap_or(PgType::Text),

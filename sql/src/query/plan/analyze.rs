@@ -319,8 +319,13 @@ impl Analyzer {
                 table_oid,
                 attnum,
             });
-            if matches!(field.data_type(), DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)) {
-                return Err(external(SqlError::unsupported("a row as the value of a column")));
+            if matches!(
+                field.data_type(),
+                DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)
+            ) {
+                return Err(external(SqlError::unsupported(
+                    "a row as the value of a column",
+                )));
             }
             let column = Expr::Column(Column::from((qualifier, field)));
             let target = if is_hidden_column(field.name()) {

@@ -6,7 +6,7 @@ use datafusion::logical_expr::expr::{Cast, Placeholder};
 use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 use std::sync::Arc;
 
-use super::super::arrow_value::{datum_of_scalar, scalar_as, scalar_of_datum};
+use super::super::arrow_value::{datum_of_scalar, scalar_as, scalar_of_datum, type_of_arrow};
 use super::super::cast::{CastFunction, cannot_cast, cast_value, castable};
 use super::super::error::external;
 use super::analyze::Analyzer;
@@ -128,10 +128,11 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
 
 /// A literal of type `ty`.
 pub(super) fn literal(value: &Datum, ty: PgType) -> SqlResult<Expr> {
-    Ok(Expr::Literal(
-        scalar_of_datum(value, ty)?,
-        Some(type_metadata(ty)),
-    ))
+    let scalar = scalar_of_datum(value, ty)?;
+    // A text literal must be told from one whose type is not known yet.
+    let plain = type_of_arrow(&scalar.data_type()) == ty && !ty.is_textual();
+    let metadata = (!plain).then(|| type_metadata(ty));
+    Ok(Expr::Literal(scalar, metadata))
 }
 
 /// Whether an Arrow cast does what PostgreSQL's does, for every value.

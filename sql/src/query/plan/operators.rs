@@ -288,7 +288,13 @@ impl Analyzer {
         }
         .ok_or_else(none)?;
         let array = PgType::array_of(common).ok_or_else(none)?;
-        let to = |ty: PgType| if ty.element().is_some() { array } else { common };
+        let to = |ty: PgType| {
+            if ty.element().is_some() {
+                array
+            } else {
+                common
+            }
+        };
         let left = self.coerce(left, lt, to(lt), schema)?;
         let right = self.coerce(right, rt, to(rt), schema)?;
         Ok(match (element(lt), element(rt)) {

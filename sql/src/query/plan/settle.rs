@@ -5,8 +5,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{
-    Exists,
-    Between, Case, Cast, InList, InSubquery, Like, ScalarFunction, SetComparison,
+    Between, Case, Cast, Exists, InList, InSubquery, Like, ScalarFunction, SetComparison,
 };
 use datafusion::logical_expr::{
     BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Subquery, col, lit,

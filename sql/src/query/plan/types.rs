@@ -55,6 +55,11 @@ pub(in crate::query) fn typed_field(name: &str, ty: PgType, nullable: bool) -> F
 
 /// `field` with the metadata of type `ty`; its Arrow type stays.
 pub(in crate::query) fn field_with(field: Field, ty: PgType) -> Field {
+    // Where the Arrow type says it all, metadata would only make fields of the
+    // same type unequal, which rows of VALUES and recursive queries must not be.
+    if type_of_arrow(field.data_type()) == ty {
+        return field.with_metadata(std::collections::HashMap::new());
+    }
     field.with_metadata(arrow_map::type_metadata(ty))
 }
 
@@ -78,15 +83,8 @@ impl TypePlanner for Types {
             t if *t == INT8_LITERAL => PgType::Int8,
             other => PgType::from_sql_ast(other).map_err(external)?,
         };
-        // Where the Arrow type says it all, metadata would only keep rows of VALUES
-        // from having the same type.
-        let arrow = arrow_type(ty);
-        let field = if type_of_arrow(&arrow) == ty && !ty.is_textual() {
-            Field::new("cast", arrow, true)
-        } else {
-            typed_field("cast", ty, true)
-        };
-        Ok(Some(Arc::new(field)))
+        // The name tells the cast from those the planner puts in itself.
+        Ok(Some(Arc::new(typed_field("cast", ty, true))))
     }
 }
 
@@ -296,7 +294,6 @@ fn literal_type(value: &ScalarValue, metadata: Option<&FieldMetadata>) -> PgType
         | ScalarValue::Utf8(_)
         | ScalarValue::LargeUtf8(_)
         | ScalarValue::Utf8View(_) => PgType::Unknown,
-        ScalarValue::Int64(Some(n)) if i32::try_from(*n).is_ok() => PgType::Int4,
         ScalarValue::UInt64(_) => PgType::Numeric(None),
         other => type_of_arrow(&other.data_type()),
     }

@@ -13,6 +13,7 @@ mod interval;
 mod json;
 mod math;
 mod overload;
+mod plain;
 mod series;
 mod session;
 mod text;
@@ -84,6 +85,7 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
             )))
         })
         .collect();
+    functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
     functions.push(Arc::new(
         ScalarUDF::new_from_impl(arithmetic::Negate::new()),
@@ -146,6 +148,9 @@ pub(super) fn resolve(
     }
     if any.is::<arithmetic::Negate>() {
         return Some(read().and_then(|t| arithmetic::Negate::result(&t).map(Resolved::Fixed)));
+    }
+    if any.is::<plain::Plain>() {
+        return Some(read().map(|t| Resolved::Fixed(plain::Plain::result(&t))));
     }
     if any.is::<average::Average>() {
         return Some(read().map(|t| Resolved::Fixed(average::Average::result(&t))));

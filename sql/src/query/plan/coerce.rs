@@ -33,7 +33,7 @@ pub(super) fn is_number(ty: PgType) -> bool {
 }
 
 /// A type without length or precision.
-pub(super) fn bare(ty: PgType) -> PgType {
+pub(in crate::query) fn bare(ty: PgType) -> PgType {
     match ty {
         PgType::Numeric(_) => PgType::Numeric(None),
         PgType::Varchar(_) => PgType::Varchar(None),

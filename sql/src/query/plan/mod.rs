@@ -37,7 +37,7 @@ use crate::error::SqlError;
 use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
-pub(super) use coerce::{constant_of, implicit};
+pub(super) use coerce::{bare, constant_of, implicit};
 pub(super) use names::visible_name;
 pub(super) use types::{
     NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field,

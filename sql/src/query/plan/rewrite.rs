@@ -17,7 +17,8 @@ pub(super) const INT4_LITERAL: DataType = DataType::Int32;
 /// The type that marks a `bigint` literal.
 pub(super) const INT8_LITERAL: DataType = DataType::Int64;
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+/// A function call.
+pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: ObjectName(vec![ObjectNamePart::Identifier(quoted(name))]),
         uses_odbc_syntax: false,

@@ -103,7 +103,9 @@ impl Preparer<'_> {
                 // that it is analysed as a whole before it is used.
                 let recursive = with.recursive
                     && matches!(cte.query.body.as_ref(), SetExpr::SetOperation { .. });
-                if !recursive {
+                if recursive {
+                    plain_columns(&mut cte.query.body);
+                } else {
                     wrap(&mut cte.query);
                 }
             }
@@ -175,6 +177,36 @@ fn fetch_to_limit(query: &mut Query) -> Result<(), SqlError> {
 
 fn number(digits: &str) -> Expr {
     Expr::Value(Value::Number(digits.to_owned(), false).with_empty_span())
+}
+
+/// Makes the columns of both terms of a recursive query mere values, under the
+/// names they have.
+fn plain_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            plain_columns(left);
+            plain_columns(right);
+        }
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                let (expr, alias) = match item {
+                    SelectItem::UnnamedExpr(expr) => {
+                        let name = column_name(expr);
+                        (std::mem::replace(expr, number("0")), quoted(name))
+                    }
+                    SelectItem::ExprWithAlias { expr, alias } => {
+                        (std::mem::replace(expr, number("0")), alias.clone())
+                    }
+                    _ => continue,
+                };
+                *item = SelectItem::ExprWithAlias {
+                    expr: rewrite::call("__plain", vec![expr]),
+                    alias,
+                };
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `query` becomes `SELECT * FROM (query)`.

@@ -271,6 +271,9 @@ fn map_plan(message: &str) -> SqlError {
     {
         return SqlError::new(state::FEATURE_NOT_SUPPORTED, line).with_internal(message);
     }
+    if line.contains("subquery can only be used in") {
+        return SqlError::unsupported("a correlated subquery in this place").with_internal(message);
+    }
     if line.contains("must be boolean") || line.contains("non-boolean") {
         return SqlError::new(state::DATATYPE_MISMATCH, line).with_internal(message);
     }

@@ -1,11 +1,13 @@
 //! `kimberlite-cli storage verify`: proof that a log is what was written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use kimberlite_storage::ids::Hex;
+use kimberlite_storage::projection::load_replica_key;
 use kimberlite_storage::verify::{TenantReport, VerifyKeys, VerifyOptions, VerifyReport, verify};
-use kimberlite_storage::{Damage, FsDisk, TenantId};
+use kimberlite_storage::{Damage, FsDisk, KeyProvider, StorageError, TenantId};
 use serde_json::{Value, json};
 
 use super::keys::{KeyArguments, require_store};
@@ -60,10 +62,16 @@ fn tenant(text: &str) -> Result<TenantId, String> {
 pub(super) fn run(arguments: &Arguments) -> Result<Answer, CouldNotRun> {
     let data_dir = &arguments.directory.data_dir;
     require_store(data_dir)?;
-    let keys = arguments.keys.find(data_dir)?.map(|provider| VerifyKeys {
-        provider,
-        entropy: Arc::new(SystemEntropy),
-    });
+    let keys = match arguments.keys.find(data_dir)? {
+        Some(provider) => {
+            refuse_wrong_key(data_dir, provider.as_ref())?;
+            Some(VerifyKeys {
+                provider,
+                entropy: Arc::new(SystemEntropy),
+            })
+        }
+        None => None,
+    };
     let with_keys = keys.is_some();
     let options = VerifyOptions {
         data_dir: data_dir.clone(),
@@ -91,6 +99,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, CouldNotRun> {
             Verdict::Wrong
         },
     })
+}
+
+/// With another master key every event would look damaged; that is a mistake of
+/// the command line and says nothing about the log.
+fn refuse_wrong_key(data_dir: &Path, provider: &dyn KeyProvider) -> Result<(), CouldNotRun> {
+    match load_replica_key(&data_dir.join("keys"), provider) {
+        Err(error @ StorageError::WrongMasterKey { .. }) => Err(CouldNotRun(error.to_string())),
+        // A missing or damaged replica key belongs to the projection alone.
+        _ => Ok(()),
+    }
 }
 
 fn json(report: &VerifyReport, with_keys: bool) -> Value {

@@ -6,7 +6,7 @@
 //!
 //! | Metric | Unit |
 //! |---|---|
-//! | `kimberlite_storage_log_size_bytes` | bytes on disk, zero-filled room included |
+//! | `kimberlite_storage_log_size_bytes` | bytes of the log, the unused rest of its newest segment not counted |
 //! | `kimberlite_storage_disk_usage_percent` | percent of the file system of the data directory |
 //! | `kimberlite_storage_fsync_latency_seconds` | histogram of write and barrier of one block |
 //! | `kimberlite_storage_apply_latency_seconds` | histogram of applying one block |
@@ -146,7 +146,7 @@ fn of_store(store: &Store) -> Vec<MetricFamily> {
     vec![
         gauge(
             "kimberlite_storage_log_size_bytes",
-            "Size of the log on disk, zero-filled room included.",
+            "Size of the log, the unused rest of its newest segment not counted.",
             metrics.log_bytes.get() as f64,
         ),
         gauge(

@@ -7,6 +7,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +21,7 @@ pub mod http;
 pub mod namespace;
 pub mod postgres;
 pub mod process;
+pub mod raw;
 pub mod server;
 
 pub use client::{Client, connect, psql};

@@ -13,9 +13,21 @@ fn server() -> (tempfile::TempDir, Server) {
     (dir, server)
 }
 
-/// Runs far longer than any test.
-const ENDLESS: &str =
-    "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+/// Waits for as long as [`holder`] lives.
+const WAITING: &str = "UPDATE t SET v = v + 10 WHERE id = 1";
+
+/// Makes `t` with one row and holds the row's lock.
+fn holder(server: &Server) -> Raw {
+    let mut holder = Raw::login(server);
+    holder.query("CREATE TABLE t (id int PRIMARY KEY, v int)");
+    holder.query("INSERT INTO t VALUES (1, 0)");
+    holder.query("BEGIN");
+    assert_eq!(
+        holder.query("UPDATE t SET v = 1 WHERE id = 1"),
+        "C(UPDATE 1) Z(T)"
+    );
+    holder
+}
 
 const ONE: &str = "T D(1) C(SELECT 1) Z(I)";
 
@@ -40,15 +52,15 @@ fn cancel_until_ready(server: &Server, raw: &mut Raw) -> String {
 #[test]
 fn a_running_statement_can_be_cancelled() {
     let (_dir, server) = server();
+    let mut holder = holder(&server);
     for version in [V3_0, V3_0 | 2] {
         let mut raw = Raw::login_version(&server, version);
-        raw.send(&query(ENDLESS));
-        let answer = cancel_until_ready(&server, &mut raw);
-        assert!(answer.ends_with("E(57014) Z(I)"), "{answer}");
+        raw.send(&query(WAITING));
+        assert_eq!(cancel_until_ready(&server, &mut raw), "E(57014) Z(I)");
         assert_eq!(raw.query("SELECT 1"), ONE);
 
         raw.send_all(&[
-            parse("", ENDLESS),
+            parse("", WAITING),
             bind("", "", &[]),
             execute("", 0),
             sync(),
@@ -57,6 +69,8 @@ fn a_running_statement_can_be_cancelled() {
         assert!(answer.ends_with("E(57014) Z(I)"), "{answer}");
         assert_eq!(raw.query("SELECT 1"), ONE);
     }
+    assert_eq!(holder.query("COMMIT"), "C(COMMIT) Z(I)");
+    assert_eq!(holder.query("SELECT v FROM t"), "T D(1) C(SELECT 1) Z(I)");
 }
 
 #[test]
@@ -79,68 +93,38 @@ fn a_wrong_key_cancels_nothing() {
 #[test]
 fn a_client_that_vanishes_gives_its_locks_back() {
     let (_dir, server) = server();
-    let mut first = Raw::login(&server);
-    first.query("CREATE TABLE t (id int PRIMARY KEY, v int)");
-    first.query("INSERT INTO t VALUES (1, 0)");
+    let first = holder(&server);
     let mut second = Raw::login(&server);
-    first.query("BEGIN");
-    assert_eq!(
-        first.query("UPDATE t SET v = 1 WHERE id = 1"),
-        "C(UPDATE 1) Z(T)"
-    );
-    second.send(&query("UPDATE t SET v = v + 10 WHERE id = 1"));
+    second.send(&query(WAITING));
     first.cut();
     assert_eq!(shown(&second.until_ready()), "C(UPDATE 1) Z(I)");
     assert_eq!(second.query("SELECT v FROM t"), "T D(10) C(SELECT 1) Z(I)");
 }
 
 #[test]
-fn a_client_that_vanishes_takes_its_running_statement_with_it() {
+fn a_client_that_vanishes_does_not_have_to_take_its_result() {
     let (_dir, server) = server();
-    let mut first = Raw::login(&server);
-    first.query("CREATE TABLE t (id int PRIMARY KEY, v int)");
-    first.query("INSERT INTO t VALUES (1, 0)");
-    first.query("BEGIN");
-    first.query("UPDATE t SET v = 1 WHERE id = 1");
-    first.send(&query(ENDLESS));
+    let mut first = holder(&server);
+    first.send(&query("SELECT * FROM generate_series(1, 10000000)"));
+    assert_eq!(first.read().unwrap().kind, b'T');
     first.cut();
-    // Only when the endless statement was stopped is the lock free.
     let mut second = Raw::login(&server);
-    let answer = second.query("UPDATE t SET v = v + 10 WHERE id = 1");
-    assert_eq!(answer, "C(UPDATE 1) Z(I)");
+    assert_eq!(second.query(WAITING), "C(UPDATE 1) Z(I)");
     assert_eq!(second.query("SELECT v FROM t"), "T D(10) C(SELECT 1) Z(I)");
 }
 
 #[test]
 fn a_waiting_statement_ends_with_its_client() {
     let (_dir, server) = server();
-    let mut holder = Raw::login(&server);
-    holder.query("CREATE TABLE t (id int PRIMARY KEY, v int)");
-    holder.query("INSERT INTO t VALUES (1, 0)");
-    holder.query("BEGIN");
-    holder.query("UPDATE t SET v = 1 WHERE id = 1");
+    let mut holder = holder(&server);
     let mut waiter = Raw::login(&server);
-    waiter.send(&query("UPDATE t SET v = 100 WHERE id = 1"));
+    // What came after it is not carried on either.
+    waiter.send_all(&[query(WAITING), query("INSERT INTO t VALUES (2, 2)")]);
     waiter.cut();
     // Gone although the lock it waited for was never free.
     wait_for_connections(&server, 1);
     assert_eq!(holder.query("COMMIT"), "C(COMMIT) Z(I)");
     assert_eq!(holder.query("SELECT v FROM t"), "T D(1) C(SELECT 1) Z(I)");
-}
-
-#[test]
-fn what_a_client_sent_before_it_vanished_is_not_carried_on() {
-    let (_dir, server) = server();
-    let mut first = Raw::login(&server);
-    first.query("CREATE TABLE t (id int)");
-    first.send_all(&[query(ENDLESS), query("INSERT INTO t VALUES (1)")]);
-    first.cut();
-    wait_for_connections(&server, 0);
-    let mut second = Raw::login(&server);
-    assert_eq!(
-        second.query("SELECT count(*) FROM t"),
-        "T D(0) C(SELECT 1) Z(I)"
-    );
 }
 
 /// Waits until so many clients are connected.
@@ -174,9 +158,8 @@ fn a_slow_client_costs_no_memory() {
     }
     // All rows together take 189 MB on the wire.
     assert!(most < before + (100 << 20), "from {before} to {most}");
-    for expected in 1..=100_000 {
-        let row = raw.read().unwrap();
-        assert_eq!(row.columns(), vec![Some(expected.to_string())]);
+    for _ in 0..100_000 {
+        assert_eq!(raw.read().unwrap().kind, b'D');
     }
     raw.cut();
     assert_eq!(other.query("SELECT 1"), ONE);

@@ -2,8 +2,8 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::fields::FieldDescription;
 use super::Session;
+use super::fields::FieldDescription;
 use crate::error::SqlError;
 use crate::query::QueryStream;
 use crate::types::{BatchEncoder, OutputColumn, SessionFormat};
@@ -122,11 +122,15 @@ impl RowCursor {
             }
             Ok((rows, false)) => {
                 self.given += rows as u64;
-                Ok(if rows >= limit {
-                    Fill::Limit
-                } else {
-                    Fill::More { rows }
-                })
+                if rows < limit {
+                    return Ok(Fill::More { rows });
+                }
+                if self.tag == "SELECT" {
+                    // A portal's tag counts the rows of its last Execute; that
+                    // of RETURNING counts all rows the statement changed.
+                    self.given = 0;
+                }
+                Ok(Fill::Limit)
             }
             Err(error) => {
                 session.abort();

@@ -177,7 +177,6 @@ async fn errors_carry_their_details() {
         .unwrap_err();
     let error = error.as_db_error().unwrap();
     assert_eq!(error.code(), &SqlState::UNIQUE_VIOLATION);
-    assert_eq!(error.schema(), Some("public"));
     assert_eq!(error.table(), Some("t"));
     assert_eq!(error.constraint(), Some("t_pkey"));
     assert_eq!(error.detail(), Some("Key (id)=(1) already exists."));

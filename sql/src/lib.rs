@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod engine;
 pub mod error;
 mod exec;
+mod pg_catalog;
 pub mod query;
 pub mod session;
 mod storage_error;

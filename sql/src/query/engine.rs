@@ -11,6 +11,7 @@ use datafusion::prelude::SessionConfig;
 use sqlparser::ast::Query;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::catalog_table::CatalogExtension;
 use super::error::from_datafusion;
 use super::functions;
 use super::memory::{QueryMemory, ServerMemory};
@@ -19,6 +20,7 @@ use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
 use super::session_info::{SessionExtension, SessionInfo};
 use super::spill::EncryptedSpill;
+use crate::catalog::Catalog;
 use crate::error::SqlError;
 
 /// Bytes of temporary files all queries together may have.
@@ -117,7 +119,7 @@ impl QueryEngine {
     /// What PostgreSQL reports when it analyses the query; 0A000 for features
     /// that are not supported.
     pub fn plan(&self, query: &Query, context: &PlanContext) -> Result<PlannedQuery, SqlError> {
-        let state = self.state_for(&context.session, None);
+        let state = self.state_for(&context.session, &context.catalog, None);
         let parts = plan::plan(query, context, &state)?;
         Ok(PlannedQuery::new(self.clone(), parts))
     }
@@ -128,13 +130,22 @@ impl QueryEngine {
     }
 
     /// A DataFusion session for one statement of `session`.
-    pub(super) fn state_for(&self, session: &Arc<SessionInfo>, run: Option<&Run>) -> SessionState {
+    pub(super) fn state_for(
+        &self,
+        session: &Arc<SessionInfo>,
+        catalog: &Arc<Catalog>,
+        run: Option<&Run>,
+    ) -> SessionState {
         let mut state = self.0.base.clone();
         let config = state.config_mut();
         config
             .options_mut()
             .extensions
             .insert(SessionExtension(Arc::clone(session)));
+        config
+            .options_mut()
+            .extensions
+            .insert(CatalogExtension(Arc::clone(catalog)));
         if let Some(run) = run {
             config.set_extension(Arc::new(RunContext {
                 view: run.view.clone(),

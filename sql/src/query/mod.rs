@@ -8,6 +8,7 @@
 
 mod arrow_value;
 mod cast;
+mod catalog_table;
 mod engine;
 mod error;
 mod explain;
@@ -24,6 +25,7 @@ mod stream;
 mod tests;
 
 pub use arrow_value::datum_at;
+pub(crate) use functions::quote_ident;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub use plan::PlanContext;
 pub use planned::{OutputColumn, PlannedQuery};

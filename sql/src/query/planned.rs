@@ -152,7 +152,7 @@ impl PlannedQuery {
         run: Option<&Run>,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SqlError> {
         let session = run.map_or(&self.parts.session, |run| &run.session);
-        let session_state = self.engine.state_for(session, run);
+        let session_state = self.engine.state_for(session, &self.parts.catalog, run);
         let plan = match run {
             Some(run) => self.bound(run)?,
             None => self.parts.plan.clone(),

@@ -8,6 +8,9 @@
 mod aggregate;
 mod arithmetic;
 mod average;
+mod catalog;
+mod catalog_empty;
+mod catalog_names;
 mod datetime;
 mod interval;
 mod json;
@@ -33,6 +36,7 @@ pub(super) use aggregate::{single, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp, divide_constants};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
+pub(crate) use text::quote_ident;
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(super) use series::table_function;
 
@@ -63,6 +67,9 @@ pub(super) fn format_of(options: &ConfigOptions) -> SessionFormat {
 fn overloads() -> impl Iterator<Item = &'static Overload> {
     session::OVERLOADS
         .iter()
+        .chain(catalog::OVERLOADS)
+        .chain(catalog_empty::OVERLOADS)
+        .chain(catalog_names::OVERLOADS)
         .chain(datetime::OVERLOADS)
         .chain(datetime::extract_overloads())
         .chain(interval::OVERLOADS)

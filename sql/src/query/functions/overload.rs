@@ -10,10 +10,12 @@ use datafusion::logical_expr::{
 };
 
 use super::super::arrow_value::{array_of, datum_at, datum_of_scalar, scalar_as};
+use super::super::catalog_table::catalog_of;
 use super::super::error::external;
 use super::super::plan::{NUMERIC_SCALE, arrow_type, field_type, field_with, implicit};
 use super::super::session_info::{SessionInfo, session_of};
 use super::format_of;
+use crate::catalog::Catalog;
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, PgType, SessionFormat};
 
@@ -44,6 +46,8 @@ pub(in crate::query) enum Gives {
 pub(in crate::query) struct Call<'a> {
     /// The session, unless the function runs outside of one.
     pub(in crate::query) session: Option<&'a SessionInfo>,
+    /// The catalog the statement was planned with.
+    pub(in crate::query) catalog: Option<&'a Catalog>,
     /// How values are read and written as text.
     pub(in crate::query) format: SessionFormat,
     /// Types of the arguments.
@@ -447,6 +451,7 @@ impl ScalarUDFImpl for ResolvedFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let call = Call {
             session: session_of(&args.config_options).map(Arc::as_ref),
+            catalog: catalog_of(&args.config_options).map(Arc::as_ref),
             format: format_of(&args.config_options),
             types: &self.types,
         };

@@ -95,7 +95,8 @@ fn byte_length(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     })
 }
 
-fn quote_ident(name: &str) -> String {
+/// An identifier, in quotes where SQL needs them.
+pub(crate) fn quote_ident(name: &str) -> String {
     let plain = name
         .bytes()
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
 
+use super::super::catalog_table::SystemTable;
 use super::super::error::external;
 use super::super::functions;
 use super::super::scan::StoredTable;
@@ -27,6 +28,7 @@ use super::syntax::HIDDEN_CATALOG;
 use super::types::Types;
 use crate::catalog::QualifiedName;
 use crate::error::{SqlError, state};
+use crate::pg_catalog;
 
 /// Looks names up for SqlToRel.
 pub(super) struct Tables<'a> {
@@ -106,6 +108,12 @@ impl ContextProvider for Tables<'_> {
             schema: schema.map(|s| s.to_string()),
             name: table.to_string(),
         };
+        if !hidden
+            && let Some(relation) =
+                pg_catalog::find(name.schema.as_deref(), &name.name, &self.context.search_path)
+        {
+            return Ok(provider_as_source(Arc::new(SystemTable::new(relation))));
+        }
         let stored = self.stored(&name, hidden).map_err(external)?;
         Ok(provider_as_source(Arc::new(stored)))
     }

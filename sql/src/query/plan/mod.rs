@@ -8,6 +8,7 @@
 //!    function overloads, CASE and IN lists, set operations, scalar subqueries.
 
 mod analyze;
+mod catalog_syntax;
 mod coerce;
 mod context;
 mod names;
@@ -71,6 +72,8 @@ pub(super) struct PlanParts {
     pub(super) parameters: Vec<PgType>,
     pub(super) tables: Vec<u32>,
     pub(super) locks: Vec<LockClause>,
+    /// The catalog it was planned with.
+    pub(super) catalog: Arc<Catalog>,
     /// The session it was planned in.
     pub(super) session: Arc<SessionInfo>,
 }
@@ -104,6 +107,7 @@ pub(super) fn plan(
         parameters,
         tables,
         locks: prepared.locks,
+        catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
     })
 }

@@ -82,6 +82,10 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
 /// Rewrites an expression whose parts are rewritten already.
 pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
     match expr {
+        Expr::Cast { .. } => {
+            super::catalog_syntax::object_cast(expr);
+            Ok(())
+        }
         Expr::Value(value) => literal(value).map(|new| {
             if let Some(new) = new {
                 *expr = new;

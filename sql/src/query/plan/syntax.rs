@@ -72,11 +72,13 @@ impl VisitorMut for Preparer<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        super::catalog_syntax::before(select, self.context);
         step(refuse_in_select(select))
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
         restore_select(select);
+        super::catalog_syntax::after(select);
         ControlFlow::Continue(())
     }
 

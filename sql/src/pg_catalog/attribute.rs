@@ -1,0 +1,103 @@
+//! `pg_attribute` and `pg_attrdef`.
+
+use super::facts::Object;
+use super::types::{alignment, collation_of, is_by_value, storage};
+use super::{Facts, Row};
+use crate::catalog::Column;
+use crate::types::{Datum, PgType};
+
+fn number(n: usize) -> Datum {
+    Datum::Int2(i16::try_from(n).unwrap_or(i16::MAX))
+}
+
+/// One attribute of a relation.
+fn attribute(relation: u32, position: usize, name: &str, ty: PgType) -> Row {
+    vec![
+        ("attrelid", Datum::Oid(relation)),
+        ("attname", Datum::text(name)),
+        ("atttypid", Datum::Oid(ty.oid())),
+        ("attstattarget", Datum::Int4(-1)),
+        ("attlen", Datum::Int2(ty.typlen())),
+        ("attnum", number(position)),
+        (
+            "attndims",
+            Datum::Int4(i32::from(matches!(ty, PgType::Array(_)))),
+        ),
+        ("attcacheoff", Datum::Int4(-1)),
+        ("atttypmod", Datum::Int4(ty.typmod())),
+        ("attbyval", Datum::Bool(is_by_value(ty))),
+        ("attalign", Datum::text(alignment(ty))),
+        ("attstorage", Datum::text(storage(ty))),
+        ("attislocal", Datum::Bool(true)),
+        ("attcollation", Datum::Oid(collation_of(ty))),
+    ]
+}
+
+fn of_column(relation: u32, column: &Column) -> Row {
+    let position = usize::from(column.attnum);
+    if column.dropped {
+        let name = format!("........pg.dropped.{position}........");
+        let mut row = attribute(relation, position, &name, column.ty);
+        row.retain(|(name, _)| *name != "atttypid");
+        row.push(("attisdropped", Datum::Bool(true)));
+        return row;
+    }
+    let mut row = attribute(relation, position, &column.name, column.ty);
+    row.push(("attnotnull", Datum::Bool(column.not_null)));
+    row.push(("atthasdef", Datum::Bool(column.default.is_some())));
+    row.push(("atthasmissing", Datum::Bool(column.missing.is_some())));
+    row
+}
+
+/// Columns of all relations, dropped ones included.
+pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for object in facts.objects() {
+        let oid = object.oid();
+        match object {
+            Object::Table(table) => {
+                rows.extend(table.columns.iter().map(|c| of_column(oid, c)));
+            }
+            Object::Index(index) => {
+                let columns = index.columns.iter().filter_map(|n| index.table.attribute(*n));
+                rows.extend(
+                    columns
+                        .enumerate()
+                        .map(|(i, c)| attribute(oid, i + 1, &c.name, c.ty)),
+                );
+            }
+            Object::System(relation) => {
+                let columns = relation.columns.iter().enumerate();
+                rows.extend(columns.map(|(i, (name, ty))| attribute(oid, i + 1, name, *ty)));
+            }
+        }
+    }
+    rows
+}
+
+/// Object identifier of a default: no other object has the table's identifier
+/// together with this catalog's.
+pub(super) fn default_oid(table: u32, attnum: u16) -> u32 {
+    table
+        .wrapping_mul(2_048)
+        .wrapping_add(u32::from(attnum))
+        | 0x8000_0000
+}
+
+/// Defaults of columns. The expression is kept as SQL text.
+pub(super) fn pg_attrdef(facts: &Facts<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for table in facts.catalog.tables() {
+        for column in table.live_columns() {
+            if let Some(default) = &column.default {
+                rows.push(vec![
+                    ("oid", Datum::Oid(default_oid(table.oid, column.attnum))),
+                    ("adrelid", Datum::Oid(table.oid)),
+                    ("adnum", number(usize::from(column.attnum))),
+                    ("adbin", Datum::text(default.as_str())),
+                ]);
+            }
+        }
+    }
+    rows
+}

@@ -1,0 +1,104 @@
+//! `pg_class`, and the views over it.
+
+use super::facts::{FIRST_ROLE, Object, indexes_of};
+use super::{Facts, Row, relation};
+use crate::types::Datum;
+
+/// Access method `heap`.
+const HEAP: u32 = 2;
+/// Access method `btree`.
+const BTREE: u32 = 403;
+
+/// A number of attributes as PostgreSQL keeps it.
+pub(super) fn small(n: usize) -> Datum {
+    Datum::Int2(i16::try_from(n).unwrap_or(i16::MAX))
+}
+
+/// Tables, indexes, views.
+pub(super) fn pg_class(facts: &Facts<'_>) -> Vec<Row> {
+    facts.objects().map(|object| row(facts, &object)).collect()
+}
+
+fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
+    let (kind, owner, am, attributes, has_index, rules) = match object {
+        Object::Table(table) => (
+            "r",
+            facts.owner(&table.owner),
+            HEAP,
+            table.columns.len(),
+            !indexes_of(table).is_empty(),
+            false,
+        ),
+        Object::Index(index) => (
+            "i",
+            facts.owner(&index.table.owner),
+            BTREE,
+            index.columns.len(),
+            false,
+            false,
+        ),
+        Object::System(relation) => (
+            relation.kind,
+            FIRST_ROLE,
+            if relation.kind == "r" { HEAP } else { 0 },
+            relation.columns.len(),
+            false,
+            relation.kind == "v",
+        ),
+    };
+    let identity = match object {
+        Object::Table(_) => "d",
+        _ => "n",
+    };
+    vec![
+        ("oid", Datum::Oid(object.oid())),
+        ("relname", Datum::text(object.name())),
+        ("relnamespace", Datum::Oid(object.schema())),
+        ("relowner", Datum::Oid(owner)),
+        ("relam", Datum::Oid(am)),
+        ("relfilenode", Datum::Oid(object.oid())),
+        ("reltuples", Datum::Float4(-1.0)),
+        ("relhasindex", Datum::Bool(has_index)),
+        ("relpersistence", Datum::text("p")),
+        ("relkind", Datum::text(kind)),
+        ("relnatts", small(attributes)),
+        ("relhasrules", Datum::Bool(rules)),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", Datum::text(identity)),
+    ]
+}
+
+/// The tables of `pg_class`.
+pub(super) fn pg_tables(facts: &Facts<'_>) -> Vec<Row> {
+    let system = relation::all().iter().filter(|r| r.kind == "r").map(|r| {
+        vec![
+            ("schemaname", Datum::text(r.schema)),
+            ("tablename", Datum::text(r.name)),
+            ("tableowner", Datum::text(facts.first_role())),
+        ]
+    });
+    let stored = facts.catalog.tables().map(|table| {
+        vec![
+            ("schemaname", Datum::text(facts.schema_name(table.schema))),
+            ("tablename", Datum::text(table.name.as_str())),
+            ("tableowner", Datum::text(table.owner.as_str())),
+            ("hasindexes", Datum::Bool(!indexes_of(table).is_empty())),
+        ]
+    });
+    system.chain(stored).collect()
+}
+
+/// The views of `pg_class`: only the system's.
+pub(super) fn pg_views(facts: &Facts<'_>) -> Vec<Row> {
+    relation::all()
+        .iter()
+        .filter(|r| r.kind == "v")
+        .map(|r| {
+            vec![
+                ("schemaname", Datum::text(r.schema)),
+                ("viewname", Datum::text(r.name)),
+                ("viewowner", Datum::text(facts.first_role())),
+            ]
+        })
+        .collect()
+}

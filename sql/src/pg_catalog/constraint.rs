@@ -1,0 +1,70 @@
+//! `pg_constraint` and `pg_depend`.
+
+use super::index::numbers;
+use super::{Facts, Row};
+use crate::types::Datum;
+
+/// Primary keys and UNIQUE constraints.
+pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
+    facts
+        .constraints()
+        .map(|index| {
+            vec![
+                ("oid", Datum::Oid(index.oid)),
+                ("conname", Datum::text(index.name)),
+                ("connamespace", Datum::Oid(index.table.schema)),
+                (
+                    "contype",
+                    Datum::text(if index.primary { "p" } else { "u" }),
+                ),
+                ("convalidated", Datum::Bool(true)),
+                ("conrelid", Datum::Oid(index.table.oid)),
+                ("conindid", Datum::Oid(index.oid)),
+                ("confupdtype", Datum::text(" ")),
+                ("confdeltype", Datum::text(" ")),
+                ("confmatchtype", Datum::text(" ")),
+                ("conislocal", Datum::Bool(true)),
+                ("connoinherit", Datum::Bool(true)),
+                ("conkey", numbers(index.columns)),
+            ]
+        })
+        .collect()
+}
+
+/// Object identifier of `pg_class`.
+const PG_CLASS: u32 = 1_259;
+/// Object identifier of `pg_constraint`.
+const PG_CONSTRAINT: u32 = 2_606;
+
+/// What belongs to what: the index of a constraint to it, and a constraint or an
+/// index to the columns of its key.
+pub(super) fn pg_depend(facts: &Facts<'_>) -> Vec<Row> {
+    let row = |of: (u32, u32), on: (u32, u32, u16), kind: &str| {
+        vec![
+            ("classid", Datum::Oid(of.0)),
+            ("objid", Datum::Oid(of.1)),
+            ("refclassid", Datum::Oid(on.0)),
+            ("refobjid", Datum::Oid(on.1)),
+            ("refobjsubid", Datum::Int4(i32::from(on.2))),
+            ("deptype", Datum::text(kind)),
+        ]
+    };
+    let mut rows = Vec::new();
+    for index in facts.indexes() {
+        let owner = if index.constraint {
+            rows.push(row(
+                (PG_CLASS, index.oid),
+                (PG_CONSTRAINT, index.oid, 0),
+                "i",
+            ));
+            PG_CONSTRAINT
+        } else {
+            PG_CLASS
+        };
+        for attnum in index.columns {
+            let on = (PG_CLASS, index.table.oid, *attnum);
+            rows.push(row((owner, index.oid), on, "a"));
+        }
+    }
+    rows
+}

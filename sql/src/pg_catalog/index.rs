@@ -1,0 +1,74 @@
+//! `pg_index` and `pg_indexes`.
+
+use super::class::small;
+use super::definition::definition_of;
+use super::types::{collation_of, operator_class};
+use super::{Facts, Row};
+use crate::types::{ArrayValue, Datum, PgType};
+
+/// A vector or array.
+pub(super) fn array(element: PgType, values: Vec<Datum>) -> Datum {
+    Datum::Array(Box::new(ArrayValue { element, values }))
+}
+
+/// Attribute numbers as an array of smallint.
+pub(super) fn numbers(columns: &[u16]) -> Datum {
+    let values = columns.iter().map(|n| small(usize::from(*n))).collect();
+    array(PgType::Int2, values)
+}
+
+/// Indexes.
+pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
+    facts
+        .indexes()
+        .map(|index| {
+            let types: Vec<PgType> = index
+                .columns
+                .iter()
+                .filter_map(|n| index.table.attribute(*n))
+                .map(|c| c.ty)
+                .collect();
+            let each = |value: fn(PgType) -> u32| {
+                let values = types.iter().map(|ty| Datum::Oid(value(*ty))).collect();
+                array(PgType::Oid, values)
+            };
+            vec![
+                ("indexrelid", Datum::Oid(index.oid)),
+                ("indrelid", Datum::Oid(index.table.oid)),
+                ("indnatts", small(index.columns.len())),
+                ("indnkeyatts", small(index.columns.len())),
+                ("indisunique", Datum::Bool(index.unique)),
+                ("indisprimary", Datum::Bool(index.primary)),
+                ("indimmediate", Datum::Bool(true)),
+                ("indisvalid", Datum::Bool(true)),
+                ("indisready", Datum::Bool(true)),
+                ("indislive", Datum::Bool(true)),
+                ("indkey", numbers(index.columns)),
+                ("indcollation", each(collation_of)),
+                ("indclass", each(operator_class)),
+                (
+                    "indoption",
+                    array(PgType::Int2, vec![Datum::Int2(0); types.len()]),
+                ),
+            ]
+        })
+        .collect()
+}
+
+/// Indexes with their definitions.
+pub(super) fn pg_indexes(facts: &Facts<'_>) -> Vec<Row> {
+    facts
+        .indexes()
+        .map(|index| {
+            vec![
+                (
+                    "schemaname",
+                    Datum::text(facts.schema_name(index.table.schema)),
+                ),
+                ("tablename", Datum::text(index.table.name.as_str())),
+                ("indexname", Datum::text(index.name)),
+                ("indexdef", Datum::text(definition_of(facts, &index))),
+            ]
+        })
+        .collect()
+}

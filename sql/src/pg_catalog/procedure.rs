@@ -1,0 +1,81 @@
+//! `pg_proc`: the functions that convert the types of `pg_type`.
+//!
+//! Drivers look these up to learn how a type is sent. Functions that queries can
+//! call are not listed.
+
+use std::sync::LazyLock;
+
+use super::facts::FIRST_ROLE;
+use super::index::array;
+use super::{Facts, Row};
+use crate::types::{Datum, PgType};
+
+/// One function a line, as PostgreSQL 15 lists it: oid, name, result, number of
+/// arguments, types of the arguments, volatility.
+static TEXT: &str = include_str!("procedures.txt");
+
+struct Listed {
+    oid: u32,
+    name: &'static str,
+    row: Row,
+}
+
+fn parse(line: &'static str) -> Option<Listed> {
+    let fields: Vec<&'static str> = line.split('|').collect();
+    let [oid, name, result, count, arguments, volatility] = fields.try_into().ok()?;
+    let oid = oid.parse().ok()?;
+    let arguments = arguments
+        .split_whitespace()
+        .filter_map(|ty| ty.parse().ok())
+        .map(Datum::Oid)
+        .collect();
+    let row = vec![
+        ("oid", Datum::Oid(oid)),
+        ("proname", Datum::text(name)),
+        ("pronamespace", Datum::Oid(11)),
+        ("proowner", Datum::Oid(FIRST_ROLE)),
+        ("prolang", Datum::Oid(12)),
+        ("procost", Datum::Float4(1.0)),
+        ("prokind", Datum::text("f")),
+        ("proisstrict", Datum::Bool(true)),
+        ("provolatile", Datum::text(volatility)),
+        ("proparallel", Datum::text("s")),
+        ("pronargs", Datum::Int2(count.parse().ok()?)),
+        ("prorettype", Datum::Oid(result.parse().ok()?)),
+        ("proargtypes", array(PgType::Oid, arguments)),
+        ("prosrc", Datum::text(name)),
+    ];
+    Some(Listed { oid, name, row })
+}
+
+static PROCEDURES: LazyLock<Vec<Listed>> =
+    LazyLock::new(|| TEXT.lines().filter_map(parse).collect());
+
+/// The functions.
+pub(super) fn pg_proc(_: &Facts<'_>) -> Vec<Row> {
+    PROCEDURES.iter().map(|p| p.row.clone()).collect()
+}
+
+/// The object identifier of a listed function.
+pub(super) fn oid_of(name: &str) -> Option<u32> {
+    PROCEDURES.iter().find(|p| p.name == name).map(|p| p.oid)
+}
+
+/// The name of a listed function.
+pub(super) fn name_of(oid: u32) -> Option<&'static str> {
+    PROCEDURES.iter().find(|p| p.oid == oid).map(|p| p.name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    #[test]
+    fn drivers_find_the_functions_they_know() {
+        assert_eq!(PROCEDURES.len(), TEXT.lines().count());
+        assert_eq!(oid_of("array_in"), Some(750));
+        assert_eq!(oid_of("array_recv"), Some(2_400));
+        assert_eq!(name_of(2_406), Some("int4recv"));
+    }
+}

@@ -1,11 +1,11 @@
 //! Asking a running statement to stop.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// Why a statement should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

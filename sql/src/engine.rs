@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kimberlite_storage::{Clock, CommitLog, Sealer, Snapshot, Space, Store, TenantId};
 use lru::LruCache;
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::{Catalog, CatalogChange, CatalogEntry, Database, CATALOG_STREAM};
-use crate::error::{state, SqlError};
+use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Database};
+use crate::error::{SqlError, state};
 use crate::query::{QueryEngine, QueryEngineOptions};
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
-    commit_changes, CommitSource, Entry, Layer, LockManager, ReadView, StreamKey, Transaction,
+    CommitSource, Entry, Layer, LockManager, ReadView, StreamKey, Transaction, commit_changes,
 };
 
 /// The database of the operators, which every server has.
@@ -90,10 +90,6 @@ impl Engine {
     /// The newest published snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.store.snapshot()
-    }
-
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
     }
 
     pub(crate) fn query(&self) -> &QueryEngine {
@@ -271,7 +267,11 @@ impl Engine {
     async fn bootstrap(&self, database: &str, user: &str, scram: &str) -> Result<(), SqlError> {
         let tenant = match self.find_tenant(database)? {
             Some(tenant) => tenant,
-            None => return self.create_database(database, user, Some(scram.to_owned())).await,
+            None => {
+                return self
+                    .create_database(database, user, Some(scram.to_owned()))
+                    .await;
+            }
         };
         let catalog = self.catalog(tenant)?;
         let changes = match catalog.role(user) {
@@ -344,7 +344,8 @@ impl Engine {
         let gone = [CatalogChange::Remove(CatalogEntry::Database(
             database.as_ref().clone(),
         ))];
-        self.commit_catalog(TenantId::SYSTEM, principal, &gone).await
+        self.commit_catalog(TenantId::SYSTEM, principal, &gone)
+            .await
     }
 
     async fn commit_catalog(

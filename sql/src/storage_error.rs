@@ -2,7 +2,7 @@
 
 use kimberlite_storage::StorageError;
 
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 impl SqlError {
     /// The log failed while a transaction was on its way.

@@ -1,6 +1,6 @@
 //! What a new database contains.
 
-use super::descriptor::{CatalogEntry, Counters, RoleDescriptor, SchemaDescriptor, FIRST_USER_OID};
+use super::descriptor::{CatalogEntry, Counters, FIRST_USER_OID, RoleDescriptor, SchemaDescriptor};
 use super::snapshot::CatalogChange;
 
 /// Object identifier of the schema `public`, as in PostgreSQL.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::types::PgType;
 
 /// The stream that catalog entries of a tenant live in.
@@ -198,7 +198,10 @@ impl CatalogEntry {
     /// XX001 when the bytes are not a catalog entry.
     pub fn decode(bytes: &[u8]) -> Result<Self, SqlError> {
         serde_json::from_slice(bytes).map_err(|e| {
-            SqlError::new(state::DATA_CORRUPTED, format!("unreadable catalog entry: {e}"))
+            SqlError::new(
+                state::DATA_CORRUPTED,
+                format!("unreadable catalog entry: {e}"),
+            )
         })
     }
 }

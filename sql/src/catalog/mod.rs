@@ -12,8 +12,8 @@ mod snapshot;
 
 pub use bootstrap::bootstrap_changes;
 pub use descriptor::{
-    CatalogEntry, Column, Counters, Database, IndexDescriptor, RoleDescriptor, SchemaDescriptor,
-    TableDescriptor, CATALOG_STREAM, FIRST_USER_OID,
+    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, IndexDescriptor,
+    RoleDescriptor, SchemaDescriptor, TableDescriptor,
 };
-pub use names::{fold_identifier, QualifiedName};
+pub use names::{QualifiedName, fold_identifier};
 pub use snapshot::{Catalog, CatalogChange, SYSTEM_SCHEMAS};

@@ -44,7 +44,7 @@ impl QualifiedName {
         for part in &name.0 {
             match part {
                 ObjectNamePart::Identifier(ident) => parts.push(fold_identifier(ident)),
-                other => return Err(SqlError::unsupported(&format!("object name {other}"))),
+                other => return Err(SqlError::unsupported(format!("object name {other}"))),
             }
         }
         let object = parts.pop().unwrap_or_default();
@@ -53,12 +53,15 @@ impl QualifiedName {
             None => {}
             Some(db) if db == database && parts.is_empty() => {}
             Some(_) => {
-                return Err(SqlError::unsupported(&format!(
+                return Err(SqlError::unsupported(format!(
                     "cross-database references: \"{name}\""
                 )));
             }
         }
-        Ok(Self { schema, name: object })
+        Ok(Self {
+            schema,
+            name: object,
+        })
     }
 }
 

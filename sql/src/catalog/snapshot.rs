@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::descriptor::{
-    CatalogEntry, Column, Counters, Database, IndexDescriptor, RoleDescriptor, SchemaDescriptor,
-    TableDescriptor, FIRST_USER_OID,
+    CatalogEntry, Column, Counters, Database, FIRST_USER_OID, IndexDescriptor, RoleDescriptor,
+    SchemaDescriptor, TableDescriptor,
 };
 use super::names::QualifiedName;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// Schemas that exist in every database and hold no stored tables.
 pub const SYSTEM_SCHEMAS: [(&str, u32); 2] = [("pg_catalog", 11), ("information_schema", 13_000)];
@@ -229,12 +229,13 @@ impl Catalog {
         name: &QualifiedName,
         search_path: &[String],
     ) -> Option<(&Arc<TableDescriptor>, &IndexDescriptor)> {
-        self.schemas_to_search(name, search_path).find_map(|schema| {
-            let oid = *self.relations.get(&(schema, name.name.clone()))?;
-            self.tables
-                .values()
-                .find_map(|t| t.indexes.iter().find(|i| i.oid == oid).map(|i| (t, i)))
-        })
+        self.schemas_to_search(name, search_path)
+            .find_map(|schema| {
+                let oid = *self.relations.get(&(schema, name.name.clone()))?;
+                self.tables
+                    .values()
+                    .find_map(|t| t.indexes.iter().find(|i| i.oid == oid).map(|i| (t, i)))
+            })
     }
 
     /// Whether a relation of that name exists in the schema.

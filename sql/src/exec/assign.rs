@@ -1,7 +1,9 @@
 //! Assignment: making a value fit a column, as PostgreSQL's assignment casts do.
 
-use crate::error::{state, SqlError};
-use crate::types::{modifier, text_in, text_out, Conversion, Datum, Numeric, PgType, SessionFormat};
+use crate::error::{SqlError, state};
+use crate::types::{
+    Conversion, Datum, Numeric, PgType, SessionFormat, modifier, text_in, text_out,
+};
 
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
@@ -26,7 +28,9 @@ fn convert(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum
         return Ok(value);
     }
     match target {
-        PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Oid => to_integer(value, target, format),
+        PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Oid => {
+            to_integer(value, target, format)
+        }
         PgType::Float4 | PgType::Float8 => to_float(value, target, format),
         PgType::Numeric(_) => to_numeric(value, target, format),
         PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Time => {
@@ -57,7 +61,6 @@ fn to_integer(value: Datum, target: PgType, format: &SessionFormat) -> Result<Da
         Datum::Float4(f) => float_to_i64(f64::from(*f)),
         Datum::Float8(f) => float_to_i64(*f),
         Datum::Numeric(n) => n.round_to_i64(),
-        Datum::Bool(b) if target == PgType::Int4 => Some(i64::from(*b)),
         _ => return from_text(value, target, format),
     };
     let out_of_range = || {
@@ -80,13 +83,16 @@ fn to_integer(value: Datum, target: PgType, format: &SessionFormat) -> Result<Da
 fn float_to_i64(value: f64) -> Option<i64> {
     let rounded = value.round_ties_even();
     // 2^63 itself does not fit, -2^63 does; NaN fails both comparisons.
-    (rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0)
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
+        .contains(&rounded)
         .then_some(rounded as i64)
 }
 
 fn to_float(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum, SqlError> {
     let wide = match &value {
-        Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) => value.as_i64().map_or(0.0, |n| n as f64),
+        Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) => {
+            value.as_i64().map_or(0.0, |n| n as f64)
+        }
         Datum::Float4(f) => f64::from(*f),
         Datum::Float8(f) => *f,
         Datum::Numeric(n) => n.to_f64(),
@@ -114,7 +120,10 @@ fn to_numeric(value: Datum, target: PgType, format: &SessionFormat) -> Result<Da
         }
         // Through the shortest text, as PostgreSQL's cast does (15 digits for
         // double precision, 6 for real).
-        Datum::Float4(f) => Ok(Datum::Numeric(Numeric::parse(&significant(f64::from(*f), 6))?)),
+        Datum::Float4(f) => Ok(Datum::Numeric(Numeric::parse(&significant(
+            f64::from(*f),
+            6,
+        ))?)),
         Datum::Float8(f) => Ok(Datum::Numeric(Numeric::parse(&significant(*f, 15))?)),
         _ => from_text(value, target, format),
     }
@@ -135,7 +144,9 @@ fn to_datetime(value: Datum, target: PgType, format: &SessionFormat) -> Result<D
     let overflow = || SqlError::new(state::DATETIME_FIELD_OVERFLOW, "timestamp out of range");
     match (value, target) {
         (Datum::Text(text), _) => text_in(target, &text, format),
-        (Datum::Date(days), PgType::Timestamp) => Ok(Datum::Timestamp(midnight(days).ok_or_else(overflow)?)),
+        (Datum::Date(days), PgType::Timestamp) => {
+            Ok(Datum::Timestamp(midnight(days).ok_or_else(overflow)?))
+        }
         (Datum::Date(days), PgType::Timestamptz) => {
             let local = midnight(days).ok_or_else(overflow)?;
             Ok(Datum::Timestamptz(to_utc(local, format)?))

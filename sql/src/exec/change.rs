@@ -18,10 +18,10 @@ use sqlparser::ast::{
 use super::insert::{refuse_any, set};
 use super::returning::Returning;
 use super::table::TableInfo;
-use super::target::{column, default_expr, simple_name, Planning};
+use super::target::{Planning, column, default_expr, simple_name};
 use super::write::{Locked, StatementWriter};
-use crate::catalog::{fold_identifier, Catalog};
-use crate::error::{state, SqlError};
+use crate::catalog::{Catalog, fold_identifier};
+use crate::error::{SqlError, state};
 use crate::query::{PlannedQuery, QueryStream, RowOverride, Run};
 use crate::txn::LockMode;
 use crate::types::{Datum, PgType, SessionFormat};
@@ -91,7 +91,9 @@ impl Target {
             .map(|name| self.hidden(name))
             .chain(values.into_iter().map(SelectItem::UnnamedExpr))
             .collect();
-        select.from = std::iter::once(self.relation.clone()).chain(others).collect();
+        select.from = std::iter::once(self.relation.clone())
+            .chain(others)
+            .collect();
         select.selection = selection;
         Ok(query)
     }
@@ -144,7 +146,14 @@ pub(crate) fn plan_update(
         note_parameter(value, column(&target.table, *attnum)?.ty, parameters);
     }
     let query = target.select(values, others, update.selection.clone())?;
-    finish(target, Change::Update(columns), &query, update.returning.as_deref(), parameters, plan_rows)
+    finish(
+        target,
+        Change::Update(columns),
+        &query,
+        update.returning.as_deref(),
+        parameters,
+        plan_rows,
+    )
 }
 
 /// Plans a DELETE.
@@ -170,7 +179,14 @@ pub(crate) fn plan_delete(
     let target = Target::new(relation, planning)?;
     let others = delete.using.clone().unwrap_or_default();
     let query = target.select(Vec::new(), others, delete.selection.clone())?;
-    finish(target, Change::Delete, &query, delete.returning.as_deref(), parameters, plan_rows)
+    finish(
+        target,
+        Change::Delete,
+        &query,
+        delete.returning.as_deref(),
+        parameters,
+        plan_rows,
+    )
 }
 
 fn finish(
@@ -214,10 +230,7 @@ fn note_parameter(value: &Expr, ty: PgType, parameters: &mut Vec<Option<PgType>>
 }
 
 /// The assigned columns and their values.
-fn assignments(
-    list: &[Assignment],
-    table: &TableInfo,
-) -> Result<(Vec<u16>, Vec<Expr>), SqlError> {
+fn assignments(list: &[Assignment], table: &TableInfo) -> Result<(Vec<u16>, Vec<Expr>), SqlError> {
     let mut columns = Vec::new();
     let mut values = Vec::new();
     for assignment in list {
@@ -245,8 +258,8 @@ fn add_assignment(
     columns: &mut Vec<u16>,
     values: &mut Vec<Expr>,
 ) -> Result<(), SqlError> {
-    let name = simple_name(name)
-        .ok_or_else(|| SqlError::unsupported(format!("assignment to {name}")))?;
+    let name =
+        simple_name(name).ok_or_else(|| SqlError::unsupported(format!("assignment to {name}")))?;
     let target = Catalog::column(&table.desc, &name)?;
     if columns.contains(&target.attnum) {
         return Err(SqlError::new(
@@ -283,7 +296,9 @@ fn bytes_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
     if let Some(plain) = array.as_binary_opt::<i32>() {
         return Some(plain.value(at).to_vec());
     }
-    array.as_binary_view_opt().map(|view| view.value(at).to_vec())
+    array
+        .as_binary_view_opt()
+        .map(|view| view.value(at).to_vec())
 }
 
 /// The version of a row.
@@ -321,7 +336,10 @@ impl ChangePlan {
             let batch = batch?;
             for at in 0..batch.num_rows() {
                 let found = self.found(&batch, at)?;
-                if self.change_one(found, run, writer, format, on_changed).await? {
+                if self
+                    .change_one(found, run, writer, format, on_changed)
+                    .await?
+                {
                     count += 1;
                 }
             }
@@ -366,7 +384,10 @@ impl ChangePlan {
             Change::Update(columns) => StatementWriter::update_mode(&self.table, columns),
             Change::Delete => LockMode::RowUpdate,
         };
-        match writer.lock_row(&self.table, &found.key, found.csn, mode).await? {
+        match writer
+            .lock_row(&self.table, &found.key, found.csn, mode)
+            .await?
+        {
             Locked::Same => {}
             Locked::Gone => return Ok(false),
             Locked::Changed { csn, stored } => {
@@ -388,7 +409,9 @@ impl ChangePlan {
                 for (attnum, value) in columns.iter().zip(found.values) {
                     set(&mut new, &self.table, *attnum, value, format)?;
                 }
-                writer.update(&self.table, &found.key, &old, &new, columns).await?;
+                writer
+                    .update(&self.table, &found.key, &old, &new, columns)
+                    .await?;
                 on_changed(&new)?;
             }
         }

@@ -5,12 +5,10 @@ use sqlparser::ast::{
     IndexColumn, NullsDistinctOption, TableConstraint,
 };
 
-use crate::catalog::{
-    fold_identifier, Catalog, Column, IndexDescriptor, TableDescriptor,
-};
-use crate::error::{state, SqlError};
+use crate::catalog::{Catalog, Column, IndexDescriptor, TableDescriptor, fold_identifier};
+use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
-use crate::types::{key, PgType};
+use crate::types::{PgType, key};
 
 /// A key that a statement asks for: PRIMARY KEY, UNIQUE, or CREATE INDEX.
 #[derive(Debug, Clone)]
@@ -87,9 +85,18 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
         (create.partition_of.is_some(), "CREATE TABLE … PARTITION OF"),
         (create.partition_by.is_some(), "CREATE TABLE … PARTITION BY"),
         (create.on_commit.is_some(), "CREATE TABLE … ON COMMIT"),
-        (create.external || create.transient || create.volatile, "this kind of CREATE TABLE"),
-        (create.hive_distribution != HiveDistributionStyle::NONE, "PARTITIONED BY"),
-        (create.primary_key.is_some() || create.order_by.is_some(), "table clauses of other systems"),
+        (
+            create.external || create.transient || create.volatile,
+            "this kind of CREATE TABLE",
+        ),
+        (
+            create.hive_distribution != HiveDistributionStyle::NONE,
+            "PARTITIONED BY",
+        ),
+        (
+            create.primary_key.is_some() || create.order_by.is_some(),
+            "table clauses of other systems",
+        ),
         (!storage_options, "these options of CREATE TABLE"),
     ])
 }
@@ -110,8 +117,12 @@ pub(crate) fn add_column(
         ));
     }
     let ty = column_type(definition)?;
-    let attnum = u16::try_from(table.columns.len() + 1)
-        .map_err(|_| SqlError::new(state::TOO_MANY_COLUMNS, "tables can have at most 1600 columns"))?;
+    let attnum = u16::try_from(table.columns.len() + 1).map_err(|_| {
+        SqlError::new(
+            state::TOO_MANY_COLUMNS,
+            "tables can have at most 1600 columns",
+        )
+    })?;
     let mut column = Column {
         attnum,
         name: name.clone(),
@@ -151,16 +162,18 @@ pub(crate) fn add_column(
 fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {
     let ty = PgType::from_sql_ast(&definition.data_type)?;
     match ty {
-        PgType::Numeric(None) => Err(SqlError::unsupported(
-            "a numeric column without precision",
-        )
-        .hint("Declare it, for example numeric(38,10).")),
-        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => {
-            Err(SqlError::unsupported(format!("columns of type {}", ty.sql_name())))
-        }
+        PgType::Numeric(None) => Err(SqlError::unsupported("a numeric column without precision")
+            .hint("Declare it, for example numeric(38,10).")),
+        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(
+            format!("columns of type {}", ty.sql_name()),
+        )),
         PgType::Unknown | PgType::Void => Err(SqlError::new(
             state::INVALID_TABLE_DEFINITION,
-            format!("column \"{}\" has pseudo-type {}", definition.name, ty.sql_name()),
+            format!(
+                "column \"{}\" has pseudo-type {}",
+                definition.name,
+                ty.sql_name()
+            ),
         )),
         ty => Ok(ty),
     }
@@ -240,7 +253,10 @@ pub(crate) fn add_key(
     let taken = catalog.relation_exists(table.schema, &name)
         || table.name == name
         || table.indexes.iter().any(|i| i.name == name)
-        || table.primary_key_name.as_ref().is_some_and(|(n, _)| *n == name);
+        || table
+            .primary_key_name
+            .as_ref()
+            .is_some_and(|(n, _)| *n == name);
     if taken {
         return Err(SqlError::new(
             state::DUPLICATE_TABLE,

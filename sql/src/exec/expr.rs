@@ -8,8 +8,8 @@ use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, FunctionArguments
 
 use super::assign::assign;
 use super::literal::literal;
-use crate::catalog::{fold_identifier, TableDescriptor};
-use crate::error::{state, SqlError};
+use crate::catalog::{TableDescriptor, fold_identifier};
+use crate::error::{SqlError, state};
 use crate::types::{Datum, PgType, SessionFormat};
 
 /// A compiled expression.
@@ -238,8 +238,12 @@ fn now_function(function: &sqlparser::ast::Function) -> Option<(ScalarExpr, PgTy
     };
     let plain = function.filter.is_none() && function.over.is_none() && bare;
     let name = function.name.to_string().to_ascii_lowercase();
-    (plain && matches!(name.as_str(), "now" | "current_timestamp" | "transaction_timestamp"))
-        .then_some((ScalarExpr::Now, PgType::Timestamptz))
+    (plain
+        && matches!(
+            name.as_str(),
+            "now" | "current_timestamp" | "transaction_timestamp"
+        ))
+    .then_some((ScalarExpr::Now, PgType::Timestamptz))
 }
 
 /// What an expression is evaluated with.
@@ -289,7 +293,11 @@ fn compute(op: Arithmetic, left: &Datum, right: &Datum, ty: PgType) -> Result<Da
             Arithmetic::Subtract => l.checked_sub(r),
             Arithmetic::Multiply => l.checked_mul(r),
         },
-        _ => return Err(SqlError::internal("arithmetic on something else than integers")),
+        _ => {
+            return Err(SqlError::internal(
+                "arithmetic on something else than integers",
+            ));
+        }
     };
     result
         .and_then(|wide| match ty {

@@ -14,18 +14,18 @@ use sqlparser::ast::{
 
 use super::assign::assign;
 use super::change::OnChanged;
-use super::expr::{compile, ScalarExpr, Scope, Values};
+use super::expr::{ScalarExpr, Scope, Values, compile};
 use super::insert::set;
 use super::returning::Returning;
 use super::table::TableInfo;
-use super::target::{column, simple_name, Planning};
+use super::target::{Planning, column, simple_name};
 use super::write::{Locked, StatementWriter};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 use crate::session::FieldDescription;
 use crate::txn::{LockMode, ReadView};
 use crate::types::wire_encode::encode_row_from_rowview;
-use crate::types::{key, Datum, OutputColumn, PgType, SessionFormat};
+use crate::types::{Datum, OutputColumn, PgType, SessionFormat, key};
 
 /// A statement about at most one row.
 #[derive(Debug)]
@@ -165,7 +165,12 @@ fn add_item(
 ) -> bool {
     let (expr, name) = match item {
         SelectItem::Wildcard(options) if options.to_string().is_empty() => {
-            columns.extend(table.desc.live_columns().map(|c| (c.attnum, c.name.clone())));
+            columns.extend(
+                table
+                    .desc
+                    .live_columns()
+                    .map(|c| (c.attnum, c.name.clone())),
+            );
             return true;
         }
         SelectItem::UnnamedExpr(expr) => (expr, None),
@@ -211,7 +216,9 @@ fn plan_key(
     let mut key = Vec::with_capacity(terms.len());
     for attnum in &table.desc.primary_key {
         let target = column(table, *attnum)?;
-        let value = terms.iter().find_map(|term| equal_to(term, &target.name, alias));
+        let value = terms
+            .iter()
+            .find_map(|term| equal_to(term, &target.name, alias));
         let Some(value) = value else {
             return Ok(None);
         };
@@ -440,12 +447,17 @@ impl FastPlan {
         };
         let view = writer.txn.view(writer.engine.snapshot());
         let mut scratch = Vec::new();
-        let read = view.get(self.table.rows, &key, &mut scratch, |v| (v.csn, v.value.to_vec()))?;
+        let read = view.get(self.table.rows, &key, &mut scratch, |v| {
+            (v.csn, v.value.to_vec())
+        })?;
         drop(view);
         let Some((csn, mut stored)) = read else {
             return Ok(0);
         };
-        match writer.lock_row(&self.table, &key, csn, self.lock_mode()).await? {
+        match writer
+            .lock_row(&self.table, &key, csn, self.lock_mode())
+            .await?
+        {
             Locked::Same => {}
             // WHERE is about the key alone: the newest version qualifies too.
             Locked::Changed { stored: newest, .. } => stored = newest,
@@ -460,7 +472,9 @@ impl FastPlan {
             FastAction::Update(columns, _) => {
                 let new = self.new_row(columns, &old, values)?;
                 let changed: Vec<u16> = columns.iter().map(|(attnum, _)| *attnum).collect();
-                writer.update(&self.table, &key, &old, &new, &changed).await?;
+                writer
+                    .update(&self.table, &key, &old, &new, &changed)
+                    .await?;
                 on_changed(&new)?;
             }
             FastAction::Select(_) => return Err(SqlError::internal("a SELECT changes nothing")),
@@ -490,7 +504,13 @@ impl FastPlan {
             ..*values
         };
         for (attnum, expr) in columns {
-            set(&mut new, &self.table, *attnum, expr.evaluate(&with_row)?, values.format)?;
+            set(
+                &mut new,
+                &self.table,
+                *attnum,
+                expr.evaluate(&with_row)?,
+                values.format,
+            )?;
         }
         Ok(new)
     }

@@ -10,27 +10,31 @@
 //! apart: `0` row key follows, `1` a length follows.
 
 use crate::error::SqlError;
-use crate::types::{key, Datum};
+use crate::types::{Datum, key};
 
 const ROW_KEY_FOLLOWS: u8 = 0;
 const LENGTH_FOLLOWS: u8 = 1;
 
 /// An encoded entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexEntry {
+pub(crate) struct IndexEntry {
     /// Key below the index's stream.
-    pub key: Vec<u8>,
+    pub(crate) key: Vec<u8>,
     /// Value.
-    pub value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
     /// Whether no other row may have the same key.
-    pub exclusive: bool,
+    pub(crate) exclusive: bool,
 }
 
 /// Encodes the entry of one row.
 ///
 /// # Errors
 /// 54000 when the indexed columns take more than 64 KiB.
-pub fn encode(unique: bool, columns: &[&Datum], row_key: &[u8]) -> Result<IndexEntry, SqlError> {
+pub(crate) fn encode(
+    unique: bool,
+    columns: &[&Datum],
+    row_key: &[u8],
+) -> Result<IndexEntry, SqlError> {
     let mut entry_key = Vec::with_capacity(32 + row_key.len());
     for column in columns {
         key::encode(column, &mut entry_key)?;
@@ -59,7 +63,7 @@ pub fn encode(unique: bool, columns: &[&Datum], row_key: &[u8]) -> Result<IndexE
 ///
 /// # Errors
 /// XX001 when the entry is damaged.
-pub fn row_key<'a>(key: &'a [u8], value: &'a [u8]) -> Result<&'a [u8], SqlError> {
+pub(crate) fn row_key<'a>(key: &'a [u8], value: &'a [u8]) -> Result<&'a [u8], SqlError> {
     match value {
         [ROW_KEY_FOLLOWS, row_key @ ..] => Ok(row_key),
         [LENGTH_FOLLOWS, low, high] => key

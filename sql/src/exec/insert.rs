@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, Insert, Query, SetExpr, TableObject};
 
 use super::assign::assign;
-use super::expr::{compile, ScalarExpr, Scope, Values};
+use super::expr::{ScalarExpr, Scope, Values, compile};
 use super::returning::Returning;
 use super::table::TableInfo;
-use super::target::{column, column_list, default_expr, simple_name, Planning};
+use super::target::{Planning, column, column_list, default_expr, simple_name};
 use super::write::StatementWriter;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::query::{PlannedQuery, QueryStream};
 use crate::types::{Datum, PgType, SessionFormat};
 
@@ -66,7 +66,14 @@ pub(crate) fn plan(
             columns.clear();
             Source::Values(vec![Vec::new()])
         }
-        Some(query) => plan_source(query, &table, &mut columns, explicit, parameters, plan_query)?,
+        Some(query) => plan_source(
+            query,
+            &table,
+            &mut columns,
+            explicit,
+            parameters,
+            plan_query,
+        )?,
     };
     let defaults = plan_defaults(&table, &columns)?;
     let alias = table.desc.name.clone();
@@ -259,7 +266,13 @@ impl InsertPlan {
             set(&mut row, &self.table, *attnum, value, values.format)?;
         }
         for (attnum, expr) in &self.defaults {
-            set(&mut row, &self.table, *attnum, expr.evaluate(values)?, values.format)?;
+            set(
+                &mut row,
+                &self.table,
+                *attnum,
+                expr.evaluate(values)?,
+                values.format,
+            )?;
         }
         Ok(row)
     }

@@ -2,11 +2,11 @@
 //! the fast path for statements that name one row.
 
 pub(crate) mod assign;
-pub(crate) mod ddl;
 pub(crate) mod change;
+pub(crate) mod ddl;
 pub(crate) mod expr;
 pub(crate) mod fast;
-pub mod index_entry;
+pub(crate) mod index_entry;
 pub(crate) mod insert;
 pub(crate) mod literal;
 pub(crate) mod returning;

@@ -3,9 +3,9 @@
 use bytes::BytesMut;
 use sqlparser::ast::{Expr, SelectItem, SelectItemQualifiedWildcardKind};
 
-use super::table::{datum_at, TableInfo};
+use super::table::{TableInfo, datum_at};
 use super::target::column;
-use crate::catalog::{fold_identifier, Catalog, Column};
+use crate::catalog::{Catalog, Column, fold_identifier};
 use crate::error::SqlError;
 use crate::session::FieldDescription;
 use crate::types::wire_encode::encode_row_from_datums;
@@ -59,8 +59,12 @@ impl Returning {
     }
 
     fn add_all(&mut self, table: &TableInfo) {
-        self.columns
-            .extend(table.desc.live_columns().map(|c| (c.attnum, c.name.clone())));
+        self.columns.extend(
+            table
+                .desc
+                .live_columns()
+                .map(|c| (c.attnum, c.name.clone())),
+        );
     }
 
     /// The columns of the result; formats are filled in later.

@@ -9,7 +9,7 @@ use crate::catalog::{Column, IndexDescriptor, TableDescriptor};
 use crate::error::SqlError;
 use crate::txn::StreamKey;
 use crate::types::row::RowLayout;
-use crate::types::{key, text_in, text_out, Datum, PgType, SessionFormat};
+use crate::types::{Datum, PgType, SessionFormat, key, text_in, text_out};
 
 /// A table, ready to read and write rows of.
 #[derive(Debug)]
@@ -115,9 +115,7 @@ pub(crate) fn datum_at(row: &[Datum], attnum: u16) -> &Datum {
 
 fn missing_value(column: &Column) -> Result<Datum, SqlError> {
     match &column.missing {
-        Some(text) if !column.dropped => {
-            text_in(column.ty, text, &SessionFormat::default())
-        }
+        Some(text) if !column.dropped => text_in(column.ty, text, &SessionFormat::default()),
         _ => Ok(Datum::Null),
     }
 }

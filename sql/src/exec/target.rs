@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, ObjectName};
 
 use super::table::TableInfo;
-use crate::catalog::{fold_identifier, Catalog, Column, QualifiedName, SYSTEM_SCHEMAS};
-use crate::error::{state, SqlError};
+use crate::catalog::{Catalog, Column, QualifiedName, SYSTEM_SCHEMAS, fold_identifier};
+use crate::error::{SqlError, state};
 
 /// Where a statement is planned: names and what they mean.
 #[derive(Clone)]
@@ -80,9 +80,15 @@ pub(crate) fn default_expr(column: &Column) -> Result<Option<Expr>, SqlError> {
     let Some(text) = &column.default else {
         return Ok(None);
     };
-    crate::session::parse_expression(text).map(Some).map_err(|e| {
-        SqlError::corrupted(format!("default of column \"{}\": {}", column.name, e.message()))
-    })
+    crate::session::parse_expression(text)
+        .map(Some)
+        .map_err(|e| {
+            SqlError::corrupted(format!(
+                "default of column \"{}\": {}",
+                column.name,
+                e.message()
+            ))
+        })
 }
 
 /// A possibly qualified single column name, as in `SET a = …`.

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use super::index_entry::IndexEntry;
-use super::table::{datum_at, TableInfo};
+use super::table::{TableInfo, datum_at};
 use crate::cancel::Cancellation;
 use crate::catalog::IndexDescriptor;
 use crate::engine::Engine;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::txn::{
     Entry, EntryKind, IsolationLevel, Layer, LockKey, LockMode, ReadView, StreamKey, Transaction,
     WaitPolicy,
@@ -197,7 +197,8 @@ impl<'a> StatementWriter<'a> {
                 return Err(duplicate(table, &index.name, &index.columns, row));
             }
         }
-        self.layer.put(stream, &entry.key, Entry::insert(entry.value));
+        self.layer
+            .put(stream, &entry.key, Entry::insert(entry.value));
         Ok(())
     }
 

@@ -9,14 +9,16 @@ use sqlparser::ast::{
 
 use super::ddl::check_defaults;
 use super::rewrite::{self, contains_nulls, for_each_row};
-use super::{Session, POSTGRES_EPOCH_US};
-use crate::catalog::{fold_identifier, Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor};
-use crate::error::{state, SqlError};
+use super::{POSTGRES_EPOCH_US, Session};
+use crate::catalog::{
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor, fold_identifier,
+};
+use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
-use crate::exec::ddl::{add_column, add_key, column_mut, key_request, KeyKind, KeyRequest};
+use crate::exec::ddl::{KeyKind, KeyRequest, add_column, add_key, column_mut, key_request};
 use crate::exec::expr::Values;
 use crate::exec::insert::default_of;
-use crate::exec::table::{datum_at, display, TableInfo};
+use crate::exec::table::{TableInfo, datum_at, display};
 use crate::txn::{Layer, LockMode, ReadView};
 
 /// A table being altered.
@@ -32,12 +34,20 @@ impl Session {
     pub(super) async fn alter_table(&mut self, alter: &AlterTable) -> Result<String, SqlError> {
         let catalog = self.catalog_to_change("ALTER TABLE").await?;
         let name = QualifiedName::from_ast(&alter.name, &self.database)?;
-        if alter.if_exists && catalog.find_table(&name, self.settings.search_path()).is_none() {
-            self.notice(format!("relation \"{}\" does not exist, skipping", name.name));
+        if alter.if_exists
+            && catalog
+                .find_table(&name, self.settings.search_path())
+                .is_none()
+        {
+            self.notice(format!(
+                "relation \"{}\" does not exist, skipping",
+                name.name
+            ));
             return Ok("ALTER TABLE".to_owned());
         }
         let table = self.table_to_change(&alter.name, &catalog)?;
-        self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+        self.lock_table(table.oid, LockMode::AccessExclusive)
+            .await?;
         let mut alteration = Alteration {
             catalog,
             table,
@@ -185,7 +195,9 @@ impl Session {
             return column_mut(&mut a.table, name).map(|_| ());
         };
         if a.table.primary_key.contains(&attnum) {
-            return Err(SqlError::unsupported("dropping a column of the primary key"));
+            return Err(SqlError::unsupported(
+                "dropping a column of the primary key",
+            ));
         }
         a.table.indexes.retain(|i| !i.columns.contains(&attnum));
         let column = column_mut(&mut a.table, name)?;
@@ -252,11 +264,17 @@ impl Session {
         a: &mut Alteration,
     ) -> Result<(), SqlError> {
         let name = fold_identifier(name);
-        if a.table.primary_key_name.as_ref().is_some_and(|(n, _)| *n == name) {
+        if a.table
+            .primary_key_name
+            .as_ref()
+            .is_some_and(|(n, _)| *n == name)
+        {
             return Err(SqlError::unsupported("dropping a primary key"));
         }
         let before = a.table.indexes.len();
-        a.table.indexes.retain(|i| !(i.constraint && i.name == name));
+        a.table
+            .indexes
+            .retain(|i| !(i.constraint && i.name == name));
         if a.table.indexes.len() < before {
             return Ok(());
         }

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sqlparser::ast::{CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement};
+use sqlparser::ast::{
+    CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement,
+};
 
 use super::copy_options::copy_format;
 use super::execute::writer;
-use super::{Outcome, Session, POSTGRES_EPOCH_US};
+use super::{Outcome, POSTGRES_EPOCH_US, Session};
 use crate::catalog::fold_identifier;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::exec::expr::{ScalarExpr, Values};
 use crate::exec::insert::{plan_defaults, set};
 use crate::exec::table::TableInfo;
-use crate::exec::target::{column, column_list, Planning};
+use crate::exec::target::{Planning, column, column_list};
 use crate::txn::{Layer, LockMode};
 use crate::types::copy::{CopyKind, CopyReader, CopyRow};
-use crate::types::{binary_in, modifier, text_in, Conversion, Datum, SessionFormat};
+use crate::types::{Conversion, Datum, SessionFormat, binary_in, modifier, text_in};
 
 /// A COPY FROM STDIN that takes data.
 #[derive(Debug)]
@@ -58,7 +60,14 @@ impl Session {
             legacy: legacy_options,
         };
         match (to, target, source) {
-            (false, CopyTarget::Stdin, CopySource::Table { table_name, columns }) => {
+            (
+                false,
+                CopyTarget::Stdin,
+                CopySource::Table {
+                    table_name,
+                    columns,
+                },
+            ) => {
                 let copy = self.copy_in(table_name, columns, &copy).await?;
                 Ok(Outcome::CopyIn(copy))
             }
@@ -66,7 +75,9 @@ impl Session {
             (_, CopyTarget::File { .. }, _) => Err(SqlError::unsupported(
                 "COPY with a file on the server",
             )
-            .hint("Use COPY FROM STDIN or COPY TO STDOUT; psql's \\copy does it for a local file.")),
+            .hint(
+                "Use COPY FROM STDIN or COPY TO STDOUT; psql's \\copy does it for a local file.",
+            )),
             _ => Err(SqlError::unsupported(format!("COPY … {target}"))),
         }
     }
@@ -146,7 +157,14 @@ impl CopyIn {
         let mut writer = writer(session)?;
         writer.resume(std::mem::take(&mut self.layer));
         while let Some(fields) = self.reader.next_row()? {
-            let row = complete(&fields, &self.table, &self.columns, &self.defaults, &self.format, now_us)?;
+            let row = complete(
+                &fields,
+                &self.table,
+                &self.columns,
+                &self.defaults,
+                &self.format,
+                now_us,
+            )?;
             if let Err(error) = writer.insert(&self.table, &row).await {
                 let context = self.reader.line_context();
                 return Err(error.context(context));
@@ -206,7 +224,10 @@ fn complete(
             Err(error) if error.get_context().is_some() => return Err(error),
             Err(error) => return Err(fields.at_column(error, i)),
         };
-        if let Some(slot) = usize::from(*attnum).checked_sub(1).and_then(|p| row.get_mut(p)) {
+        if let Some(slot) = usize::from(*attnum)
+            .checked_sub(1)
+            .and_then(|p| row.get_mut(p))
+        {
             *slot = value;
         }
     }

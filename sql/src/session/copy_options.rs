@@ -3,7 +3,7 @@
 use sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, Ident};
 
 use crate::catalog::fold_identifier;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::types::copy::{CopyFormat, CopyKind, Header};
 
 /// Reads the options of a COPY of these columns.

@@ -3,18 +3,18 @@
 use bytes::BytesMut;
 use sqlparser::ast::{CopySource, Expr, Ident, SelectItem, SetExpr};
 
+use super::Session;
 use super::copy_in::CopyStatement;
 use super::copy_options::copy_format;
 use super::cursor::Fill;
 use super::execute::Execution;
-use super::Session;
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 use crate::exec::target::{column, column_list};
 use crate::query::QueryStream;
 use crate::txn::LockMode;
 use crate::types::copy::writer::BatchCells;
-use crate::types::copy::{copy_data_message, CopyKind, CopyWriter};
+use crate::types::copy::{CopyKind, CopyWriter, copy_data_message};
 
 /// A COPY TO STDOUT that gives data.
 pub struct CopyOut {
@@ -41,9 +41,13 @@ impl Session {
     pub(super) async fn copy_out(&mut self, copy: &CopyStatement<'_>) -> Result<CopyOut, SqlError> {
         let query = match copy.source {
             CopySource::Query(query) => query.as_ref().clone(),
-            CopySource::Table { table_name, columns } => {
+            CopySource::Table {
+                table_name,
+                columns,
+            } => {
                 let table = self.planning()?.table(table_name)?;
-                self.lock_table(table.desc.oid, LockMode::AccessShare).await?;
+                self.lock_table(table.desc.oid, LockMode::AccessShare)
+                    .await?;
                 let attnums = column_list(&table, columns.iter().map(fold_identifier))?;
                 let names = attnums
                     .iter()

@@ -7,15 +7,15 @@ use sqlparser::ast::{
     TruncateTableTarget,
 };
 
-use super::rewrite;
 use super::Session;
+use super::rewrite;
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, QualifiedName, SchemaDescriptor, TableDescriptor,
-    SYSTEM_SCHEMAS,
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
+    TableDescriptor,
 };
 use crate::engine::put_catalog_changes;
-use crate::error::{state, SqlError};
-use crate::exec::ddl::{add_key, build_table, key_columns, KeyKind, KeyRequest};
+use crate::error::{SqlError, state};
+use crate::exec::ddl::{KeyKind, KeyRequest, add_key, build_table, key_columns};
 use crate::exec::insert::{default_of, refuse_any};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockKey, LockMode};
@@ -43,7 +43,10 @@ impl Session {
                 names,
                 cascade,
                 ..
-            } => self.drop_objects(*object_type, *if_exists, names, *cascade).await,
+            } => {
+                self.drop_objects(*object_type, *if_exists, names, *cascade)
+                    .await
+            }
             other => Err(SqlError::unsupported(feature(other))),
         }
     }
@@ -66,7 +69,9 @@ impl Session {
     ) -> Result<(), SqlError> {
         let before = self.catalog()?;
         if catalog.counters() != before.counters() {
-            changes.push(CatalogChange::Put(CatalogEntry::Counters(catalog.counters())));
+            changes.push(CatalogChange::Put(CatalogEntry::Counters(
+                catalog.counters(),
+            )));
         }
         for change in &changes {
             catalog.apply(change);
@@ -129,20 +134,27 @@ impl Session {
         let user = self.user.clone();
         let table = build_table(create, name, schema, &user, &mut catalog)?;
         check_defaults(&table)?;
-        self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+        self.lock_table(table.oid, LockMode::AccessExclusive)
+            .await?;
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
         self.change_catalog(catalog, vec![change], Layer::default())?;
         Ok("CREATE TABLE".to_owned())
     }
 
     async fn create_index(&mut self, create: &CreateIndex) -> Result<String, SqlError> {
-        let method = create.using.as_ref().map(|m| m.to_string().to_ascii_lowercase());
+        let method = create
+            .using
+            .as_ref()
+            .map(|m| m.to_string().to_ascii_lowercase());
         refuse_any(&[
             (create.concurrently, "CREATE INDEX CONCURRENTLY"),
             (create.predicate.is_some(), "partial indexes"),
             (!create.include.is_empty(), "INCLUDE columns"),
             (create.nulls_distinct == Some(false), "NULLS NOT DISTINCT"),
-            (method.is_some_and(|m| m != "btree"), "index methods other than btree"),
+            (
+                method.is_some_and(|m| m != "btree"),
+                "index methods other than btree",
+            ),
         ])?;
         let mut catalog = self.catalog_to_change("CREATE INDEX").await?;
         let mut table = self.table_to_change(&create.table_name, &catalog)?;
@@ -152,7 +164,11 @@ impl Session {
                 None => None,
             },
             columns: key_columns(&create.columns)?,
-            kind: if create.unique { KeyKind::UniqueIndex } else { KeyKind::Index },
+            kind: if create.unique {
+                KeyKind::UniqueIndex
+            } else {
+                KeyKind::Index
+            },
         };
         if let Some(name) = &request.name
             && create.if_not_exists
@@ -194,7 +210,8 @@ impl Session {
         let mut changes = Vec::new();
         for TruncateTableTarget { name, .. } in &truncate.table_names {
             let mut table = self.table_to_change(name, &catalog)?;
-            self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+            self.lock_table(table.oid, LockMode::AccessExclusive)
+                .await?;
             table.stream = catalog.allocate_stream();
             for index in &mut table.indexes {
                 index.stream = catalog.allocate_stream();
@@ -286,9 +303,13 @@ impl Session {
         let mut changes = Vec::new();
         for name in names {
             let name = QualifiedName::from_ast(name, &self.database)?;
-            match catalog.find_table(&name, self.settings.search_path()).cloned() {
+            match catalog
+                .find_table(&name, self.settings.search_path())
+                .cloned()
+            {
                 Some(table) => {
-                    self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+                    self.lock_table(table.oid, LockMode::AccessExclusive)
+                        .await?;
                     let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
                     changes.push(CatalogChange::Remove(entry));
                 }
@@ -342,7 +363,8 @@ impl Session {
                     index.name, table.name
                 )));
             }
-            self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+            self.lock_table(table.oid, LockMode::AccessExclusive)
+                .await?;
             table.indexes.retain(|i| i.oid != index.oid);
             let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
             catalog.apply(&change);
@@ -385,7 +407,8 @@ impl Session {
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
             }
             for table in inside {
-                self.lock_table(table.oid, LockMode::AccessExclusive).await?;
+                self.lock_table(table.oid, LockMode::AccessExclusive)
+                    .await?;
                 let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
                 changes.push(CatalogChange::Remove(entry));
             }
@@ -450,5 +473,9 @@ fn feature(statement: &Statement) -> String {
         .take_while(|w| w.chars().all(|c| c.is_ascii_uppercase()))
         .take(4)
         .collect();
-    if words.is_empty() { text } else { words.join(" ") }
+    if words.is_empty() {
+        text
+    } else {
+        words.join(" ")
+    }
 }

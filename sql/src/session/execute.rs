@@ -8,9 +8,9 @@ use super::cursor::RowCursor;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
 use super::plan::{CachedPlan, PlanKind, Planner};
-use super::{Block, BoundParameters, Outcome, Session, POSTGRES_EPOCH_US};
+use super::{Block, BoundParameters, Outcome, POSTGRES_EPOCH_US, Session};
 use crate::cancel::CancelReason;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::exec::change::ChangePlan;
 use crate::exec::expr::Values;
 use crate::exec::fast::{FastAction, FastPlan};
@@ -20,7 +20,7 @@ use crate::exec::table::TableInfo;
 use crate::exec::write::StatementWriter;
 use crate::query::{PlannedQuery, Run, SessionInfo};
 use crate::txn::{LockKey, LockMode, WaitPolicy};
-use crate::types::{binary_in, text_in, Datum, Format, OutputColumn, PgType, SessionFormat};
+use crate::types::{Datum, Format, PgType, SessionFormat, binary_in, text_in};
 
 /// Ends a statement's time limit when dropped.
 #[derive(Debug)]
@@ -55,7 +55,11 @@ impl Session {
         result
     }
 
-    async fn run_simple(&mut self, stmt: &ParsedStatement, last: bool) -> Result<Outcome, SqlError> {
+    async fn run_simple(
+        &mut self,
+        stmt: &ParsedStatement,
+        last: bool,
+    ) -> Result<Outcome, SqlError> {
         self.start_statement(&stmt.command)?;
         let plan = Arc::new(self.plan_command(&stmt.command, &[])?);
         if !plan.parameters.is_empty() {
@@ -133,6 +137,7 @@ impl Session {
             catalog: self.catalog()?,
             database: &self.database,
             search_path: self.settings.search_path(),
+            time_zone: self.settings.time_zone(),
         })
     }
 
@@ -207,17 +212,21 @@ impl Session {
             PlanKind::Fast(fast) => match fast.action {
                 FastAction::Select(_) if self.block == Block::Implicit => {}
                 FastAction::Select(_) => {
-                    self.lock_table(fast.table.desc.oid, LockMode::AccessShare).await?;
+                    self.lock_table(fast.table.desc.oid, LockMode::AccessShare)
+                        .await?;
                 }
                 _ => {
-                    self.lock_table(fast.table.desc.oid, LockMode::RowExclusive).await?;
+                    self.lock_table(fast.table.desc.oid, LockMode::RowExclusive)
+                        .await?;
                 }
             },
             PlanKind::Insert(insert) => {
-                self.lock_table(insert.table.desc.oid, LockMode::RowExclusive).await?;
+                self.lock_table(insert.table.desc.oid, LockMode::RowExclusive)
+                    .await?;
             }
             PlanKind::Change(change, _) => {
-                self.lock_table(change.table.desc.oid, LockMode::RowExclusive).await?;
+                self.lock_table(change.table.desc.oid, LockMode::RowExclusive)
+                    .await?;
             }
         }
         Ok(self.catalog()?.version() == plan.catalog_version)
@@ -238,7 +247,9 @@ impl Session {
         let cancel = self.cancel.clone();
         let manager = self.engine.locks().clone();
         let txn = self.transaction()?;
-        manager.acquire(txn.held(), key, mode, policy, &cancel).await
+        manager
+            .acquire(txn.held(), key, mode, policy, &cancel)
+            .await
     }
 
     async fn execute_plan(
@@ -268,11 +279,7 @@ impl Session {
     }
 
     /// What simple expressions are evaluated with.
-    fn values<'v>(
-        &self,
-        execution: &'v Execution,
-        format: &'v SessionFormat,
-    ) -> Values<'v> {
+    fn values<'v>(&self, execution: &'v Execution, format: &'v SessionFormat) -> Values<'v> {
         let started = self.txn.as_ref().map_or(0, |t| t.started_us());
         Values {
             parameters: &execution.parameters,
@@ -332,7 +339,11 @@ impl Session {
     ) -> Result<Outcome, SqlError> {
         let run = self.new_run(execution)?;
         let stream = query.execute(run).await?;
-        Ok(Outcome::Rows(RowCursor::stream(fields, stream, self.format())))
+        Ok(Outcome::Rows(RowCursor::stream(
+            fields,
+            stream,
+            self.format(),
+        )))
     }
 
     /// What a query started now sees and may use.
@@ -369,17 +380,25 @@ impl Session {
         let mut writer = writer(self)?;
         let count = match (&plan.source, run) {
             (Source::Values(lists), _) => {
-                plan.run_values(lists, &mut writer, &values, &mut collect).await?
+                plan.run_values(lists, &mut writer, &values, &mut collect)
+                    .await?
             }
             (Source::Query(query), Some(run)) => {
                 let stream = query.execute(run).await?;
-                plan.run_query(query, stream, &mut writer, &values, &mut collect).await?
+                plan.run_query(query, stream, &mut writer, &values, &mut collect)
+                    .await?
             }
             (Source::Query(_), None) => return Err(SqlError::internal("a query without a run")),
         };
         writer.finish()?;
         drop(collect);
-        Ok(changed("INSERT 0", count, returning.is_some(), fields, rows))
+        Ok(changed(
+            "INSERT 0",
+            count,
+            returning.is_some(),
+            fields,
+            rows,
+        ))
     }
 
     async fn change(
@@ -397,7 +416,9 @@ impl Session {
         let mut collect = collector(returning, &plan.table, &fields, &format, &mut rows);
         let stream = plan.query.execute(run.clone()).await?;
         let mut writer = writer(self)?;
-        let count = plan.run(stream, &run, &mut writer, &format, &mut collect).await?;
+        let count = plan
+            .run(stream, &run, &mut writer, &format, &mut collect)
+            .await?;
         writer.finish()?;
         drop(collect);
         Ok(changed(tag, count, returning.is_some(), fields, rows))
@@ -412,7 +433,12 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
         .txn
         .as_mut()
         .ok_or_else(|| SqlError::internal("no transaction"))?;
-    Ok(StatementWriter::new(&session.engine, txn, &session.cancel, lock_timeout))
+    Ok(StatementWriter::new(
+        &session.engine,
+        txn,
+        &session.cancel,
+        lock_timeout,
+    ))
 }
 
 /// Collects RETURNING rows.
@@ -479,7 +505,9 @@ pub(super) fn with_formats(
         ));
     }
     for (i, field) in fields.iter_mut().enumerate() {
-        let format = formats.get(i).or_else(|| formats.first().filter(|_| formats.len() == 1));
+        let format = formats
+            .get(i)
+            .or_else(|| formats.first().filter(|_| formats.len() == 1));
         field.format = Format::from_code(format.copied().unwrap_or(0))?;
     }
     Ok(fields)

@@ -29,17 +29,17 @@ use crate::engine::Engine;
 use crate::error::SqlError;
 use crate::query::SessionInfo;
 use crate::txn::{IsolationLevel, Transaction};
-use crate::types::calendar::TimeZone;
 use crate::types::SessionFormat;
+use crate::types::calendar::TimeZone;
 
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
 pub use cursor::{Fill, RowCursor};
 pub use fields::FieldDescription;
-pub use parse::{parse, ParsedStatement};
+pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_statement};
 pub use plan::{CachedPlan, PlanKey, Prepared};
-pub use settings::{Settings, SERVER_VERSION, SERVER_VERSION_NUM};
+pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings};
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 pub(crate) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -115,6 +115,8 @@ pub struct Session {
     user: String,
     backend_pid: i32,
     settings: Settings,
+    /// As they were before the open transaction changed them.
+    settings_before: Option<Box<Settings>>,
     txn: Option<Transaction>,
     block: Block,
     failed: bool,
@@ -153,6 +155,7 @@ impl Session {
             user: request.user,
             backend_pid: request.backend_pid,
             settings,
+            settings_before: None,
             txn: None,
             block: Block::Implicit,
             failed: false,
@@ -248,6 +251,20 @@ impl Session {
         settings::parse_isolation(&self.settings.show("default_transaction_isolation")?.1)
     }
 
+    /// Keeps the settings to go back to when the transaction is rolled back.
+    fn remember_settings(&mut self) {
+        if self.settings_before.is_none() {
+            self.settings_before = Some(Box::new(self.settings.clone()));
+        }
+    }
+
+    /// Undoes what the transaction did to the settings.
+    fn restore_settings(&mut self) {
+        if let Some(before) = self.settings_before.take() {
+            self.settings.restore(*before);
+        }
+    }
+
     /// Marks the transaction failed, or rolls an implicit one back.
     pub fn abort(&mut self) {
         self.statement_done();
@@ -257,6 +274,9 @@ impl Session {
             self.txn = None;
         }
         self.failed = self.block == Block::Explicit;
+        if !self.failed {
+            self.restore_settings();
+        }
     }
 
     /// Ends the session: whatever is open is rolled back.

@@ -10,7 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// How deep expressions may nest.
 const RECURSION_LIMIT: usize = 200;
@@ -208,8 +208,11 @@ fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlE
     let message = match error {
         ParserError::ParserError(m) | ParserError::TokenizerError(m) => m,
         ParserError::RecursionLimitExceeded => {
-            return SqlError::new(state::STATEMENT_TOO_COMPLEX, "statement is nested too deeply")
-                .hint("Simplify the expression, or split the statement.");
+            return SqlError::new(
+                state::STATEMENT_TOO_COMPLEX,
+                "statement is nested too deeply",
+            )
+            .hint("Simplify the expression, or split the statement.");
         }
     };
     let Some(location) = location_in(&message) else {
@@ -217,8 +220,7 @@ fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlE
     };
     match tokens.iter().find(|t| t.span.start == location) {
         Some(token) => near(sql, token).with_internal(message),
-        None => SqlError::new(state::SYNTAX_ERROR, message)
-            .position(position_of(sql, location)),
+        None => SqlError::new(state::SYNTAX_ERROR, message).position(position_of(sql, location)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use kimberlite_storage::TenantId;
 use parking_lot::Mutex;
 use sqlparser::ast::{Query, SetExpr, Statement};
@@ -10,7 +11,7 @@ use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
 use crate::catalog::Catalog;
 use crate::engine::Engine;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::exec::change::{self, ChangePlan};
 use crate::exec::fast::{self, FastPlan};
 use crate::exec::insert::{self, InsertPlan};
@@ -26,6 +27,8 @@ pub struct PlanKey {
     pub(super) declared: Vec<u32>,
     pub(super) catalog_version: u64,
     pub(super) search_path: Vec<String>,
+    /// Literals of timestamptz are read when a statement is planned.
+    pub(super) time_zone: Tz,
     pub(super) fast_path: bool,
 }
 
@@ -36,6 +39,7 @@ pub struct CachedPlan {
     pub(super) parameters: Vec<PgType>,
     pub(super) fields: Option<Vec<FieldDescription>>,
     pub(super) catalog_version: u64,
+    pub(super) time_zone: Tz,
 }
 
 /// How a statement is carried out.
@@ -96,6 +100,7 @@ pub(super) struct Planner<'a> {
     pub(super) catalog: Arc<Catalog>,
     pub(super) database: &'a str,
     pub(super) search_path: &'a [String],
+    pub(super) time_zone: Tz,
 }
 
 impl Planner<'_> {
@@ -127,7 +132,12 @@ impl Planner<'_> {
                 session: info.clone(),
             },
         )?;
-        *parameters = planned.parameter_types().iter().copied().map(Some).collect();
+        *parameters = planned
+            .parameter_types()
+            .iter()
+            .copied()
+            .map(Some)
+            .collect();
         Ok(planned)
     }
 
@@ -186,6 +196,7 @@ impl Planner<'_> {
                 .collect(),
             fields,
             catalog_version: self.catalog.version(),
+            time_zone: self.time_zone,
         }
     }
 
@@ -274,7 +285,9 @@ fn refuse_hidden_writes(query: &Query) -> Result<(), SqlError> {
         .as_ref()
         .is_some_and(|with| with.cte_tables.iter().any(|cte| changes(&cte.query)));
     if in_with || changes(query) {
-        return Err(SqlError::unsupported("INSERT, UPDATE or DELETE inside WITH"));
+        return Err(SqlError::unsupported(
+            "INSERT, UPDATE or DELETE inside WITH",
+        ));
     }
     Ok(())
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::execute::{bind_values, check_counts, with_formats, Execution};
+use super::execute::{Execution, bind_values, check_counts, with_formats};
 use super::fields::FieldDescription;
 use super::parse::parse;
 use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared};
 use super::{BoundParameters, Outcome, Session};
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 impl Session {
     /// Prepares one statement. Parameter types that are 0 are found out.
@@ -40,6 +40,7 @@ impl Session {
                 parameters: Vec::new(),
                 fields: None,
                 catalog_version: 0,
+                time_zone: self.settings.time_zone(),
             });
             return Ok(Arc::new(Prepared::new(None, declared.to_vec(), nothing)));
         };
@@ -64,7 +65,11 @@ impl Session {
                 plan
             }
         };
-        Ok(Arc::new(Prepared::new(Some(statement), declared.to_vec(), plan)))
+        Ok(Arc::new(Prepared::new(
+            Some(statement),
+            declared.to_vec(),
+            plan,
+        )))
     }
 
     /// What identifies a plan; none while the transaction has a catalog of its
@@ -80,6 +85,7 @@ impl Session {
             declared: declared.to_vec(),
             catalog_version: self.catalog()?.version(),
             search_path: self.settings.search_path().to_vec(),
+            time_zone: self.settings.time_zone(),
             fast_path: self.settings.fast_path(),
         }))
     }
@@ -143,7 +149,9 @@ impl Session {
             return Ok(plan);
         };
         let utility = matches!(plan.kind, PlanKind::Utility);
-        if utility || plan.catalog_version == self.catalog()?.version() {
+        let current = plan.catalog_version == self.catalog()?.version()
+            && plan.time_zone == self.settings.time_zone();
+        if utility || current {
             return Ok(plan);
         }
         let fresh = Arc::new(self.plan_command(&statement.command, &prepared.declared)?);

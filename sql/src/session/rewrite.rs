@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::cancel::Cancellation;
 use crate::catalog::{IndexDescriptor, TableDescriptor};
-use crate::error::{state, SqlError};
-use crate::exec::table::{datum_at, TableInfo};
+use crate::error::{SqlError, state};
+use crate::exec::table::{TableInfo, datum_at};
 use crate::txn::{Entry, Layer, ReadView, StreamKey};
 use crate::types::Datum;
 
@@ -121,7 +121,10 @@ fn could_not_create(table: &TableInfo, name: &str, columns: &[u16], row: &[Datum
         state::UNIQUE_VIOLATION,
         format!("could not create unique index \"{name}\""),
     )
-    .detail(format!("Key {} is duplicated.", table.key_detail(columns, row)))
+    .detail(format!(
+        "Key {} is duplicated.",
+        table.key_detail(columns, row)
+    ))
     .table(table.desc.name.clone())
     .constraint(name)
 }

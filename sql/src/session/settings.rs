@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// The PostgreSQL release whose behaviour is followed.
 pub const SERVER_VERSION: &str = "15.14";
@@ -240,17 +240,22 @@ impl Settings {
         }
     }
 
-    /// Back to the defaults, all of them.
-    pub fn reset_all(&mut self) {
-        let fresh = Self::new(&self.user);
+    /// Back to an earlier state.
+    pub fn restore(&mut self, before: Self) {
         let mut changed = Vec::new();
         for name in REPORTED {
-            if self.show(name).ok() != fresh.show(name).ok() {
+            if self.show(name).ok() != before.show(name).ok() {
                 changed.push(*name);
             }
         }
-        *self = fresh;
+        *self = before;
         self.changed = changed;
+    }
+
+    /// Back to the defaults, all of them.
+    pub fn reset_all(&mut self) {
+        let fresh = Self::new(&self.user);
+        self.restore(fresh);
     }
 
     /// Sets a value given as text.
@@ -309,7 +314,10 @@ impl Settings {
             }
             "datestyle" => {
                 let wanted = value.to_ascii_lowercase();
-                if wanted.split(',').any(|p| !matches!(p.trim(), "iso" | "mdy" | "default")) {
+                if wanted
+                    .split(',')
+                    .any(|p| !matches!(p.trim(), "iso" | "mdy" | "default"))
+                {
                     return Err(SqlError::unsupported(format!("DateStyle {value}")));
                 }
                 return Ok("ISO, MDY".to_owned());
@@ -364,7 +372,7 @@ impl Settings {
 ///
 /// # Errors
 /// 22023 for anything else, 0A000 for serializable.
-pub fn parse_isolation(value: &str) -> Result<crate::txn::IsolationLevel, SqlError> {
+pub(super) fn parse_isolation(value: &str) -> Result<crate::txn::IsolationLevel, SqlError> {
     use crate::txn::IsolationLevel;
     match value.to_ascii_lowercase().as_str() {
         "read committed" | "read uncommitted" => Ok(IsolationLevel::ReadCommitted),

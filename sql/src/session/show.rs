@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use sqlparser::ast::{Ident, Statement};
 
 use super::cursor::RowCursor;
-use super::execute::{with_formats, Execution};
+use super::execute::{Execution, with_formats};
 use super::fields::FieldDescription;
 use super::parse::Command;
 use super::plan::PlanKind;
@@ -16,8 +16,16 @@ use crate::types::PgType;
 /// The setting that `SHOW …` names; `SHOW TIME ZONE` and `SHOW TRANSACTION
 /// ISOLATION LEVEL` have names of their own.
 fn setting(variable: &[Ident]) -> String {
-    let words: Vec<String> = variable.iter().map(|i| i.value.to_ascii_lowercase()).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let words: Vec<String> = variable
+        .iter()
+        .map(|i| i.value.to_ascii_lowercase())
+        .collect();
+    match words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["time", "zone"] => "timezone".to_owned(),
         ["transaction", "isolation", "level"] => "transaction_isolation".to_owned(),
         ["session", "authorization"] => "session_authorization".to_owned(),
@@ -63,9 +71,7 @@ impl Session {
     fn shown(&self, name: &str) -> Result<String, SqlError> {
         match (name, &self.txn) {
             ("transaction_isolation", Some(txn)) => Ok(txn.isolation().name().to_owned()),
-            ("transaction_isolation", None) => {
-                Ok(self.default_isolation()?.name().to_owned())
-            }
+            ("transaction_isolation", None) => Ok(self.default_isolation()?.name().to_owned()),
             ("transaction_read_only", Some(txn)) => {
                 Ok(if txn.read_only() { "on" } else { "off" }.to_owned())
             }
@@ -78,7 +84,12 @@ impl Session {
         statement: &Statement,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        let Statement::Explain { analyze, statement: inner, .. } = statement else {
+        let Statement::Explain {
+            analyze,
+            statement: inner,
+            ..
+        } = statement
+        else {
             return Err(SqlError::internal("no EXPLAIN"));
         };
         if *analyze {
@@ -92,7 +103,11 @@ impl Session {
             PlanKind::Insert(insert) => vec![format!("Insert on {}", insert.table.desc.name)],
             PlanKind::Change(change, verb) => {
                 let head = format!("{verb} on {}", change.table.desc.name);
-                let below = change.query.explain()?.into_iter().map(|l| format!("  {l}"));
+                let below = change
+                    .query
+                    .explain()?
+                    .into_iter()
+                    .map(|l| format!("  {l}"));
                 std::iter::once(head).chain(below).collect()
             }
             PlanKind::Utility => return Err(SqlError::unsupported(format!("EXPLAIN {inner}"))),

@@ -1,12 +1,10 @@
 //! BEGIN, COMMIT, ROLLBACK and savepoints.
 
-use sqlparser::ast::{
-    TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
-};
+use sqlparser::ast::{TransactionAccessMode, TransactionIsolationLevel, TransactionMode};
 
 use super::{Block, Session};
 use crate::catalog::fold_identifier;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 use crate::txn::IsolationLevel;
 
 impl Session {
@@ -24,6 +22,7 @@ impl Session {
 
     /// Commits the open transaction, if any.
     pub(super) async fn commit_open(&mut self) -> Result<(), SqlError> {
+        let before = self.settings_before.take();
         let Some(mut txn) = self.txn.take() else {
             return Ok(());
         };
@@ -38,13 +37,20 @@ impl Session {
             return Ok(());
         }
         // `txn` keeps its locks until the changes are visible to others.
-        self.engine
+        let committed = self
+            .engine
             .commit(self.tenant, &self.user, txn.started_us(), changes)
-            .await
+            .await;
+        if committed.is_err() {
+            self.settings_before = before;
+            self.restore_settings();
+        }
+        committed
     }
 
     fn roll_back(&mut self) {
         self.txn = None;
+        self.restore_settings();
         self.block = Block::Implicit;
         self.failed = false;
         self.info = None;
@@ -101,6 +107,7 @@ impl Session {
             self.no_transaction();
             // Earlier statements of the same query string are undone too.
             self.txn = None;
+            self.restore_settings();
             return Ok("ROLLBACK".to_owned());
         }
         let modes = self.chained_modes(chain);

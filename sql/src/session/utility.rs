@@ -2,17 +2,15 @@
 //! SHOW, PREPARE and EXECUTE, EXPLAIN, COPY, DDL.
 
 use bytes::BytesMut;
-use sqlparser::ast::{
-    DiscardObject, Expr, Ident, ObjectName, Reset, Set, Statement, Value,
-};
+use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, Reset, Set, Statement, Value};
 
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
 use super::{Outcome, Session};
 use crate::catalog::fold_identifier;
-use crate::error::{state, SqlError};
-use crate::exec::expr::{compile, Scope, Values};
+use crate::error::{SqlError, state};
+use crate::exec::expr::{Scope, Values, compile};
 use crate::types::wire_encode::encode_row_from_datums;
 use crate::types::{Datum, Format, OutputColumn, PgType, SessionFormat};
 
@@ -64,14 +62,13 @@ impl Session {
                 (*tag).to_owned()
             }
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
-            Command::Sql(statement) => return self.utility_sql(stmt, statement, execution).await,
+            Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };
         Ok(Outcome::Command(tag))
     }
 
     async fn utility_sql(
         &mut self,
-        stmt: &ParsedStatement,
         statement: &Statement,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
@@ -84,21 +81,41 @@ impl Session {
                 ..
             } if statements.is_empty() => {
                 let tag = self.begin(modes)?;
-                if *begin { tag } else { "START TRANSACTION".to_owned() }
+                if *begin {
+                    tag
+                } else {
+                    "START TRANSACTION".to_owned()
+                }
             }
-            Statement::Commit { chain, modifier: None, .. } => self.commit(*chain).await?,
-            Statement::Rollback { chain, savepoint: None } => self.rollback(*chain)?,
-            Statement::Rollback { savepoint: Some(name), .. } => self.rollback_to(name)?,
+            Statement::Commit {
+                chain,
+                modifier: None,
+                ..
+            } => self.commit(*chain).await?,
+            Statement::Rollback {
+                chain,
+                savepoint: None,
+            } => self.rollback(*chain)?,
+            Statement::Rollback {
+                savepoint: Some(name),
+                ..
+            } => self.rollback_to(name)?,
             Statement::Savepoint { name } => self.savepoint(name)?,
             Statement::ReleaseSavepoint { name } => self.release(name)?,
             Statement::Set(set) => self.set(set)?,
             Statement::Reset(reset) => self.reset(&reset.reset)?,
             Statement::ShowVariable { variable } => return self.show(variable, execution),
             Statement::Discard { object_type } => self.discard(object_type).await?,
-            Statement::Prepare { name, data_types, statement } => {
-                self.sql_prepare(stmt, name, data_types, statement)?
-            }
-            Statement::Execute { name: Some(name), parameters, .. } => {
+            Statement::Prepare {
+                name,
+                data_types,
+                statement,
+            } => self.sql_prepare(name, data_types, statement)?,
+            Statement::Execute {
+                name: Some(name),
+                parameters,
+                ..
+            } => {
                 return self.sql_execute(name, parameters, execution).await;
             }
             Statement::Deallocate { name, .. } => self.deallocate(name)?,
@@ -110,24 +127,43 @@ impl Session {
     }
 
     fn set(&mut self, set: &Set) -> Result<String, SqlError> {
+        self.remember_settings();
         match set {
-            Set::SingleAssignment { scope, hivevar: false, variable, values } => {
-                if scope.as_ref().is_some_and(|s| s.to_string().trim() == "LOCAL") {
+            Set::SingleAssignment {
+                scope,
+                hivevar: false,
+                variable,
+                values,
+            } => {
+                if scope
+                    .as_ref()
+                    .is_some_and(|s| s.to_string().trim() == "LOCAL")
+                {
                     return Err(SqlError::unsupported("SET LOCAL")
                         .hint("Use SET, and RESET when the transaction is over."));
                 }
                 let name = setting_name(variable);
-                let values = values.iter().map(setting_value).collect::<Result<Vec<_>, _>>()?;
+                let values = values
+                    .iter()
+                    .map(setting_value)
+                    .collect::<Result<Vec<_>, _>>()?;
                 self.set_one(&name, &values.join(", "))?;
             }
-            Set::SetTimeZone { local: false, value } => {
+            Set::SetTimeZone {
+                local: false,
+                value,
+            } => {
                 let value = setting_value(value)?;
                 self.set_one("timezone", &value)?;
             }
             Set::SetNames { charset_name, .. } => {
                 self.settings.set("client_encoding", &charset_name.value)?;
             }
-            Set::SetTransaction { modes, snapshot: None, session } => {
+            Set::SetTransaction {
+                modes,
+                snapshot: None,
+                session,
+            } => {
                 if *session {
                     self.session_characteristics(modes)?;
                 } else {
@@ -179,6 +215,7 @@ impl Session {
     }
 
     fn reset(&mut self, reset: &Reset) -> Result<String, SqlError> {
+        self.remember_settings();
         match reset {
             Reset::ALL => self.settings.reset_all(),
             Reset::ConfigurationParameter(name) => self.settings.reset(&setting_name(name))?,
@@ -201,7 +238,6 @@ impl Session {
 
     fn sql_prepare(
         &mut self,
-        stmt: &ParsedStatement,
         name: &Ident,
         types: &[sqlparser::ast::DataType],
         statement: &Statement,
@@ -226,7 +262,8 @@ impl Session {
             .collect::<Result<Vec<_>, _>>()?;
         let inner = ParsedStatement {
             command: Command::Sql(Box::new(statement.clone())),
-            text: stmt.text.clone(),
+            // Not the text of the PREPARE: plans are kept by text.
+            text: statement.to_string(),
         };
         let prepared = self.prepare_statement(inner, &declared)?;
         self.prepared.insert(name, prepared);
@@ -258,7 +295,10 @@ impl Session {
             .iter()
             .zip(&plan.parameters)
             .map(|(expr, ty)| {
-                let mut scope = Scope { table: None, parameters: &mut Vec::new() };
+                let mut scope = Scope {
+                    table: None,
+                    parameters: &mut Vec::new(),
+                };
                 let (expr, _) = compile(expr, &mut scope, Some(*ty))?
                     .ok_or_else(|| SqlError::unsupported(format!("EXECUTE with {expr}")))?;
                 let values = Values {
@@ -282,10 +322,7 @@ impl Session {
         }
     }
 
-    fn find_prepared(
-        &self,
-        name: &str,
-    ) -> Result<std::sync::Arc<super::Prepared>, SqlError> {
+    fn find_prepared(&self, name: &str) -> Result<std::sync::Arc<super::Prepared>, SqlError> {
         self.prepared.get(name).cloned().ok_or_else(|| {
             SqlError::new(
                 state::INVALID_SQL_STATEMENT_NAME,

@@ -166,7 +166,10 @@ impl<'a> Pieces<'a> {
         txn: &Txn,
     ) -> Result<kimberlite_storage::SealedEvent, SqlError> {
         let plaintext = kimberlite_storage::txn::encode(txn)?;
-        Ok(self.source.sealer.seal(self.source.tenant, kind, plaintext)?)
+        Ok(self
+            .source
+            .sealer
+            .seal(self.source.tenant, kind, plaintext)?)
     }
 }
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::cancel::Cancellation;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// How long a wait lasts before deadlocks are looked for (PostgreSQL's
 /// `deadlock_timeout`).

@@ -7,7 +7,9 @@ use std::ops::Bound;
 use kimberlite_storage::{Scan, ScanOptions};
 
 use super::layer::{Entry, EntryKind, StreamKey};
-use super::view::{physical_key, prefix_end, stream_prefix, ReadView, Version, OWN_CSN, PREFIX_LEN};
+use super::view::{
+    OWN_CSN, PREFIX_LEN, ReadView, Version, physical_key, prefix_end, stream_prefix,
+};
 use crate::error::SqlError;
 
 type LayerRange<'a> = Peekable<Range<'a, Box<[u8]>, Entry>>;
@@ -127,16 +129,16 @@ impl<'a> MergeScan<'a> {
                 let version = Version::from_stored(self.stream.space, &self.base_value)?;
                 return Ok(Some((&self.base_key, version)));
             };
-            if self.base_pending && *self.base_key < **key {
+            if self.base_pending && *self.base_key < *key {
                 self.base_pending = false;
                 let version = Version::from_stored(self.stream.space, &self.base_value)?;
                 return Ok(Some((&self.base_key, version)));
             }
-            if self.base_pending && *self.base_key == **key {
+            if self.base_pending && *self.base_key == *key {
                 self.base_pending = false;
             }
             for layer in &mut self.layers {
-                layer.next_if(|(k, _)| *k == key);
+                layer.next_if(|(k, _)| k.as_ref() == key);
             }
             if entry.kind != EntryKind::Delete {
                 let version = Version {
@@ -149,15 +151,15 @@ impl<'a> MergeScan<'a> {
     }
 
     /// The smallest key that any layer holds next, with its newest entry.
-    fn smallest_layer_entry(&mut self) -> Option<(&'a Box<[u8]>, &'a Entry)> {
-        let mut best: Option<(&'a Box<[u8]>, &'a Entry)> = None;
+    fn smallest_layer_entry(&mut self) -> Option<(&'a [u8], &'a Entry)> {
+        let mut best: Option<(&'a [u8], &'a Entry)> = None;
         for layer in &mut self.layers {
             let Some(&(key, entry)) = layer.peek() else {
                 continue;
             };
             // Later layers are newer: on equal keys the later one wins.
-            if best.is_none_or(|(k, _)| key <= k) {
-                best = Some((key, entry));
+            if best.is_none_or(|(k, _)| key.as_ref() <= k) {
+                best = Some((key.as_ref(), entry));
             }
         }
         best

@@ -7,9 +7,9 @@ mod merge;
 mod transaction;
 mod view;
 
-pub use commit::{commit_changes, CommitSource};
+pub use commit::{CommitSource, commit_changes};
 pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};
 pub use lock::{HeldLocks, LockKey, LockManager, LockMode, TransactionId, WaitPolicy};
 pub use merge::MergeScan;
 pub use transaction::{IsolationLevel, Savepoint, Transaction};
-pub use view::{physical_key, prefix_end, stream_prefix, ReadView, Version, OWN_CSN, PREFIX_LEN};
+pub use view::{OWN_CSN, PREFIX_LEN, ReadView, Version, physical_key, prefix_end, stream_prefix};

@@ -8,7 +8,7 @@ use super::layer::{Layer, LayerStack};
 use super::lock::{HeldLocks, LockManager};
 use super::view::ReadView;
 use crate::catalog::Catalog;
-use crate::error::{state, SqlError};
+use crate::error::{SqlError, state};
 
 /// What a transaction sees of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -241,12 +241,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Notes errors that are ours (class XX) in the server's log. Messages may
+    /// quote what the user stored, so the log gets the SQLSTATE alone; what was
+    /// found out goes to the debug level.
+    fn log_internal(&self, error: &SqlError) {
+        if error.sqlstate().starts_with("XX") {
+            tracing::error!(peer = %self.io.peer, sqlstate = error.sqlstate(), "internal error");
+            tracing::debug!(internal = error.get_internal(), "internal error");
+        }
+    }
+
     /// Reports an error and leaves the session in the state after one. The end
     /// when the error is a FATAL one.
     pub(super) fn fail(&mut self, error: SqlError) -> Result<(), Closing> {
-        if let Some(internal) = error.get_internal() {
-            tracing::error!(peer = %self.io.peer, %error, internal, "internal error");
-        }
+        self.log_internal(&error);
         self.notices();
         if matches!(error.get_severity(), Severity::Fatal | Severity::Panic) {
             return Err(Closing::Fatal(error));

@@ -401,7 +401,7 @@ impl ChangePlan {
         let old = self.table.decode(&found.stored)?;
         match &self.change {
             Change::Delete => {
-                writer.delete(&self.table, &found.key, &old)?;
+                writer.delete(&self.table, &found.key, &old).await?;
                 on_changed(&old)?;
             }
             Change::Update(columns) => {

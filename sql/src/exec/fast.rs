@@ -466,7 +466,7 @@ impl FastPlan {
         let old = self.table.decode(&stored)?;
         match &self.action {
             FastAction::Delete(_) => {
-                writer.delete(&self.table, &key, &old)?;
+                writer.delete(&self.table, &key, &old).await?;
                 on_changed(&old)?;
             }
             FastAction::Update(columns, _) => {

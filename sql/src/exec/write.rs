@@ -295,6 +295,7 @@ impl<'a> StatementWriter<'a> {
             return Ok(());
         }
         let stream = TableInfo::index_stream(index);
+        self.lock_unique_entry(table, stream, &before).await?;
         if before.key == after.key {
             self.layer
                 .put(stream, &after.key, Entry::update(after.value, Vec::new()));
@@ -304,11 +305,26 @@ impl<'a> StatementWriter<'a> {
         self.add_index_entry(table, index, after, new).await
     }
 
+    /// A unique key that goes away is locked, so that whoever wants to use it
+    /// waits to see whether it really does.
+    async fn lock_unique_entry(
+        &mut self,
+        table: &TableInfo,
+        stream: StreamKey,
+        entry: &IndexEntry,
+    ) -> Result<(), SqlError> {
+        if !entry.exclusive {
+            return Ok(());
+        }
+        self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
+            .await
+    }
+
     /// Deletes a locked row.
     ///
     /// # Errors
-    /// 53200 when the transaction grew too large.
-    pub(crate) fn delete(
+    /// Lock errors; 53200 when the transaction grew too large.
+    pub(crate) async fn delete(
         &mut self,
         table: &TableInfo,
         key: &[u8],
@@ -316,8 +332,9 @@ impl<'a> StatementWriter<'a> {
     ) -> Result<(), SqlError> {
         for index in &table.desc.indexes {
             let entry = table.index_entry(index, old, key)?;
-            self.layer
-                .put(TableInfo::index_stream(index), &entry.key, Entry::delete());
+            let stream = TableInfo::index_stream(index);
+            self.lock_unique_entry(table, stream, &entry).await?;
+            self.layer.put(stream, &entry.key, Entry::delete());
         }
         self.layer.put(table.rows, key, Entry::delete());
         self.note_change()

@@ -280,3 +280,127 @@ impl LayerStack {
         merged
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: StreamKey = StreamKey {
+        space: Space::Rows,
+        stream: 7,
+    };
+
+    /// What a transaction does, one step at a time.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Insert, update or delete a key, whichever its state allows.
+        Change(u8, Option<u8>),
+        EndStatement,
+        Savepoint,
+        RollBack,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            8 => (0..6_u8, proptest::option::of(any::<u8>())).prop_map(|(k, v)| Step::Change(k, v)),
+            3 => Just(Step::EndStatement),
+            1 => Just(Step::Savepoint),
+            1 => Just(Step::RollBack),
+        ];
+        proptest::collection::vec(step, 0..80)
+    }
+
+    type Model = BTreeMap<u8, u8>;
+
+    /// The entry that takes `now` to `value`; none when there is nothing to do.
+    fn entry(now: Option<&u8>, value: Option<u8>) -> Option<Entry> {
+        match (now, value) {
+            (None, None) => None,
+            (None, Some(v)) => Some(Entry::insert(vec![v])),
+            (Some(_), Some(v)) => Some(Entry::update(vec![v], vec![1])),
+            (Some(_), None) => Some(Entry::delete()),
+        }
+    }
+
+    /// What a reader sees of `base` under the stack.
+    fn seen(base: &Model, layers: &[Arc<Layer>]) -> Model {
+        let mut seen = base.clone();
+        for layer in layers {
+            for (key, entry) in layer.stream(STREAM).into_iter().flatten() {
+                match entry.kind {
+                    EntryKind::Delete => seen.remove(&key[0]),
+                    _ => seen.insert(key[0], entry.value[0]),
+                };
+            }
+        }
+        seen
+    }
+
+    proptest! {
+        /// Layers, merged or not, rolled back or not, show what happened; and the
+        /// changes that are committed say truly whether a key was there before.
+        #[test]
+        fn layers_are_what_happened(base in proptest::collection::btree_map(0..6_u8, any::<u8>(), 0..6), steps in steps()) {
+            let mut stack = LayerStack::default();
+            let mut statement = Layer::default();
+            let mut model = base.clone();
+            let mut marks: Vec<(usize, Model)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Change(key, value) => {
+                        if let Some(entry) = entry(model.get(&key), value) {
+                            statement.put(STREAM, &[key], entry);
+                            match value {
+                                Some(v) => model.insert(key, v),
+                                None => model.remove(&key),
+                            };
+                        }
+                    }
+                    Step::EndStatement => stack.push(std::mem::take(&mut statement)),
+                    Step::Savepoint => {
+                        stack.push(std::mem::take(&mut statement));
+                        marks.push((stack.mark(), model.clone()));
+                    }
+                    Step::RollBack => {
+                        if let Some((height, before)) = marks.last() {
+                            statement = Layer::default();
+                            stack.rollback_to(*height);
+                            model = before.clone();
+                        }
+                    }
+                }
+            }
+            stack.push(statement);
+            prop_assert_eq!(&seen(&base, stack.layers()), &model);
+            let committed = stack.into_layer();
+            for (key, entry) in committed.stream(STREAM).into_iter().flatten() {
+                let existed = base.contains_key(&key[0]);
+                prop_assert_eq!(entry.kind != EntryKind::Insert, existed, "key {}", key[0]);
+            }
+            prop_assert_eq!(seen(&base, &[Arc::new(committed)]), model);
+        }
+    }
+
+    #[test]
+    fn weight_comes_and_goes() {
+        let mut layer = Layer::default();
+        layer.put(STREAM, b"k", Entry::insert(vec![0; 100]));
+        assert!(layer.weight() >= 100);
+        layer.put(STREAM, b"k", Entry::delete());
+        assert_eq!(layer.weight(), 0);
+        assert!(layer.is_empty());
+    }
+
+    #[test]
+    fn updates_of_some_columns_add_up() {
+        let mut layer = Layer::default();
+        layer.put(STREAM, b"k", Entry::update(vec![1], vec![2]));
+        layer.put(STREAM, b"k", Entry::update(vec![2], vec![3, 2]));
+        assert_eq!(layer.get(STREAM, b"k").unwrap().changed, [2, 3]);
+    }
+}

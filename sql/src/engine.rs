@@ -65,6 +65,15 @@ impl Engine {
     /// # Errors
     /// 58030 when the spill directory cannot be used.
     pub fn open(store: Arc<Store>, options: EngineOptions) -> Result<Arc<Self>, SqlError> {
+        std::fs::create_dir_all(&options.spill_dir).map_err(|e| {
+            SqlError::new(
+                state::IO_ERROR,
+                format!(
+                    "the directory for temporary files, {}, cannot be made: {e}",
+                    options.spill_dir.display()
+                ),
+            )
+        })?;
         let query = QueryEngine::new(QueryEngineOptions {
             memory_limit_bytes: options.query_memory_bytes,
             spill_dir: options.spill_dir,

@@ -115,12 +115,13 @@ impl PlannedQuery {
         };
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         let query = self.clone();
+        let cancel = run.cancel.clone();
+        let watched = cancel.clone();
         let task = runtime.spawn(async move {
-            let cancel = run.cancel.clone();
             let work = query.run_to(run, &sender);
             let outcome = tokio::select! {
                 biased;
-                error = cancel.cancelled() => Err(error),
+                error = watched.cancelled() => Err(error),
                 outcome = work => outcome,
             };
             let last = match outcome {
@@ -130,7 +131,7 @@ impl PlannedQuery {
             // Nobody listens any more when this fails.
             let _ = sender.send(last).await;
         });
-        Ok(QueryStream::new(receiver, task.abort_handle()))
+        Ok(QueryStream::new(receiver, task.abort_handle(), cancel))
     }
 
     async fn run_to(&self, run: Run, sender: &mpsc::Sender<Message>) -> Result<(), SqlError> {

@@ -4,6 +4,7 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::cancel::Cancellation;
 use crate::error::SqlError;
 
 /// Batches that may wait for the reader.
@@ -22,14 +23,20 @@ pub(super) enum Message {
 pub struct QueryStream {
     receiver: mpsc::Receiver<Message>,
     task: AbortHandle,
+    cancel: Cancellation,
     ended: bool,
 }
 
 impl QueryStream {
-    pub(super) fn new(receiver: mpsc::Receiver<Message>, task: AbortHandle) -> Self {
+    pub(super) fn new(
+        receiver: mpsc::Receiver<Message>,
+        task: AbortHandle,
+        cancel: Cancellation,
+    ) -> Self {
         Self {
             receiver,
             task,
+            cancel,
             ended: false,
         }
     }
@@ -42,7 +49,14 @@ impl QueryStream {
         if self.ended {
             return None;
         }
-        match self.receiver.recv().await {
+        // Asked here and not only by the query: an operator that computes for long
+        // without a pause would not notice.
+        let message = tokio::select! {
+            biased;
+            error = self.cancel.cancelled() => Some(Message::Failed(error)),
+            message = self.receiver.recv() => message,
+        };
+        match message {
             Some(Message::Batch(batch)) => Some(Ok(batch)),
             Some(Message::Done) => {
                 self.ended = true;

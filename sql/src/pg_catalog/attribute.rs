@@ -59,7 +59,10 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
                 rows.extend(table.columns.iter().map(|c| of_column(oid, c)));
             }
             Object::Index(index) => {
-                let columns = index.columns.iter().filter_map(|n| index.table.attribute(*n));
+                let columns = index
+                    .columns
+                    .iter()
+                    .filter_map(|n| index.table.attribute(*n));
                 rows.extend(
                     columns
                         .enumerate()
@@ -78,10 +81,7 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
 /// Object identifier of a default: no other object has the table's identifier
 /// together with this catalog's.
 pub(super) fn default_oid(table: u32, attnum: u16) -> u32 {
-    table
-        .wrapping_mul(2_048)
-        .wrapping_add(u32::from(attnum))
-        | 0x8000_0000
+    table.wrapping_mul(2_048).wrapping_add(u32::from(attnum)) | 0x8000_0000
 }
 
 /// Defaults of columns. The expression is kept as SQL text.

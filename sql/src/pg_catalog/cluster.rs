@@ -1,10 +1,9 @@
 //! Databases, roles and tablespaces.
 
 use super::facts::FIRST_ROLE;
-use super::index::array;
 use super::{Facts, Row};
 use crate::catalog::RoleDescriptor;
-use crate::types::{Datum, PgType};
+use crate::types::Datum;
 
 /// Object identifier of the session's database where the catalog has none: only
 /// the system database's catalog lists databases.
@@ -111,9 +110,4 @@ pub(super) fn pg_user(facts: &Facts<'_>) -> Vec<Row> {
             ]
         })
         .collect()
-}
-
-/// An array of names.
-pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> Datum {
-    array(PgType::Name, names.map(Datum::text).collect())
 }

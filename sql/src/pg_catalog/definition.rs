@@ -37,7 +37,11 @@ pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option
     };
     let names = index.column_names();
     let position = usize::try_from(position).ok()?.checked_sub(1)?;
-    Some(names.get(position).map_or_else(String::new, |n| quote_ident(n)))
+    Some(
+        names
+            .get(position)
+            .map_or_else(String::new, |n| quote_ident(n)),
+    )
 }
 
 /// What `pg_get_constraintdef` gives; `None` when there is no such constraint.

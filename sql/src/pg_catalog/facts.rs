@@ -154,12 +154,12 @@ impl<'a> Facts<'a> {
         let implicit = (!named("pg_catalog")).then(|| system_schema("pg_catalog"));
         implicit
             .into_iter()
-            .chain(self.session.search_path.iter().filter_map(|name| {
-                match self.catalog.schema(name) {
+            .chain(self.session.search_path.iter().filter_map(
+                |name| match self.catalog.schema(name) {
                     Some(schema) => Some(schema.oid),
                     None => Some(system_schema(name)).filter(|oid| *oid != 0),
-                }
-            }))
+                },
+            ))
     }
 }
 

@@ -205,7 +205,13 @@ pub(crate) fn type_oid(text: &str) -> SqlResult<u32> {
         None => spelled(&base.to_ascii_lowercase()).to_owned(),
     };
     PgType::from_name(&base)
-        .and_then(|ty| if array { PgType::array_of(ty) } else { Some(ty) })
+        .and_then(|ty| {
+            if array {
+                PgType::array_of(ty)
+            } else {
+                Some(ty)
+            }
+        })
         .map(PgType::oid)
         .ok_or_else(|| unknown("type", name, state::UNDEFINED_OBJECT))
 }

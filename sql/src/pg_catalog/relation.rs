@@ -87,11 +87,7 @@ pub(crate) fn find(
     name: &str,
     search_path: &[String],
 ) -> Option<&'static Relation> {
-    let within = |schema: &str| {
-        all()
-            .iter()
-            .find(|r| r.schema == schema && r.name == name)
-    };
+    let within = |schema: &str| all().iter().find(|r| r.schema == schema && r.name == name);
     match schema {
         Some(schema) => within(schema),
         None => within("pg_catalog").or_else(|| {

@@ -30,8 +30,26 @@ struct Listed {
 fn parse(line: &'static str) -> Option<Listed> {
     let fields: Vec<&'static str> = line.split('|').collect();
     let [
-        oid, name, length, by_value, kind, category, preferred, delimiter, element, array, input,
-        output, receive, send, mod_in, mod_out, alignment, storage, collation, subscript,
+        oid,
+        name,
+        length,
+        by_value,
+        kind,
+        category,
+        preferred,
+        delimiter,
+        element,
+        array,
+        input,
+        output,
+        receive,
+        send,
+        mod_in,
+        mod_out,
+        alignment,
+        storage,
+        collation,
+        subscript,
     ] = fields.try_into().ok()?;
     let number = |text: &str| text.parse::<u32>().ok();
     let oid_of = |text: &str| number(text).map(Datum::Oid);
@@ -128,7 +146,10 @@ mod tests {
                 continue;
             };
             assert_eq!(ty.typname(), listed.name);
-            assert!(listed.row.contains(&("typlen", Datum::Int2(ty.typlen()))), "{ty:?}");
+            assert!(
+                listed.row.contains(&("typlen", Datum::Int2(ty.typlen()))),
+                "{ty:?}"
+            );
             let array = Datum::Oid(ty.array_oid());
             assert!(listed.row.contains(&("typarray", array)), "{ty:?}");
         }

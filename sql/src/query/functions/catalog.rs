@@ -17,41 +17,178 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("pg_get_expr", &[TEXT, OID], PgType::Text, expression).stable(),
     Overload::new("pg_get_expr", &[TEXT, OID, BOOL], PgType::Text, expression).stable(),
     Overload::new("pg_get_indexdef", &[OID], PgType::Text, index_definition).stable(),
-    Overload::new("pg_get_indexdef", &[OID, INT4, BOOL], PgType::Text, index_part).stable(),
+    Overload::new(
+        "pg_get_indexdef",
+        &[OID, INT4, BOOL],
+        PgType::Text,
+        index_part,
+    )
+    .stable(),
     Overload::new("pg_get_constraintdef", &[OID], PgType::Text, constraint).stable(),
-    Overload::new("pg_get_constraintdef", &[OID, BOOL], PgType::Text, constraint).stable(),
+    Overload::new(
+        "pg_get_constraintdef",
+        &[OID, BOOL],
+        PgType::Text,
+        constraint,
+    )
+    .stable(),
     Overload::new("pg_get_userbyid", &[OID], PgType::Name, role).stable(),
     Overload::new("pg_table_is_visible", &[OID], PgType::Bool, is_visible).stable(),
     Overload::new("pg_type_is_visible", &[OID], PgType::Bool, is_type).stable(),
     Overload::new("pg_relation_is_publishable", &[OID], PgType::Bool, is_table).stable(),
     Overload::new("current_schemas", &[BOOL], NAMES, current_schemas).stable(),
+    Overload::new(
+        "array_upper",
+        &[Arg::Any, INT4],
+        PgType::Int4,
+        |call, args| bound(call, args, true),
+    ),
+    Overload::new(
+        "array_lower",
+        &[Arg::Any, INT4],
+        PgType::Int4,
+        |call, args| bound(call, args, false),
+    ),
+    Overload::new("__subscripts", &[Arg::Any], SUBSCRIPTS, subscripts),
+    Overload::new(
+        "pg_size_pretty",
+        &[Arg::Is(PgType::Int8)],
+        PgType::Text,
+        |_, args| Ok(Datum::Text(size_pretty(at(args, 0).as_i64().unwrap_or(0)))),
+    ),
     Overload::new("pg_encoding_to_char", &[INT4], PgType::Name, |_, args| {
         let utf8 = at(args, 0).as_i64() == Some(6);
         Ok(Datum::text(if utf8 { "UTF8" } else { "" }))
     }),
     Overload::new("pg_char_to_encoding", &[TEXT], PgType::Int4, |_, args| {
         let name = str_at(args, 0).to_ascii_lowercase().replace(['-', '_'], "");
-        Ok(Datum::Int4(if matches!(name.as_str(), "utf8" | "unicode") { 6 } else { -1 }))
+        Ok(Datum::Int4(
+            if matches!(name.as_str(), "utf8" | "unicode") {
+                6
+            } else {
+                -1
+            },
+        ))
     }),
-    Overload::new("getdatabaseencoding", &[], PgType::Name, |_, _| Ok(Datum::text("UTF8"))),
-    Overload::new("pg_client_encoding", &[], PgType::Name, |_, _| Ok(Datum::text("UTF8"))),
-    Overload::new("pg_get_serial_sequence", &[TEXT, TEXT], PgType::Text, sequence).stable(),
-    Overload::new("has_table_privilege", &[OID, TEXT], PgType::Bool, on_relation).stable(),
-    Overload::new("has_table_privilege", &[TEXT, TEXT], PgType::Bool, on_relation).stable(),
-    Overload::new("has_table_privilege", &[TEXT, OID, TEXT], PgType::Bool, for_role).stable(),
-    Overload::new("has_table_privilege", &[TEXT, TEXT, TEXT], PgType::Bool, for_role).stable(),
-    Overload::new("has_any_column_privilege", &[OID, TEXT], PgType::Bool, on_relation).stable(),
-    Overload::new("has_any_column_privilege", &[TEXT, TEXT], PgType::Bool, on_relation).stable(),
-    Overload::new("has_any_column_privilege", &[TEXT, OID, TEXT], PgType::Bool, for_role).stable(),
-    Overload::new("has_any_column_privilege", &[TEXT, TEXT, TEXT], PgType::Bool, for_role).stable(),
-    Overload::new("has_schema_privilege", &[OID, TEXT], PgType::Bool, on_schema).stable(),
-    Overload::new("has_schema_privilege", &[TEXT, TEXT], PgType::Bool, on_schema).stable(),
-    Overload::new("has_schema_privilege", &[TEXT, OID, TEXT], PgType::Bool, role_on_schema).stable(),
-    Overload::new("has_schema_privilege", &[TEXT, TEXT, TEXT], PgType::Bool, role_on_schema).stable(),
-    Overload::new("has_database_privilege", &[TEXT, TEXT], PgType::Bool, on_database).stable(),
-    Overload::new("has_database_privilege", &[OID, TEXT], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("has_type_privilege", &[OID, TEXT], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("has_function_privilege", &[OID, TEXT], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
+    Overload::new("getdatabaseencoding", &[], PgType::Name, |_, _| {
+        Ok(Datum::text("UTF8"))
+    }),
+    Overload::new("pg_client_encoding", &[], PgType::Name, |_, _| {
+        Ok(Datum::text("UTF8"))
+    }),
+    Overload::new(
+        "pg_get_serial_sequence",
+        &[TEXT, TEXT],
+        PgType::Text,
+        sequence,
+    )
+    .stable(),
+    Overload::new(
+        "has_table_privilege",
+        &[OID, TEXT],
+        PgType::Bool,
+        on_relation,
+    )
+    .stable(),
+    Overload::new(
+        "has_table_privilege",
+        &[TEXT, TEXT],
+        PgType::Bool,
+        on_relation,
+    )
+    .stable(),
+    Overload::new(
+        "has_table_privilege",
+        &[TEXT, OID, TEXT],
+        PgType::Bool,
+        for_role,
+    )
+    .stable(),
+    Overload::new(
+        "has_table_privilege",
+        &[TEXT, TEXT, TEXT],
+        PgType::Bool,
+        for_role,
+    )
+    .stable(),
+    Overload::new(
+        "has_any_column_privilege",
+        &[OID, TEXT],
+        PgType::Bool,
+        on_relation,
+    )
+    .stable(),
+    Overload::new(
+        "has_any_column_privilege",
+        &[TEXT, TEXT],
+        PgType::Bool,
+        on_relation,
+    )
+    .stable(),
+    Overload::new(
+        "has_any_column_privilege",
+        &[TEXT, OID, TEXT],
+        PgType::Bool,
+        for_role,
+    )
+    .stable(),
+    Overload::new(
+        "has_any_column_privilege",
+        &[TEXT, TEXT, TEXT],
+        PgType::Bool,
+        for_role,
+    )
+    .stable(),
+    Overload::new(
+        "has_schema_privilege",
+        &[OID, TEXT],
+        PgType::Bool,
+        on_schema,
+    )
+    .stable(),
+    Overload::new(
+        "has_schema_privilege",
+        &[TEXT, TEXT],
+        PgType::Bool,
+        on_schema,
+    )
+    .stable(),
+    Overload::new(
+        "has_schema_privilege",
+        &[TEXT, OID, TEXT],
+        PgType::Bool,
+        role_on_schema,
+    )
+    .stable(),
+    Overload::new(
+        "has_schema_privilege",
+        &[TEXT, TEXT, TEXT],
+        PgType::Bool,
+        role_on_schema,
+    )
+    .stable(),
+    Overload::new(
+        "has_database_privilege",
+        &[TEXT, TEXT],
+        PgType::Bool,
+        on_database,
+    )
+    .stable(),
+    Overload::new(
+        "has_database_privilege",
+        &[OID, TEXT],
+        PgType::Bool,
+        |_, _| Ok(Datum::Bool(true)),
+    ),
+    Overload::new("has_type_privilege", &[OID, TEXT], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(true))
+    }),
+    Overload::new(
+        "has_function_privilege",
+        &[OID, TEXT],
+        PgType::Bool,
+        |_, _| Ok(Datum::Bool(true)),
+    ),
     Overload::new("pg_relation_size", &[OID], PgType::Int8, size).stable(),
     Overload::new("pg_relation_size", &[TEXT], PgType::Int8, size).stable(),
     Overload::new("pg_relation_size", &[OID, TEXT], PgType::Int8, size).stable(),
@@ -65,6 +202,69 @@ pub(super) static OVERLOADS: &[Overload] = &[
 
 /// `name[]`.
 const NAMES: PgType = PgType::Array(&PgType::Name);
+
+/// `integer[]`.
+const SUBSCRIPTS: PgType = PgType::Array(&PgType::Int4);
+
+/// Vectors count from 0, arrays from 1.
+fn first_subscript(call: &Call<'_>) -> i32 {
+    let vector = matches!(
+        call.types.first(),
+        Some(PgType::Int2Vector | PgType::OidVector)
+    );
+    i32::from(!vector)
+}
+
+fn elements(args: &[Datum]) -> i32 {
+    match at(args, 0) {
+        Datum::Array(array) => i32::try_from(array.values.len()).unwrap_or(i32::MAX),
+        _ => 0,
+    }
+}
+
+/// The first or last subscript; NULL for an empty array and for a dimension that
+/// arrays here do not have.
+fn bound(call: &Call<'_>, args: &[Datum], upper: bool) -> SqlResult<Datum> {
+    let (first, count) = (first_subscript(call), elements(args));
+    if at(args, 1).as_i64() != Some(1) || count == 0 {
+        return Ok(Datum::Null);
+    }
+    let last = first.saturating_add(count).saturating_sub(1);
+    Ok(Datum::Int4(if upper { last } else { first }))
+}
+
+fn subscripts(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let first = first_subscript(call);
+    let values = (first..first.saturating_add(elements(args)))
+        .map(Datum::Int4)
+        .collect();
+    Ok(Datum::Array(Box::new(ArrayValue {
+        element: PgType::Int4,
+        values,
+    })))
+}
+
+/// A number of bytes in the unit in which it has at most five digits, rounded
+/// half up at each step, as PostgreSQL does.
+fn size_pretty(bytes: i64) -> String {
+    const LIMIT: i64 = 10 * 1024;
+    if bytes.abs() < LIMIT {
+        return format!("{bytes} bytes");
+    }
+    // One bit more than the unit has, for rounding.
+    let mut twice = bytes / 512;
+    for unit in ["kB", "MB", "GB", "TB"] {
+        if twice.abs() < 2 * LIMIT - 1 {
+            return format!("{} {unit}", half_rounded(twice));
+        }
+        twice /= 1024;
+    }
+    format!("{} PB", half_rounded(twice))
+}
+
+fn half_rounded(twice: i64) -> i64 {
+    (twice + twice.signum()) / 2
+}
 
 /// What catalog functions work on.
 ///
@@ -99,14 +299,21 @@ fn expression(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 }
 
 fn index_definition(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    Ok(text_or_null(pg_catalog::index_definition(&facts(call)?, oid(args))))
+    Ok(text_or_null(pg_catalog::index_definition(
+        &facts(call)?,
+        oid(args),
+    )))
 }
 
 fn index_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let position = at(args, 1).as_i64().and_then(|n| i32::try_from(n).ok());
     match position {
         Some(0) | None => index_definition(call, args),
-        Some(n) => Ok(text_or_null(pg_catalog::index_column(&facts(call)?, oid(args), n))),
+        Some(n) => Ok(text_or_null(pg_catalog::index_column(
+            &facts(call)?,
+            oid(args),
+            n,
+        ))),
     }
 }
 

@@ -7,12 +7,13 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArguments, Ident, JoinOperator, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
-    VisitMut, VisitorMut,
+    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::PlanContext;
+use super::correlate::has_aggregate;
 use super::names::quoted;
 use super::rewrite::call;
 use crate::catalog::{QualifiedName, fold_identifier};
@@ -115,19 +116,23 @@ pub(super) fn after(select: &mut Select) {
 }
 
 /// The system relation a table in FROM is.
-fn is_empty_relation(factor: &TableFactor, context: &PlanContext) -> bool {
+fn system_relation(
+    factor: &TableFactor,
+    context: &PlanContext,
+) -> Option<&'static pg_catalog::Relation> {
     let TableFactor::Table {
         name, args: None, ..
     } = factor
     else {
-        return false;
+        return None;
     };
     QualifiedName::from_ast(name, &context.database)
         .ok()
-        .and_then(|name| {
-            pg_catalog::find(name.schema.as_deref(), &name.name, &context.search_path)
-        })
-        .is_some_and(pg_catalog::is_always_empty)
+        .and_then(|name| pg_catalog::find(name.schema.as_deref(), &name.name, &context.search_path))
+}
+
+fn is_empty_relation(factor: &TableFactor, context: &PlanContext) -> bool {
+    system_relation(factor, context).is_some_and(pg_catalog::is_always_empty)
 }
 
 /// Whether a FROM has no rows because a relation in it never has any.
@@ -137,9 +142,9 @@ fn never_has_rows(from: &[TableWithJoins], context: &PlanContext) -> bool {
         for join in &table.joins {
             let right = is_empty_relation(&join.relation, context);
             empty = match &join.join_operator {
-                JoinOperator::Join(_)
-                | JoinOperator::Inner(_)
-                | JoinOperator::CrossJoin(_) => empty || right,
+                JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => {
+                    empty || right
+                }
                 JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => empty,
                 JoinOperator::Right(_) | JoinOperator::RightOuter(_) => right,
                 _ => empty && right,
@@ -149,12 +154,44 @@ fn never_has_rows(from: &[TableWithJoins], context: &PlanContext) -> bool {
     })
 }
 
+/// Whether a FROM unnests a column of the system tables that is always NULL.
+fn unnests_nothing(select: &Select) -> bool {
+    let [table] = select.from.as_slice() else {
+        return false;
+    };
+    let TableFactor::Table {
+        args: Some(arguments),
+        ..
+    } = &table.relation
+    else {
+        return false;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(parts)))] =
+        arguments.args.as_slice()
+    else {
+        return false;
+    };
+    let column = parts.last().map(fold_identifier);
+    matches!(
+        column.as_deref(),
+        Some("reloptions" | "relacl" | "attacl" | "nspacl")
+    )
+}
+
 /// Columns of a SELECT from a relation that never has rows are never computed:
 /// subqueries in them, which may be of a kind that is not supported, go away.
 /// Elsewhere, an array or a value from such a SELECT is what it must be.
 pub(super) fn before(select: &mut Select, context: &PlanContext) {
     let all = never_has_rows(&select.from, context);
-    let mut pruner = Pruner { context, all };
+    let system = select
+        .from
+        .iter()
+        .any(|t| system_relation(&t.relation, context).is_some());
+    let mut pruner = Pruner {
+        context,
+        all,
+        system,
+    };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
             let _ = VisitMut::visit(expr, &mut pruner);
@@ -166,6 +203,8 @@ struct Pruner<'a> {
     context: &'a PlanContext,
     /// Whether every subquery goes away.
     all: bool,
+    /// Whether the query is about system relations.
+    system: bool,
 }
 
 impl Pruner<'_> {
@@ -175,20 +214,9 @@ impl Pruner<'_> {
         };
         // An aggregate without groups has a row even then.
         self.all
-            || (never_has_rows(&select.from, self.context)
-                && select.projection.iter().all(is_plain))
+            || (self.system && unnests_nothing(select))
+            || (never_has_rows(&select.from, self.context) && !has_aggregate(select))
     }
-}
-
-fn is_plain(item: &SelectItem) -> bool {
-    matches!(
-        item,
-        SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-            | SelectItem::ExprWithAlias {
-                expr: Expr::Identifier(_) | Expr::CompoundIdentifier(_),
-                ..
-            }
-    )
 }
 
 fn cast_to(text: Option<&str>, data_type: DataType) -> Expr {

@@ -11,6 +11,7 @@ mod analyze;
 mod catalog_syntax;
 mod coerce;
 mod context;
+mod correlate;
 mod names;
 mod operators;
 mod relation;

@@ -86,6 +86,10 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             super::catalog_syntax::object_cast(expr);
             Ok(())
         }
+        Expr::Subquery(_) => {
+            super::correlate::scalar_subquery(expr);
+            Ok(())
+        }
         Expr::Value(value) => literal(value).map(|new| {
             if let Some(new) = new {
                 *expr = new;
@@ -366,7 +370,10 @@ fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
     if let Some(WindowType::WindowSpec(spec)) = &mut function.over {
         restore_frame(spec);
     }
-    if let FunctionArguments::Subquery(_) = function.args {
+    if let FunctionArguments::Subquery(query) = &mut function.args {
+        if let Some(array) = super::correlate::array_subquery(query) {
+            return Ok(Some(array));
+        }
         return Err(SqlError::unsupported("ARRAY(subquery)"));
     }
     if function.name.0.len() > 1 {
@@ -395,6 +402,9 @@ fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
         .and_then(ObjectNamePart::as_ident)
         .map(fold_identifier)
         .unwrap_or_default();
+    if let Some(rows) = super::correlate::rows_of_array(&name, function) {
+        return Ok(Some(rows));
+    }
     if name.starts_with("__") {
         return Ok(None);
     }

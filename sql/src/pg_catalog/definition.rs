@@ -2,6 +2,7 @@
 
 use super::Facts;
 use super::facts::{Index, Object};
+use super::lookup::relation_name;
 use crate::query::quote_ident;
 
 fn columns(index: &Index<'_>) -> String {
@@ -9,22 +10,27 @@ fn columns(index: &Index<'_>) -> String {
     names.join(", ")
 }
 
-/// `CREATE INDEX …`, with the table's schema.
-pub(super) fn definition_of(facts: &Facts<'_>, index: &Index<'_>) -> String {
+/// `CREATE INDEX …`; `pretty` leaves out the schema of a table that is found
+/// without.
+pub(super) fn definition_of(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) -> String {
+    let table = if pretty {
+        relation_name(facts, index.table.oid)
+    } else {
+        let schema = quote_ident(facts.schema_name(index.table.schema));
+        format!("{schema}.{}", quote_ident(&index.table.name))
+    };
     format!(
-        "CREATE {}INDEX {} ON {}.{} USING btree ({})",
+        "CREATE {}INDEX {} ON {table} USING btree ({})",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(index.name),
-        quote_ident(facts.schema_name(index.table.schema)),
-        quote_ident(&index.table.name),
         columns(index),
     )
 }
 
 /// What `pg_get_indexdef` gives; `None` when there is no such index.
-pub(crate) fn index_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
+pub(crate) fn index_definition(facts: &Facts<'_>, oid: u32, pretty: bool) -> Option<String> {
     match facts.object(oid)? {
-        Object::Index(index) => Some(definition_of(facts, &index)),
+        Object::Index(index) => Some(definition_of(facts, &index, pretty)),
         _ => None,
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn pg_indexes(facts: &Facts<'_>) -> Vec<Row> {
                 ),
                 ("tablename", Datum::text(index.table.name.as_str())),
                 ("indexname", Datum::text(index.name)),
-                ("indexdef", Datum::text(definition_of(facts, &index))),
+                ("indexdef", Datum::text(definition_of(facts, &index, false))),
             ]
         })
         .collect()

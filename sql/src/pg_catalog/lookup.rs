@@ -227,12 +227,11 @@ fn spelled(name: &str) -> &str {
     }
 }
 
-/// What `format_type` gives.
-pub(crate) fn type_name(oid: u32, typmod: i32) -> String {
-    match PgType::from_oid(oid, typmod) {
-        // Without a modifier, the type is "character" only where one was given.
-        Some(PgType::Char(0)) if typmod == -1 => "character".to_owned(),
-        Some(PgType::Array(PgType::Char(0))) => "character[]".to_owned(),
+/// What `format_type` gives; without any modifier, `bpchar` is the standard's type.
+pub(crate) fn type_name(oid: u32, typmod: Option<i32>) -> String {
+    match PgType::from_oid(oid, typmod.unwrap_or(-1)) {
+        Some(PgType::Char(0)) if typmod.is_none() => "character".to_owned(),
+        Some(PgType::Array(PgType::Char(0))) if typmod.is_none() => "character[]".to_owned(),
         Some(ty) => ty.sql_name(),
         None if oid == 0 => "-".to_owned(),
         None => match types::listed_name(oid).and_then(|name| name.strip_prefix('_')) {
@@ -295,13 +294,14 @@ mod tests {
         }
         assert!(type_oid("nothing").unwrap_err().is("42704"));
         for (oid, typmod, name) in [
-            (1_043, 14, "character varying(10)"),
-            (1_700, 655_366, "numeric(10,2)"),
-            (1_042, -1, "character"),
-            (1_007, -1, "integer[]"),
-            (1_006, -1, "int2vector[]"),
-            (0, -1, "-"),
-            (99_999, -1, "???"),
+            (1_043, Some(14), "character varying(10)"),
+            (1_700, Some(655_366), "numeric(10,2)"),
+            (1_042, None, "character"),
+            (1_042, Some(-1), "bpchar"),
+            (1_007, Some(-1), "integer[]"),
+            (1_006, None, "int2vector[]"),
+            (0, None, "-"),
+            (99_999, None, "???"),
         ] {
             assert_eq!(type_name(oid, typmod), name);
         }

@@ -21,9 +21,6 @@ mod relation;
 mod settings;
 mod types;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use definition::{constraint_definition, index_column, index_definition};
 pub(crate) use facts::{Facts, Object};
 pub(crate) use lookup::{

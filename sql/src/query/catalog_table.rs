@@ -115,7 +115,9 @@ impl TableProvider for SystemTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let options = state.config_options();
         let (Some(session), Some(catalog)) = (session_of(options), catalog_of(options)) else {
-            return Err(external(SqlError::internal("a system table without session")));
+            return Err(external(SqlError::internal(
+                "a system table without session",
+            )));
         };
         let facts = Facts { catalog, session };
         let positions = match projection {

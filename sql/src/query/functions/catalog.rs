@@ -49,6 +49,10 @@ pub(super) static OVERLOADS: &[Overload] = &[
         PgType::Int4,
         |call, args| bound(call, args, false),
     ),
+    Overload::new("array_length", &[Arg::Any, INT4], PgType::Int4, length),
+    Overload::new("cardinality", &[Arg::Any], PgType::Int4, |_, args| {
+        Ok(Datum::Int4(elements(args)))
+    }),
     Overload::new("__subscripts", &[Arg::Any], SUBSCRIPTS, subscripts),
     Overload::new(
         "pg_size_pretty",
@@ -233,6 +237,12 @@ fn bound(call: &Call<'_>, args: &[Datum], upper: bool) -> SqlResult<Datum> {
     Ok(Datum::Int4(if upper { last } else { first }))
 }
 
+fn length(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let count = elements(args);
+    let known = at(args, 1).as_i64() == Some(1) && count > 0;
+    Ok(if known { Datum::Int4(count) } else { Datum::Null })
+}
+
 fn subscripts(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let first = first_subscript(call);
     let values = (first..first.saturating_add(elements(args)))
@@ -299,21 +309,19 @@ fn expression(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 }
 
 fn index_definition(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    Ok(text_or_null(pg_catalog::index_definition(
-        &facts(call)?,
-        oid(args),
-    )))
+    let pretty = at(args, 2).as_bool().unwrap_or(false);
+    let text = pg_catalog::index_definition(&facts(call)?, oid(args), pretty);
+    Ok(text_or_null(text))
 }
 
 fn index_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let position = at(args, 1).as_i64().and_then(|n| i32::try_from(n).ok());
     match position {
         Some(0) | None => index_definition(call, args),
-        Some(n) => Ok(text_or_null(pg_catalog::index_column(
-            &facts(call)?,
-            oid(args),
-            n,
-        ))),
+        Some(n) => {
+            let column = pg_catalog::index_column(&facts(call)?, oid(args), n);
+            Ok(text_or_null(column))
+        }
     }
 }
 

@@ -34,19 +34,38 @@ pub(super) static OVERLOADS: &[Overload] = &[
     nothing("pg_get_function_result", &[OID]),
     nothing("pg_tablespace_location", &[OID]),
     // No replication, no temporary schemas.
-    Overload::new("pg_is_in_recovery", &[], PgType::Bool, |_, _| Ok(Datum::Bool(false))).stable(),
-    Overload::new("pg_my_temp_schema", &[], PgType::Oid, |_, _| Ok(Datum::Oid(0))).stable(),
+    Overload::new("pg_is_in_recovery", &[], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(false))
+    })
+    .stable(),
+    Overload::new("pg_my_temp_schema", &[], PgType::Oid, |_, _| {
+        Ok(Datum::Oid(0))
+    })
+    .stable(),
     Overload::new("pg_is_other_temp_schema", &[OID], PgType::Bool, |_, _| {
         Ok(Datum::Bool(false))
     })
     .stable(),
     // Everything that is not a relation is in a schema that is always searched.
-    Overload::new("pg_function_is_visible", &[OID], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("pg_operator_is_visible", &[OID], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("pg_opclass_is_visible", &[OID], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("pg_collation_is_visible", &[OID], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("pg_conversion_is_visible", &[OID], PgType::Bool, |_, _| Ok(Datum::Bool(true))),
-    Overload::new("pg_statistics_obj_is_visible", &[OID], PgType::Bool, |_, _| {
+    Overload::new("pg_function_is_visible", &[OID], PgType::Bool, |_, _| {
         Ok(Datum::Bool(true))
     }),
+    Overload::new("pg_operator_is_visible", &[OID], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(true))
+    }),
+    Overload::new("pg_opclass_is_visible", &[OID], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(true))
+    }),
+    Overload::new("pg_collation_is_visible", &[OID], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(true))
+    }),
+    Overload::new("pg_conversion_is_visible", &[OID], PgType::Bool, |_, _| {
+        Ok(Datum::Bool(true))
+    }),
+    Overload::new(
+        "pg_statistics_obj_is_visible",
+        &[OID],
+        PgType::Bool,
+        |_, _| Ok(Datum::Bool(true)),
+    ),
 ];

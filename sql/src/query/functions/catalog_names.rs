@@ -104,9 +104,14 @@ macro_rules! identifiers {
 }
 
 identifiers![
-    ("__regclass", "__regclass_text", relation, pg_catalog::relation_name),
+    (
+        "__regclass",
+        "__regclass_text",
+        relation,
+        pg_catalog::relation_name
+    ),
     ("__regtype", "__regtype_text", type_of, |_, oid| {
-        pg_catalog::type_name(oid, -1)
+        pg_catalog::type_name(oid, None)
     }),
     ("__regproc", "__regproc_text", procedure, |_, oid| {
         pg_catalog::procedure_name(oid)
@@ -117,16 +122,26 @@ identifiers![
         pg_catalog::namespace_oid,
         pg_catalog::namespace_name
     ),
-    ("__regrole", "__regrole_text", pg_catalog::role_oid, |facts, oid| {
-        pg_catalog::role_name(facts, oid).map_or_else(|| oid.to_string(), super::quote_ident)
-    }),
-    ("__regcollation", "__regcollation_text", collation, |_, oid| match oid {
-        100 => "\"default\"".to_owned(),
-        950 => "\"C\"".to_owned(),
-        951 => "\"POSIX\"".to_owned(),
-        0 => "-".to_owned(),
-        oid => oid.to_string(),
-    }),
+    (
+        "__regrole",
+        "__regrole_text",
+        pg_catalog::role_oid,
+        |facts, oid| {
+            pg_catalog::role_name(facts, oid).map_or_else(|| oid.to_string(), super::quote_ident)
+        }
+    ),
+    (
+        "__regcollation",
+        "__regcollation_text",
+        collation,
+        |_, oid| match oid {
+            100 => "\"default\"".to_owned(),
+            950 => "\"C\"".to_owned(),
+            951 => "\"POSIX\"".to_owned(),
+            0 => "-".to_owned(),
+            oid => oid.to_string(),
+        }
+    ),
 ];
 
 fn format_type(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
@@ -134,7 +149,5 @@ fn format_type(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         return Ok(Datum::Null);
     };
     let typmod = at(args, 1).as_i64().and_then(|m| i32::try_from(m).ok());
-    // Without any modifier, `char` is the standard's one character.
-    let typmod = typmod.unwrap_or(-1);
     Ok(Datum::Text(pg_catalog::type_name(oid, typmod)))
 }

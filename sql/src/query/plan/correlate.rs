@@ -300,11 +300,8 @@ pub(super) fn array_subquery(query: &mut Query) -> Option<Expr> {
     }
     // No rows give an empty array, not NULL.
     let empty = Expr::Value(Value::SingleQuotedString("{}".to_owned()).with_empty_span());
-    let aggregate = case(
-        Expr::IsNull(Box::new(aggregate.clone())),
-        empty,
-        Some(aggregate),
-    );
+    let some = Expr::IsNotNull(Box::new(aggregate.clone()));
+    let aggregate = case(some, aggregate, Some(empty));
     *item = SelectItem::ExprWithAlias {
         expr: aggregate,
         alias: quoted("array"),

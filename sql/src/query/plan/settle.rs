@@ -34,7 +34,12 @@ impl Analyzer {
                 }
                 let from = self.type_of(&expr, schema)?;
                 let to = field_type(&field);
-                self.coerce(*expr, from, to, schema)
+                let cast = self.coerce(*expr, from, to, schema)?;
+                if !to.is_textual() || self.type_of(&cast, schema)?.oid() == to.oid() {
+                    return Ok(cast);
+                }
+                // The same text, but of the type that was asked for.
+                Ok(Expr::Cast(Cast::new_from_field(Box::new(cast), field)))
             }
             Expr::Case(case) => self.case(case, schema),
             Expr::InList(list) => self.in_list(list, schema),
@@ -109,8 +114,29 @@ impl Analyzer {
                 )))
             }
             Expr::ScalarSubquery(subquery) => single_row(subquery).map(Expr::ScalarSubquery),
+            Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
+                self.widen_sum(&mut call.params.args, schema)?;
+                Ok(Expr::AggregateFunction(call))
+            }
+            Expr::WindowFunction(mut call) if call.fun.name() == "sum" => {
+                self.widen_sum(&mut call.params.args, schema)?;
+                Ok(Expr::WindowFunction(call))
+            }
             other => Ok(other),
         }
+    }
+
+    /// Lets `sum` add bigints as decimals. It is done here because `sum` itself
+    /// cannot tell a bigint from a smaller type that was widened to one, and
+    /// DataFusion asks it twice inside of subqueries.
+    fn widen_sum(&self, args: &mut [Expr], schema: &DFSchema) -> Result<()> {
+        for arg in args {
+            if self.type_of(arg, schema)? == PgType::Int8 {
+                let wide = functions::sum_of_bigints();
+                *arg = Expr::Cast(Cast::new(Box::new(std::mem::take(arg)), wide));
+            }
+        }
+        Ok(())
     }
 
     fn case(&self, case: Case, schema: &DFSchema) -> Result<Expr> {

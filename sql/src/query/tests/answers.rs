@@ -2,14 +2,14 @@
 
 use super::fixture::{Fixture, clinic};
 
-struct Case<'a> {
+pub(super) struct Case<'a> {
     sql: &'a str,
     names: &'a str,
     types: &'a str,
     rows: Vec<&'a str>,
 }
 
-fn cases(text: &str) -> Vec<Case<'_>> {
+pub(super) fn cases(text: &str) -> Vec<Case<'_>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
     for line in text.lines() {
         if let Some(sql) = line.strip_prefix("> ") {
@@ -35,7 +35,7 @@ fn cases(text: &str) -> Vec<Case<'_>> {
     cases
 }
 
-fn check(fixture: &Fixture, case: &Case<'_>) -> Result<(), String> {
+pub(super) fn check(fixture: &Fixture, case: &Case<'_>) -> Result<(), String> {
     let answer = fixture
         .try_query(case.sql, Vec::new())
         .map_err(|e| format!("{}\n    {e:?}", case.sql))?;

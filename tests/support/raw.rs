@@ -228,7 +228,11 @@ impl Login {
 impl Raw {
     /// A socket, and nothing sent.
     pub fn plain(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Raw::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// A connected socket, and nothing sent.
+    pub fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
         Raw {
@@ -240,11 +244,15 @@ impl Raw {
 
     /// A socket after SSLRequest and a TLS handshake.
     pub fn encrypted(server: &Server) -> Self {
-        let mut raw = Raw::plain(server.client);
-        raw.send(&packet(SSL_REQUEST, b""));
-        assert_eq!(raw.byte(), Some(b'S'));
-        raw.start_tls(&Login::of(server).ca);
-        raw
+        Raw::plain(server.client).encrypt(server)
+    }
+
+    /// SSLRequest and a TLS handshake on a plain socket.
+    pub fn encrypt(mut self, server: &Server) -> Self {
+        self.send(&packet(SSL_REQUEST, b""));
+        assert_eq!(self.byte(), Some(b'S'));
+        self.start_tls(&Login::of(server).ca);
+        self
     }
 
     /// Does the TLS handshake on a plain socket.
@@ -275,8 +283,13 @@ impl Raw {
 
     /// The same, with another protocol version.
     pub fn login_version(server: &Server, version: u32) -> Self {
+        Raw::encrypted(server).logged_in(server, version)
+    }
+
+    /// Logs in on an encrypted connection.
+    pub fn logged_in(self, server: &Server, version: u32) -> Self {
         let login = Login::of(server);
-        let mut raw = Raw::encrypted(server);
+        let mut raw = self;
         let parameters = [("user", &*login.user), ("database", &*login.database)];
         raw.send(&startup(version, &parameters));
         let answer = raw.authenticate(&login.password);

@@ -20,6 +20,11 @@ use crate::types::PgType;
 /// Digits of the decimals that bigints are summed in.
 const SUM_DIGITS: u8 = 28;
 
+/// The type to which the planner casts bigints before they are summed.
+pub(in crate::query) fn sum_of_bigints() -> DataType {
+    DataType::Decimal128(SUM_DIGITS, 0)
+}
+
 /// The type `sum` has for values of a type.
 pub(in crate::query) fn sum_type(ty: PgType) -> PgType {
     match ty {
@@ -73,11 +78,10 @@ impl AggregateUDFImpl for PgSum {
             | DataType::Int32
             | DataType::UInt8
             | DataType::UInt16 => DataType::Int64,
-            // A bigint is cast by the planner to this decimal; what comes in as
-            // Int64 of its own is a smaller type that was widened before.
-            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => {
-                DataType::Decimal128(SUM_DIGITS, 0)
-            }
+            // The planner has cast bigints to a decimal; what comes in as Int64 is
+            // a smaller type that was widened before.
+            DataType::Int64 => DataType::Int64,
+            DataType::UInt32 | DataType::UInt64 => sum_of_bigints(),
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             decimal if decimal.is_decimal() => decimal.clone(),
             other => return Err(no_sum(super::super::plan::type_of_arrow(other).base_name())),

@@ -32,13 +32,13 @@ use crate::error::SqlResult;
 use crate::types::calendar::TimeZone;
 use crate::types::{PgType, SessionFormat};
 
-pub(super) use aggregate::{single, sum_type};
+pub(super) use aggregate::{single, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp, divide_constants};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
-pub(crate) use text::quote_ident;
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(super) use series::table_function;
+pub(crate) use text::quote_ident;
 
 use overload::OverloadedFunction;
 

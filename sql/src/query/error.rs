@@ -51,6 +51,20 @@ fn map(error: &DataFusionError) -> SqlError {
         DataFusionError::NotImplemented(message) if message.contains("OuterReferenceColumn") => {
             SqlError::unsupported("this kind of correlated subquery")
         }
+        DataFusionError::NotImplemented(message)
+            if message.starts_with("Physical plan does not support logical expression") =>
+        {
+            let window = message.contains("expression WindowFunction");
+            if window {
+                SqlError::new(
+                    state::WINDOWING_ERROR,
+                    "window functions are not allowed in this place",
+                )
+            } else {
+                SqlError::unsupported("a subquery in this place")
+            }
+            .with_internal(message)
+        }
         DataFusionError::NotImplemented(message) => {
             SqlError::new(state::FEATURE_NOT_SUPPORTED, first_line(message))
         }
@@ -201,6 +215,9 @@ fn map_plan(message: &str) -> SqlError {
         )
         .hint("No function matches the given name and argument types. You might need to add explicit type casts.");
     }
+    if let Some(error) = misplaced(&line) {
+        return error.with_internal(message);
+    }
     let grouping = line.contains("must be in GROUP BY")
         || line.contains("must appear in the GROUP BY")
         || line.contains("could not be resolved from available columns");
@@ -280,6 +297,62 @@ fn map_plan(message: &str) -> SqlError {
     SqlError::new(state::SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION, line).with_internal(message)
 }
 
+/// What PostgreSQL says of something that is well-formed but not allowed there.
+fn misplaced(line: &str) -> Option<SqlError> {
+    let numbers: Vec<usize> = line
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect();
+    let (code, message) = if line.starts_with("Aggregate functions are not allowed in the WHERE") {
+        (
+            state::GROUPING_ERROR,
+            "aggregate functions are not allowed in WHERE".to_owned(),
+        )
+    } else if line.starts_with("Aggregate function calls cannot be nested") {
+        (
+            state::GROUPING_ERROR,
+            "aggregate function calls cannot be nested".to_owned(),
+        )
+    } else if line.starts_with("Order by column out of bounds") {
+        let position = numbers.first().copied().unwrap_or_default();
+        (
+            state::INVALID_COLUMN_REFERENCE,
+            format!("ORDER BY position {position} is not in select list"),
+        )
+    } else if line.starts_with("For SELECT DISTINCT, ORDER BY expressions") {
+        (
+            state::INVALID_COLUMN_REFERENCE,
+            "for SELECT DISTINCT, ORDER BY expressions must appear in select list".to_owned(),
+        )
+    } else if line.starts_with("Inconsistent data length across values list") {
+        (
+            state::SYNTAX_ERROR,
+            "VALUES lists must all be the same length".to_owned(),
+        )
+    } else if line.starts_with("LIMIT must be >=") {
+        (
+            state::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
+            "LIMIT must not be negative".to_owned(),
+        )
+    } else if line.starts_with("OFFSET must be >=") {
+        (
+            state::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
+            "OFFSET must not be negative".to_owned(),
+        )
+    } else if line.starts_with("Source table contains") {
+        return Some(match numbers.as_slice() {
+            [columns, names, ..] if names > columns => SqlError::new(
+                state::INVALID_COLUMN_REFERENCE,
+                format!("table has {columns} columns available but {names} columns specified"),
+            ),
+            _ => SqlError::unsupported("column aliases for some columns of a subquery only"),
+        });
+    } else {
+        return None;
+    };
+    Some(SqlError::new(code, message))
+}
+
 /// PostgreSQL's name for an Arrow type in a message of the planner.
 fn type_named(arrow: &str) -> &str {
     match arrow.trim() {
@@ -308,6 +381,12 @@ fn map_execution(message: &str) -> SqlError {
     let lower = line.to_ascii_lowercase();
     if lower.contains("overflow") || lower.contains("out of range") {
         return out_of_range().with_internal(message);
+    }
+    if lower.contains("negative count not allowed") {
+        return SqlError::new(
+            state::SUBSTRING_ERROR,
+            "negative substring length not allowed",
+        );
     }
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return SqlError::new(state::DIVISION_BY_ZERO, "division by zero");

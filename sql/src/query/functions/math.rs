@@ -81,6 +81,17 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("pow", &[FLOAT8, FLOAT8], PgType::Float8, |_, a| {
         power(a).map(Datum::Float8)
     }),
+    Overload::new("sqrt", &[FLOAT8], PgType::Float8, square_root),
+    Overload::new("ln", &[FLOAT8], PgType::Float8, |_, a| {
+        logarithm(a, 0, f64::ln)
+    }),
+    Overload::new("log", &[FLOAT8], PgType::Float8, |_, a| {
+        logarithm(a, 0, f64::log10)
+    }),
+    Overload::new("log10", &[FLOAT8], PgType::Float8, |_, a| {
+        logarithm(a, 0, f64::log10)
+    }),
+    Overload::new("log", &[FLOAT8, FLOAT8], PgType::Float8, logarithm_to_base),
     Overload::new("__bitnot", &[INT2], PgType::Int2, bit_not),
     Overload::new("__bitnot", &[INT4], PgType::Int4, bit_not),
     Overload::new("__bitnot", &[INT8], PgType::Int8, bit_not),
@@ -211,6 +222,46 @@ fn whole_quotient(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
             "dividing NaN or infinite numeric values",
         )),
     }
+}
+
+fn square_root(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    if matches!(at(args, 0), Datum::Float8(f) if *f < 0.0) {
+        return Err(SqlError::new(
+            state::INVALID_ARGUMENT_FOR_POWER_FUNCTION,
+            "cannot take square root of a negative number",
+        ));
+    }
+    float(args, f64::sqrt)
+}
+
+/// A logarithm of the argument at `index`, which must be above zero.
+fn logarithm(args: &[Datum], index: usize, apply: impl Fn(f64) -> f64) -> SqlResult<Datum> {
+    let Datum::Float8(value) = at(args, index) else {
+        return Err(mismatch());
+    };
+    let refused = if *value == 0.0 {
+        Some("cannot take logarithm of zero")
+    } else if *value < 0.0 {
+        Some("cannot take logarithm of a negative number")
+    } else {
+        None
+    };
+    match refused {
+        Some(message) => Err(SqlError::new(state::INVALID_ARGUMENT_FOR_LOG, message)),
+        None => Ok(Datum::Float8(apply(*value))),
+    }
+}
+
+fn logarithm_to_base(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let (Datum::Float8(base), Datum::Float8(value)) =
+        (logarithm(args, 0, f64::ln)?, logarithm(args, 1, f64::ln)?)
+    else {
+        return Err(mismatch());
+    };
+    if base == 0.0 {
+        return Err(SqlError::new(state::DIVISION_BY_ZERO, "division by zero"));
+    }
+    Ok(Datum::Float8(value / base))
 }
 
 fn power(args: &[Datum]) -> SqlResult<f64> {

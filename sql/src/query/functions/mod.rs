@@ -42,6 +42,11 @@ pub(crate) use text::quote_ident;
 
 use overload::OverloadedFunction;
 
+/// `expr` as a mere value, which may be NULL for all that is known.
+pub(super) fn plain(expr: Expr) -> Expr {
+    ScalarUDF::new_from_impl(plain::Plain::new()).call(vec![expr])
+}
+
 /// What a function call turns out to be.
 pub(super) enum Resolved {
     /// A function that works on the types as they are, and its result type.

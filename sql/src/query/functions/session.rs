@@ -60,10 +60,11 @@ fn text(call: &Call<'_>, read: impl Fn(&super::SessionInfo) -> &String) -> Datum
 }
 
 fn current_schema(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    let exists = |name: &str| call.catalog.is_none_or(|c| c.schema(name).is_some());
     let first = call.session.and_then(|s| {
         s.search_path
             .iter()
-            .find(|name| !name.starts_with("pg_") && *name != "$user")
+            .find(|name| !name.starts_with("pg_") && *name != "$user" && exists(name))
     });
     Ok(first.map_or(Datum::Null, |name| Datum::text(name.clone())))
 }

@@ -1,8 +1,10 @@
 //! What names of tables and functions mean while planning.
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, TableReference};
@@ -16,6 +18,8 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
 
+use sqlparser::ast::{ObjectNamePart, Query, TableFactor, Visit, Visitor};
+
 use super::super::catalog_table::SystemTable;
 use super::super::error::external;
 use super::super::functions;
@@ -26,7 +30,7 @@ use super::operators::Operators;
 use super::relation::Subqueries;
 use super::syntax::HIDDEN_CATALOG;
 use super::types::Types;
-use crate::catalog::QualifiedName;
+use crate::catalog::{QualifiedName, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::pg_catalog;
 
@@ -44,9 +48,12 @@ impl<'a> Tables<'a> {
         context: &'a PlanContext,
         state: &'a SessionState,
         analyzer: &Arc<Analyzer>,
+        query: &Query,
     ) -> Self {
-        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> =
-            vec![Arc::new(Operators(Arc::clone(analyzer)))];
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(Operators {
+            analyzer: Arc::clone(analyzer),
+            called: called(query, context),
+        })];
         expr_planners.extend(state.expr_planners().iter().cloned());
         Self {
             context,
@@ -68,6 +75,58 @@ impl<'a> Tables<'a> {
             .table(name, &self.context.search_path)?;
         StoredTable::new(table, hidden)
     }
+}
+
+/// The columns of every stored table in any FROM, by the name it has there.
+fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>> {
+    let mut called: HashMap<String, Vec<FieldRef>> = HashMap::new();
+    let _ = visit_table_factors(query, |factor| {
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = factor
+        else {
+            return;
+        };
+        let columns = QualifiedName::from_ast(name, &context.database)
+            .and_then(|name| {
+                let table = context.catalog.table(&name, &context.search_path)?;
+                StoredTable::new(table, false)
+            })
+            .map(|table| table.schema().fields().iter().cloned().collect());
+        let known = match alias {
+            Some(alias) => Some(fold_identifier(&alias.name)),
+            None => name
+                .0
+                .last()
+                .and_then(ObjectNamePart::as_ident)
+                .map(fold_identifier),
+        };
+        if let (Some(known), Ok(columns)) = (known, columns) {
+            called
+                .entry(known)
+                .and_modify(Vec::clear)
+                .or_insert(columns);
+        }
+    });
+    called
+}
+
+struct TableFactors<F>(F);
+
+impl<F: FnMut(&TableFactor)> Visitor for TableFactors<F> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        (self.0)(factor);
+        ControlFlow::Continue(())
+    }
+}
+
+fn visit_table_factors(query: &Query, each: impl FnMut(&TableFactor)) -> ControlFlow<()> {
+    query.visit(&mut TableFactors(each))
 }
 
 /// The object identifier of a stored table behind a table source.
@@ -109,8 +168,11 @@ impl ContextProvider for Tables<'_> {
             name: table.to_string(),
         };
         if !hidden
-            && let Some(relation) =
-                pg_catalog::find(name.schema.as_deref(), &name.name, &self.context.search_path)
+            && let Some(relation) = pg_catalog::find(
+                name.schema.as_deref(),
+                &name.name,
+                &self.context.search_path,
+            )
         {
             return Ok(provider_as_source(Arc::new(SystemTable::new(relation))));
         }

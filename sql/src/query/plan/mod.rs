@@ -14,11 +14,14 @@ mod context;
 mod correlate;
 mod names;
 mod operators;
+mod quantified;
 mod relation;
 mod rewrite;
+mod series_item;
 mod settle;
 mod syntax;
 mod types;
+mod using;
 
 use std::sync::Arc;
 
@@ -90,7 +93,7 @@ pub(super) fn plan(
 ) -> Result<PlanParts, SqlError> {
     let prepared = syntax::prepare(query.clone(), context)?;
     let analyzer = Arc::new(Analyzer::new(context));
-    let tables = Tables::new(context, state, &analyzer);
+    let tables = Tables::new(context, state, &analyzer, &prepared.query);
     let statement = Statement::Query(Box::new(prepared.query));
     let plan = SqlToRel::new(&tables)
         .sql_statement_to_plan(statement)

@@ -1,8 +1,10 @@
 //! What an operator means for the types of its operands.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result};
+use arrow::datatypes::{Field, FieldRef};
+use datafusion::common::{Column, DFSchema, Result, TableReference};
 use datafusion::functions_nested::expr_fn::{array_append, array_concat, array_prepend};
 use datafusion::logical_expr::expr::Like;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -18,7 +20,12 @@ use crate::types::PgType;
 
 /// Resolves operators as SqlToRel meets them.
 #[derive(Debug)]
-pub(super) struct Operators(pub(super) Arc<Analyzer>);
+pub(super) struct Operators {
+    pub(super) analyzer: Arc<Analyzer>,
+    /// Columns of the stored tables in any FROM, by what they are called there;
+    /// empty where several are called the same.
+    pub(super) called: HashMap<String, Vec<FieldRef>>,
+}
 
 impl ExprPlanner for Operators {
     fn plan_binary_op(
@@ -27,9 +34,30 @@ impl ExprPlanner for Operators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expr;
-        self.0
+        self.analyzer
             .binary(&op, left, right, schema)
             .map(PlannerResult::Planned)
+    }
+
+    /// `p.id` is field `id` of a column `p` only where no table is called `p`:
+    /// here a table of an enclosing query, as nearer ones have been looked at.
+    fn plan_compound_identifier<'a>(
+        &self,
+        field: &Field,
+        _qualifier: Option<&TableReference>,
+        nested_names: &'a [String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        if let [name] = nested_names
+            && let Some(columns) = self.called.get(field.name())
+            && let Some(column) = columns.iter().find(|column| column.name() == name)
+        {
+            let outer = Column::new(Some(field.name().as_str()), name);
+            return Ok(PlannerResult::Planned(Expr::OuterReferenceColumn(
+                Arc::clone(column),
+                outer,
+            )));
+        }
+        Ok(PlannerResult::Original(Vec::new()))
     }
 }
 

@@ -58,6 +58,9 @@ fn take(expr: &mut Expr) -> Expr {
 
 /// Refuses what the rewrites would hide.
 pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
+    if let Some(new) = super::quantified::without_quantifier(expr)? {
+        *expr = new;
+    }
     match expr {
         Expr::Cast {
             data_type: data_type @ (DataType::Int32 | DataType::Int64),
@@ -82,8 +85,29 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
 /// Rewrites an expression whose parts are rewritten already.
 pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
     match expr {
+        Expr::Cast {
+            expr: operand,
+            data_type:
+                DataType::Float(_)
+                | DataType::Float4
+                | DataType::Float8
+                | DataType::Real
+                | DataType::Double(_)
+                | DataType::DoublePrecision,
+            ..
+        } => {
+            // Read as the float it is to be: it may have no form as a decimal.
+            if let Some((digits, None)) = number_digits(operand) {
+                **operand = string(digits);
+            }
+            Ok(())
+        }
         Expr::Cast { .. } => {
             super::catalog_syntax::object_cast(expr);
+            Ok(())
+        }
+        Expr::CompoundFieldAccess { .. } => {
+            super::correlate::pair_member(expr);
             Ok(())
         }
         Expr::Subquery(_) => {
@@ -266,6 +290,14 @@ fn unary(op: UnaryOperator, operand: Expr) -> Result<Expr, SqlError> {
         UnaryOperator::Plus => operand,
         UnaryOperator::Minus => match number_digits(&operand) {
             Some((digits, marker)) => {
+                // The least integers have no positive counterpart of their type.
+                let (digits, marker) = match digits.as_str() {
+                    "2147483648" => (digits, Some(INT4_LITERAL)),
+                    "9223372036854775808." => {
+                        ("9223372036854775808".to_owned(), Some(INT8_LITERAL))
+                    }
+                    _ => (digits, marker),
+                };
                 let negative = Expr::UnaryOp {
                     op: UnaryOperator::Minus,
                     expr: Box::new(number(&digits)),
@@ -384,7 +416,7 @@ fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
             .and_then(ObjectNamePart::as_ident)
             .map(fold_identifier);
         match (schema.as_deref(), function.name.0.len()) {
-            (Some("pg_catalog"), 2) => {
+            (Some("pg_catalog" | "information_schema"), 2) => {
                 function.name.0.remove(0);
             }
             _ => {
@@ -413,6 +445,9 @@ fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
             state::UNDEFINED_FUNCTION,
             format!("function {name} does not exist"),
         ));
+    }
+    if name == super::series_item::SERIES {
+        return Err(SqlError::unsupported("generate_series in this place"));
     }
     if name != "avg" {
         return Ok(None);

@@ -78,7 +78,10 @@ impl Analyzer {
                 "IS NOT UNKNOWN",
                 schema,
             )?))),
-            Expr::ScalarFunction(function) => self.function(function, schema),
+            Expr::ScalarFunction(function) => {
+                let function = self.vector_element(function, schema)?;
+                self.function(function, schema)
+            }
             Expr::InSubquery(InSubquery {
                 expr,
                 subquery,
@@ -137,6 +140,34 @@ impl Analyzer {
             }
         }
         Ok(())
+    }
+
+    /// Vectors count from 0, unlike arrays.
+    fn vector_element(
+        &self,
+        mut function: ScalarFunction,
+        schema: &DFSchema,
+    ) -> Result<ScalarFunction> {
+        if function.func.name() != "array_element" {
+            return Ok(function);
+        }
+        let [vector, index] = function.args.as_mut_slice() else {
+            return Ok(function);
+        };
+        let ty = self.type_of(vector, schema)?;
+        let (PgType::Int2Vector | PgType::OidVector) = ty else {
+            return Ok(function);
+        };
+        let array = ty.element().and_then(PgType::array_of);
+        *vector = self.coerce(
+            std::mem::take(vector),
+            ty,
+            array.unwrap_or(PgType::Text),
+            schema,
+        )?;
+        let from_zero = self.coerced(std::mem::take(index), PgType::Int8, schema)?;
+        *index = from_zero + lit(1_i64);
+        Ok(function)
     }
 
     fn case(&self, case: Case, schema: &DFSchema) -> Result<Expr> {
@@ -415,7 +446,10 @@ pub(super) fn exists_as_count(expr: Expr) -> Result<Expr> {
 /// A scalar subquery that fails (21000) when it has more than one row. The
 /// planner itself sees to it when the subquery is not correlated.
 fn single_row(subquery: Subquery) -> Result<Subquery> {
-    if subquery.outer_ref_columns.is_empty() || at_most_one_row(&subquery.subquery) {
+    if subquery.outer_ref_columns.is_empty() {
+        return nullable(subquery);
+    }
+    if at_most_one_row(&subquery.subquery) {
         return Ok(subquery);
     }
     let plan = Arc::unwrap_or_clone(subquery.subquery);
@@ -425,6 +459,23 @@ fn single_row(subquery: Subquery) -> Result<Subquery> {
     let single = functions::single(column).alias(name);
     let plan = LogicalPlanBuilder::from(plan)
         .aggregate(Vec::<Expr>::new(), vec![single])?
+        .build()?;
+    Ok(Subquery {
+        subquery: Arc::new(plan),
+        ..subquery
+    })
+}
+
+/// A scalar subquery is NULL when it has no row, even of a column without NULLs.
+fn nullable(subquery: Subquery) -> Result<Subquery> {
+    let (qualifier, field) = subquery.subquery.schema().qualified_field(0);
+    if field.is_nullable() {
+        return Ok(subquery);
+    }
+    let column = Expr::Column(Column::from((qualifier, field)));
+    let value = functions::plain(column).alias(field.name().clone());
+    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
+        .project(vec![value])?
         .build()?;
     Ok(Subquery {
         subquery: Arc::new(plan),

@@ -9,19 +9,23 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, LimitClause, LockClause, ObjectName, ObjectNamePart,
-    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
-    TableAliasColumnDef, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
-    WildcardAdditionalOptions,
+    OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
+    ValueWithSpan, Values, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::PlanContext;
 use super::names::{column_name, marked, quoted};
 use super::rewrite;
+use super::{series_item, using};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Catalog part of a table name that stands for "with hidden columns".
 pub(super) const HIDDEN_CATALOG: &str = "\u{1f}hidden";
+
+/// Most rows of a VALUES list in which subqueries are possible.
+const VALUES_WITH_SUBQUERIES: usize = 64;
 
 /// A query ready to be planned.
 pub(super) struct Prepared {
@@ -36,7 +40,13 @@ pub(super) struct Prepared {
 /// 0A000 for syntax that is not supported; 42601 where PostgreSQL has none.
 pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepared, SqlError> {
     let locks = std::mem::take(&mut query.locks);
-    let mut preparer = Preparer { context, depth: 0 };
+    let mut names = CteNames(Vec::new());
+    let _ = Visit::visit(&query, &mut names);
+    let mut preparer = Preparer {
+        context,
+        depth: 0,
+        ctes: names.0,
+    };
     match VisitMut::visit(&mut query, &mut preparer) {
         ControlFlow::Continue(()) => Ok(Prepared { query, locks }),
         ControlFlow::Break(error) => Err(error),
@@ -47,6 +57,22 @@ struct Preparer<'a> {
     context: &'a PlanContext,
     /// How many queries enclose the current place.
     depth: usize,
+    /// Names that WITH gives anywhere in the statement.
+    ctes: Vec<String>,
+}
+
+/// Collects the names that WITH gives.
+struct CteNames(Vec<String>);
+
+impl Visitor for CteNames {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.0.push(fold_identifier(&cte.alias.name));
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Runs a step of the visitor.
@@ -83,6 +109,7 @@ impl VisitorMut for Preparer<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        using::complete_alias(factor, self.context, &self.ctes);
         step(table_factor(factor))
     }
 
@@ -112,6 +139,8 @@ impl Preparer<'_> {
                 }
             }
         }
+        using::name_sides(query, self.context, &self.ctes)?;
+        series_item::move_to_from(&mut query.body)?;
         name_columns(&mut query.body, query.order_by.as_ref())?;
         if self.context.hidden_columns
             && self.depth == 1
@@ -213,19 +242,7 @@ fn plain_columns(body: &mut SetExpr) {
 
 /// `query` becomes `SELECT * FROM (query)`.
 fn wrap(query: &mut Query) {
-    let hollow = Query {
-        with: None,
-        body: Box::new(SetExpr::Select(Box::new(star_from(Vec::new())))),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: Vec::new(),
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: Vec::new(),
-    };
-    let inner = std::mem::replace(query, hollow);
+    let inner = std::mem::replace(query, query_of(star_from(Vec::new())));
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.from = vec![TableWithJoins {
             relation: TableFactor::Derived {
@@ -239,8 +256,24 @@ fn wrap(query: &mut Query) {
     }
 }
 
+/// A query that is only a SELECT.
+pub(super) fn query_of(select: Select) -> Query {
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}
+
 /// `SELECT * FROM from`.
-fn star_from(from: Vec<TableWithJoins>) -> Select {
+pub(super) fn star_from(from: Vec<TableWithJoins>) -> Select {
     Select {
         select_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
         optimizer_hints: Vec::new(),
@@ -304,6 +337,11 @@ fn refuse_in_select(select: &Select) -> Result<(), SqlError> {
 fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
     match body {
         SetExpr::Select(select) => name_select(select, order_by),
+        SetExpr::SetOperation {
+            op: op @ (SetOperator::Except | SetOperator::Intersect),
+            set_quantifier: SetQuantifier::All,
+            ..
+        } => Err(SqlError::unsupported(format!("{op} ALL"))),
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left, None)?;
             name_columns(right, None)
@@ -322,11 +360,75 @@ fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Result<(), Sq
             }])));
             Ok(())
         }
-        SetExpr::Query(_) | SetExpr::Values(_) => Ok(()),
+        SetExpr::Values(values) => match values_as_selects(values)? {
+            Some(selects) => {
+                *body = selects;
+                name_columns(body, None)
+            }
+            None => Ok(()),
+        },
+        SetExpr::Query(_) => Ok(()),
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
             Err(SqlError::unsupported("a data-modifying statement in WITH"))
         }
     }
+}
+
+/// VALUES with subqueries as SELECTs under UNION ALL: the planner computes
+/// VALUES before a subquery could have run.
+fn values_as_selects(values: &mut Values) -> Result<Option<SetExpr>, SqlError> {
+    let subquery = values
+        .rows
+        .iter()
+        .any(|row| row.content.iter().any(has_subquery));
+    if !subquery {
+        return Ok(None);
+    }
+    if values.rows.len() > VALUES_WITH_SUBQUERIES {
+        return Err(SqlError::unsupported(format!(
+            "subqueries in VALUES of more than {VALUES_WITH_SUBQUERIES} rows"
+        )));
+    }
+    let mut width = None;
+    let mut union: Option<SetExpr> = None;
+    for row in std::mem::take(&mut values.rows) {
+        if *width.get_or_insert(row.content.len()) != row.content.len() {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                "VALUES lists must all be the same length",
+            ));
+        }
+        let mut select = star_from(Vec::new());
+        select.projection = (1..)
+            .zip(row.content)
+            .map(|(number, expr)| SelectItem::ExprWithAlias {
+                expr,
+                alias: quoted(format!("column{number}")),
+            })
+            .collect();
+        let select = SetExpr::Select(Box::new(select));
+        union = Some(match union {
+            None => select,
+            Some(before) => SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                left: Box::new(before),
+                right: Box::new(select),
+            },
+        });
+    }
+    Ok(union)
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    struct Subqueries;
+    impl Visitor for Subqueries {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expr.visit(&mut Subqueries).is_break()
 }
 
 fn plain_table(name: ObjectName) -> TableFactor {
@@ -356,6 +458,7 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
     let mut uses: HashMap<String, usize> = HashMap::new();
     let mentioned = Mentioned::of(select, order_by);
     for item in &mut select.projection {
+        join_strings(item)?;
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let name = column_name(expr);
@@ -390,6 +493,32 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
         }
     }
     Ok(())
+}
+
+/// A string literal after another on a line of its own continues it. The parser
+/// takes the second for an alias, which PostgreSQL never does with a string.
+fn join_strings(item: &mut SelectItem) -> Result<(), SqlError> {
+    let SelectItem::ExprWithAlias { expr, alias } = item else {
+        return Ok(());
+    };
+    if alias.quote_style != Some('\'') {
+        return Ok(());
+    }
+    if let Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(text),
+        span,
+    }) = expr
+        && span.end.line < alias.span.start.line
+    {
+        text.push_str(&alias.value);
+        let whole = Value::SingleQuotedString(std::mem::take(text));
+        *item = SelectItem::UnnamedExpr(Expr::Value(whole.with_empty_span()));
+        return Ok(());
+    }
+    Err(SqlError::new(
+        state::SYNTAX_ERROR,
+        format!("syntax error at or near \"'{}'\"", alias.value),
+    ))
 }
 
 /// Names used where the planner would take an alias for an input column:

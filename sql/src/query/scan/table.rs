@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Constraint, Constraints, Result};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -45,6 +45,8 @@ pub(crate) struct StoredTable {
     pub(super) info: Arc<TableInfo>,
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
+    /// The primary key, by which other columns are known when rows are grouped.
+    constraints: Constraints,
 }
 
 /// Whether a column of that name is one of the columns only DML sees.
@@ -85,7 +87,24 @@ impl StoredTable {
                 sources.push(source);
             }
         }
+        let mut key = Vec::with_capacity(desc.primary_key.len());
+        for attnum in &desc.primary_key {
+            let column = sources.iter().position(|source| match source {
+                Source::Attribute(position) => desc
+                    .columns
+                    .get(*position)
+                    .is_some_and(|column| column.attnum == *attnum),
+                _ => false,
+            });
+            key.extend(column);
+        }
+        let constraints = if key.is_empty() || key.len() != desc.primary_key.len() {
+            Constraints::default()
+        } else {
+            Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
+        };
         Ok(Self {
+            constraints,
             info: Arc::new(TableInfo::new(Arc::clone(desc))?),
             schema: Arc::new(Schema::new(fields)),
             sources,
@@ -111,6 +130,10 @@ pub(crate) fn origin(field: &Field) -> Option<(u32, i16)> {
 impl TableProvider for StoredTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
     }
 
     fn table_type(&self) -> TableType {

@@ -48,8 +48,8 @@ mod testing;
 #[doc(hidden)]
 pub mod fuzz_entry;
 
-pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
 pub use apply::ApplySink;
+pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
 pub use chain::{ChainHead, TenantHead};
 pub use commit::{CommitLog, Committed, OnCommit, SealedTransaction};
 pub use crypto::{
@@ -66,8 +66,8 @@ pub use merkle::Frontier;
 pub use metrics::StoreMetrics;
 pub use node::SingleNode;
 pub use projection::{
-    AppliedBlock, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions, Scan, ScanOptions,
-    Snapshot,
+    AppliedBlock, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions, Scan,
+    ScanOptions, Snapshot,
 };
 pub use store::{Progress, Store, StoreOptions, rebuild_projection};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

@@ -152,6 +152,7 @@ impl Blocks<'_> {
     ///
     /// # Errors
     /// [`StorageError::Damaged`] for a block that is not good.
+    #[allow(clippy::should_implement_trait)] // lends, which Iterator cannot
     pub fn next(&mut self) -> Result<Option<ReadBlock<'_>>> {
         if !self.seek()? {
             return Ok(None);

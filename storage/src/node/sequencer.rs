@@ -12,6 +12,7 @@ use crate::ids::{Hash32, TenantId};
 use crate::log::LogWriter;
 use crate::txn::Txn;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -160,12 +161,11 @@ impl Sequencer<'_> {
     }
 
     fn know_head(&self, draft: &mut Draft, tenant: TenantId) -> Result<()> {
-        if !draft.heads.contains_key(&tenant) {
-            let head = match self.heads.get(&tenant) {
+        if let Entry::Vacant(slot) = draft.heads.entry(tenant) {
+            slot.insert(match self.heads.get(&tenant) {
                 Some(head) => *head,
                 None => self.sink.tenant_head(tenant)?,
-            };
-            draft.heads.insert(tenant, head);
+            });
         }
         Ok(())
     }

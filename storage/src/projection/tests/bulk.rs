@@ -41,7 +41,7 @@ fn scene() -> Scene {
     let part = |range: std::ops::Range<u32>| -> Vec<StreamChanges> {
         let row = |n: u32| match n {
             _ if n % 2 == 1 => insert(key(n), format!("new {n}")),
-            _ if n % 3 == 0 => delete(key(n)),
+            _ if n.is_multiple_of(3) => delete(key(n)),
             _ => update(key(n), format!("changed {n}")),
         };
         let entry = |n: u32| match n % 3 {

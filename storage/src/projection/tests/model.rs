@@ -34,6 +34,7 @@ fn transaction() -> impl Strategy<Value = Transaction> {
 }
 
 type Rows = BTreeMap<Vec<u8>, (u64, Vec<u8>)>;
+type Past = BTreeMap<(u8, Vec<u8>, u64), (u64, Vec<u8>)>;
 
 /// What the projection must say.
 #[derive(Clone, Default)]
@@ -42,7 +43,7 @@ struct Model {
     catalog: Rows,
     index: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Space, physical key, `to` → `from`, value.
-    history: BTreeMap<(u8, Vec<u8>, u64), (u64, Vec<u8>)>,
+    history: Past,
 }
 
 impl Model {

@@ -84,17 +84,40 @@ pub(super) fn default_oid(table: u32, attnum: u16) -> u32 {
     table.wrapping_mul(2_048).wrapping_add(u32::from(attnum)) | 0x8000_0000
 }
 
+/// A default as PostgreSQL shows it: a literal in quotes says its type.
+pub(super) fn shown_default(column: &Column) -> Option<String> {
+    let text = column.default.as_deref()?.trim();
+    let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
+    let literal = inner.is_some_and(|t| !t.replace("\'\'", "").contains('\''));
+    let negative = text
+        .strip_prefix('-')
+        .is_some_and(|digits| digits.parse::<f64>().is_ok());
+    let ty = bare_name(column.ty);
+    Some(match (literal, negative) {
+        (true, _) => format!("{text}::{ty}"),
+        (_, true) => format!("'{text}'::{ty}"),
+        _ => text.to_owned(),
+    })
+}
+
+fn bare_name(ty: PgType) -> String {
+    match ty {
+        PgType::Array(_) => ty.sql_name(),
+        other => other.base_name().to_owned(),
+    }
+}
+
 /// Defaults of columns. The expression is kept as SQL text.
 pub(super) fn pg_attrdef(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for table in facts.catalog.tables() {
         for column in table.live_columns() {
-            if let Some(default) = &column.default {
+            if let Some(default) = shown_default(column) {
                 rows.push(vec![
                     ("oid", Datum::Oid(default_oid(table.oid, column.attnum))),
                     ("adrelid", Datum::Oid(table.oid)),
                     ("adnum", number(usize::from(column.attnum))),
-                    ("adbin", Datum::text(default.as_str())),
+                    ("adbin", Datum::Text(default)),
                 ]);
             }
         }

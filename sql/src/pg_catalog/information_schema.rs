@@ -1,5 +1,6 @@
 //! `information_schema`: what the SQL standard says about tables and columns.
 
+use super::attribute::shown_default;
 use super::facts::indexes_of;
 use super::{Facts, Object, Row, relation, types};
 use crate::catalog::{Column, SYSTEM_SCHEMAS, TableDescriptor};
@@ -118,7 +119,7 @@ fn of_table(facts: &Facts<'_>, table: &TableDescriptor, column: &Column) -> Row 
     let schema = facts.schema_name(table.schema);
     let mut row = column_row(facts, schema, &table.name, &column.name, column.ty);
     let attnum = column.attnum.to_string();
-    let default = column.default.as_deref();
+    let default = shown_default(column);
     row.push(("ordinal_position", number(column.attnum)));
     row.push(("column_default", default.map_or(Datum::Null, Datum::text)));
     row.push(("is_nullable", yes_or_no(!column.not_null)));

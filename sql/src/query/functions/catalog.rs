@@ -49,6 +49,9 @@ pub(super) static OVERLOADS: &[Overload] = &[
         PgType::Int4,
         |call, args| bound(call, args, false),
     ),
+    Overload::new("__positions", &[Arg::Any], SUBSCRIPTS, |_, args| {
+        Ok(integers(1, elements(args)))
+    }),
     Overload::new("array_length", &[Arg::Any, INT4], PgType::Int4, length),
     Overload::new("cardinality", &[Arg::Any], PgType::Int4, |_, args| {
         Ok(Datum::Int4(elements(args)))
@@ -240,18 +243,25 @@ fn bound(call: &Call<'_>, args: &[Datum], upper: bool) -> SqlResult<Datum> {
 fn length(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let count = elements(args);
     let known = at(args, 1).as_i64() == Some(1) && count > 0;
-    Ok(if known { Datum::Int4(count) } else { Datum::Null })
+    Ok(if known {
+        Datum::Int4(count)
+    } else {
+        Datum::Null
+    })
 }
 
 fn subscripts(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    let first = first_subscript(call);
-    let values = (first..first.saturating_add(elements(args)))
-        .map(Datum::Int4)
-        .collect();
-    Ok(Datum::Array(Box::new(ArrayValue {
+    Ok(integers(first_subscript(call), elements(args)))
+}
+
+/// `count` integers, the first of which is `first`.
+fn integers(first: i32, count: i32) -> Datum {
+    Datum::Array(Box::new(ArrayValue {
         element: PgType::Int4,
-        values,
-    })))
+        values: (first..first.saturating_add(count))
+            .map(Datum::Int4)
+            .collect(),
+    }))
 }
 
 /// A number of bytes in the unit in which it has at most five digits, rounded

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
     Value, Visit, VisitMut, Visitor, VisitorMut,
 };
@@ -324,6 +324,48 @@ pub(super) fn rows_of_array(name: &str, function: &Function) -> Option<Expr> {
             "unnest",
             vec![call("__subscripts", vec![array.clone()])],
         )),
+        "_pg_expandarray" => Some(call("unnest", vec![array.clone()])),
+        _ => None,
+    }
+}
+
+/// `(information_schema._pg_expandarray(a)).n`, and `.x` of such a pair: pairs are
+/// their first member, the element.
+pub(super) fn pair_member(expr: &mut Expr) {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else {
+        return;
+    };
+    let ([AccessExpr::Dot(Expr::Identifier(member))], Expr::Nested(pair)) =
+        (access_chain.as_slice(), root.as_ref())
+    else {
+        return;
+    };
+    match (fold_identifier(member).as_str(), pair.as_ref()) {
+        ("x", Expr::Function(_) | Expr::CompoundIdentifier(_) | Expr::Identifier(_)) => {
+            *expr = pair.as_ref().clone();
+        }
+        ("n", Expr::Function(function)) => {
+            if let Some(positions) = positions(function) {
+                *expr = positions;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn positions(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))]
+            if function.name.to_string().trim_matches('"') == "unnest" =>
+        {
+            Some(call(
+                "unnest",
+                vec![call("__positions", vec![array.clone()])],
+            ))
+        }
         _ => None,
     }
 }

@@ -246,6 +246,15 @@ pub(crate) fn add_key(
     catalog: &mut Catalog,
 ) -> Result<(), SqlError> {
     let attnums = key_attnums(table, request)?;
+    if request.kind == KeyKind::PrimaryKey && !table.primary_key.is_empty() {
+        return Err(SqlError::new(
+            state::INVALID_TABLE_DEFINITION,
+            format!(
+                "multiple primary keys for table \"{}\" are not allowed",
+                table.name
+            ),
+        ));
+    }
     let name = match &request.name {
         Some(name) => name.clone(),
         None => generated_name(table, request, catalog),
@@ -265,15 +274,6 @@ pub(crate) fn add_key(
     }
     let oid = catalog.allocate_oid();
     if request.kind == KeyKind::PrimaryKey {
-        if !table.primary_key.is_empty() {
-            return Err(SqlError::new(
-                state::INVALID_TABLE_DEFINITION,
-                format!(
-                    "multiple primary keys for table \"{}\" are not allowed",
-                    table.name
-                ),
-            ));
-        }
         for column in &mut table.columns {
             column.not_null |= attnums.contains(&column.attnum);
         }

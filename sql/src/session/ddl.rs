@@ -15,10 +15,13 @@ use crate::catalog::{
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
+use crate::exec::assign::assign;
 use crate::exec::ddl::{KeyKind, KeyRequest, add_key, build_table, key_columns};
+use crate::exec::expr::ScalarExpr;
 use crate::exec::insert::{default_of, refuse_any};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockKey, LockMode};
+use crate::types::SessionFormat;
 
 impl Session {
     pub(super) async fn ddl(&mut self, statement: &Statement) -> Result<String, SqlError> {
@@ -451,7 +454,14 @@ impl Session {
 pub(super) fn check_defaults(table: &TableDescriptor) -> Result<(), SqlError> {
     let info = TableInfo::new(Arc::new(table.clone()))?;
     for column in table.live_columns().filter(|c| c.default.is_some()) {
-        if default_of(&info, column.attnum)?.is_none() {
+        let default = default_of(&info, column.attnum)?;
+        if let Some(ScalarExpr::Constant(value)) = &default
+            && value.as_str().is_some()
+        {
+            // A default that cannot be read would fail every INSERT.
+            assign(value.clone(), column.ty, &SessionFormat::default())?;
+        }
+        if default.is_none() {
             return Err(SqlError::unsupported(format!(
                 "DEFAULT {}",
                 column.default.as_deref().unwrap_or_default()

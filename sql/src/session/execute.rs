@@ -48,7 +48,9 @@ impl Session {
     /// # Errors
     /// Whatever the statement fails with; the transaction is then aborted.
     pub async fn run(&mut self, stmt: ParsedStatement, last: bool) -> Result<Outcome, SqlError> {
+        self.followed = !last;
         let result = self.run_simple(&stmt, last).await;
+        self.followed = false;
         if result.is_err() {
             self.abort();
         }

@@ -119,6 +119,8 @@ pub struct Session {
     settings_before: Option<Box<Settings>>,
     txn: Option<Transaction>,
     block: Block,
+    /// More statements follow in the query string, all in one transaction.
+    followed: bool,
     failed: bool,
     cancel: Cancellation,
     timeout: Option<execute::TimeoutGuard>,
@@ -158,6 +160,7 @@ impl Session {
             settings_before: None,
             txn: None,
             block: Block::Implicit,
+            followed: false,
             failed: false,
             cancel: Cancellation::default(),
             timeout: None,

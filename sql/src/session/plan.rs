@@ -218,6 +218,12 @@ impl Planner<'_> {
                 PlanKind::Query(Box::new(planned))
             }
             Statement::Insert(insert) => {
+                if !insert.into {
+                    return Err(SqlError::new(
+                        state::SYNTAX_ERROR,
+                        "syntax error: INSERT without INTO",
+                    ));
+                }
                 let plan = insert::plan(insert, &planning, parameters, &mut |query, params| {
                     self.query(query, params, false, info)
                 })?;

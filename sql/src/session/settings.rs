@@ -22,6 +22,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("client_min_messages", "notice"),
     ("DateStyle", "ISO, MDY"),
+    ("default_table_access_method", "heap"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("extra_float_digits", "1"),
@@ -306,9 +307,21 @@ impl Settings {
             }
             "search_path" => self.search_path = self.parse_search_path(value),
             "client_encoding" => {
-                let plain = value.to_ascii_lowercase().replace(['-', '_'], "");
+                // Only letters and digits count: drivers write 'utf-8' with quotes.
+                let plain: String = value
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .map(|c| c.to_ascii_lowercase())
+                    .collect();
                 if !matches!(plain.as_str(), "utf8" | "unicode" | "auto") {
-                    return Err(SqlError::unsupported(format!("client_encoding {value}")));
+                    return Err(if is_encoding(&plain) {
+                        SqlError::unsupported(format!("client_encoding {value}"))
+                    } else {
+                        SqlError::new(
+                            state::INVALID_PARAMETER_VALUE,
+                            format!("invalid value for parameter \"client_encoding\": \"{value}\""),
+                        )
+                    });
                 }
                 return Ok("UTF8".to_owned());
             }
@@ -327,6 +340,7 @@ impl Settings {
                     return Err(SqlError::unsupported("standard_conforming_strings = off"));
                 }
             }
+            "default_table_access_method" => only(lower, value, "heap")?,
             "bytea_output" => only(lower, value, "hex")?,
             "intervalstyle" => only(lower, value, "postgres")?,
             "default_transaction_isolation" | "transaction_isolation" => {
@@ -455,6 +469,25 @@ fn unknown(name: &str) -> SqlError {
         state::UNDEFINED_OBJECT,
         format!("unrecognized configuration parameter \"{name}\""),
     )
+}
+
+/// Whether PostgreSQL knows an encoding of that name, in small letters and
+/// without hyphens and underscores.
+fn is_encoding(name: &str) -> bool {
+    const FAMILIES: [&str; 7] = ["latin", "win", "windows", "iso8859", "koi8", "euc", "alt"];
+    const OTHERS: [&str; 10] = [
+        "sqlascii",
+        "sjis",
+        "shiftjis",
+        "shiftjis2004",
+        "big5",
+        "gbk",
+        "uhc",
+        "gb18030",
+        "johab",
+        "muleinternal",
+    ];
+    OTHERS.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 #[cfg(test)]

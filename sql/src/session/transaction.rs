@@ -173,7 +173,7 @@ impl Session {
     /// Refuses a statement that cannot run in a transaction block.
     pub(super) fn not_in_block(&self, what: &str) -> Result<(), SqlError> {
         let busy = self.txn.as_ref().is_some_and(|t| t.has_changes());
-        if self.block == Block::Explicit || busy {
+        if self.block == Block::Explicit || busy || self.followed {
             return Err(SqlError::new(
                 state::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot run inside a transaction block"),

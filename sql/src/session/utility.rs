@@ -56,6 +56,9 @@ impl Session {
         let tag = match &stmt.command {
             Command::Abort => self.rollback(false)?,
             Command::Maintenance(tag) => {
+                if *tag == "VACUUM" {
+                    self.not_in_block(tag)?;
+                }
                 self.notice(format!(
                     "{tag} has nothing to do: storage keeps itself compact and statistics are live"
                 ));

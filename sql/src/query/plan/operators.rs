@@ -41,11 +41,11 @@ impl ExprPlanner for Operators {
 
     /// `p.id` is field `id` of a column `p` only where no table is called `p`:
     /// here a table of an enclosing query, as nearer ones have been looked at.
-    fn plan_compound_identifier<'a>(
+    fn plan_compound_identifier(
         &self,
         field: &Field,
         _qualifier: Option<&TableReference>,
-        nested_names: &'a [String],
+        nested_names: &[String],
     ) -> Result<PlannerResult<Vec<Expr>>> {
         if let [name] = nested_names
             && let Some(columns) = self.called.get(field.name())

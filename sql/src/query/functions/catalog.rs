@@ -49,6 +49,7 @@ pub(super) static OVERLOADS: &[Overload] = &[
         PgType::Int4,
         |call, args| bound(call, args, false),
     ),
+    Overload::new("like_escape", &[TEXT, TEXT], PgType::Text, like_escape),
     Overload::new("__positions", &[Arg::Any], SUBSCRIPTS, |_, args| {
         Ok(integers(1, elements(args)))
     }),
@@ -252,6 +253,32 @@ fn length(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 
 fn subscripts(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     Ok(integers(first_subscript(call), elements(args)))
+}
+
+/// A LIKE pattern whose escape character is a backslash instead of another, or of
+/// none.
+fn like_escape(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let mut own = str_at(args, 1).chars();
+    let (escape, None) = (own.next(), own.next()) else {
+        return Err(SqlError::new(
+            state::INVALID_ESCAPE_SEQUENCE,
+            "invalid escape string",
+        )
+        .hint("Escape string must be empty or one character."));
+    };
+    let mut pattern = String::new();
+    let mut rest = str_at(args, 0).chars();
+    while let Some(c) = rest.next() {
+        if Some(c) == escape {
+            pattern.push('\\');
+            pattern.extend(rest.next());
+        } else if c == '\\' {
+            pattern.push_str("\\\\");
+        } else {
+            pattern.push(c);
+        }
+    }
+    Ok(Datum::Text(pattern))
 }
 
 /// `count` integers, the first of which is `first`.

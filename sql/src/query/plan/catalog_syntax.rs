@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut,
+    TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 use super::PlanContext;
@@ -248,5 +248,17 @@ impl VisitorMut for Pruner<'_> {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// A pattern with an escape character of its own, as one with a backslash.
+pub(super) fn escape(pattern: &mut Expr, escape_char: &mut Option<ValueWithSpan>) {
+    let backslash = matches!(
+        escape_char,
+        Some(ValueWithSpan { value: Value::SingleQuotedString(c), .. }) if c == "\\"
+    );
+    if !backslash && let Some(character) = escape_char.take() {
+        let pattern_before = take(pattern);
+        *pattern = call("like_escape", vec![pattern_before, Expr::Value(character)]);
     }
 }

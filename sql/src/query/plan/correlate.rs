@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableFactor,
-    Value, Visit, VisitMut, Visitor, VisitorMut,
+    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem,
+    SetExpr, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::names::quoted;
@@ -68,8 +68,12 @@ pub(super) fn has_aggregate(select: &Select) -> bool {
         .any(|item| item.visit(&mut Aggregates).is_break())
 }
 
-/// Names that the tables of a FROM are referred to by; `None` when some have none.
-fn table_names(select: &Select) -> Option<Vec<String>> {
+/// What a table of a FROM is referred to by: its schema, when it may be written
+/// before the name, and its name.
+type TableName = (Option<String>, String);
+
+/// Names of the tables of a FROM; `None` when some have none.
+fn table_names(select: &Select) -> Option<Vec<TableName>> {
     let mut names = Vec::new();
     let factors = select
         .from
@@ -80,8 +84,15 @@ fn table_names(select: &Select) -> Option<Vec<String>> {
             return None;
         };
         names.push(match (alias, factor) {
-            (Some(alias), _) => fold_identifier(&alias.name),
-            (None, TableFactor::Table { name, .. }) => fold_identifier(name.0.last()?.as_ident()?),
+            (Some(alias), _) => (None, fold_identifier(&alias.name)),
+            (None, TableFactor::Table { name, .. }) => match name.0.as_slice() {
+                [table] => (None, fold_identifier(table.as_ident()?)),
+                [schema, table] => (
+                    Some(fold_identifier(schema.as_ident()?)),
+                    fold_identifier(table.as_ident()?),
+                ),
+                _ => return None,
+            },
             _ => return None,
         });
     }
@@ -91,7 +102,7 @@ fn table_names(select: &Select) -> Option<Vec<String>> {
 /// What a condition refers to.
 #[derive(Default)]
 struct References<'a> {
-    inner_names: &'a [String],
+    inner_names: &'a [TableName],
     inner: bool,
     outer: bool,
     /// Names without table, or subqueries: they may be anything.
@@ -120,12 +131,17 @@ impl Visitor for References<'_> {
     }
 }
 
-/// Whether `table.column` is of one of the tables; `None` for longer names.
-fn is_inner(parts: &[Ident], inner_names: &[String]) -> Option<bool> {
-    match parts {
-        [table, _] => Some(inner_names.contains(&fold_identifier(table))),
-        _ => None,
-    }
+/// Whether `table.column` is of one of the tables; `None` when that is not sure.
+fn is_inner(parts: &[Ident], inner_names: &[TableName]) -> Option<bool> {
+    let (schema, table) = match parts {
+        [table, _] => (None, fold_identifier(table)),
+        [schema, table, _] => (Some(fold_identifier(schema)), fold_identifier(table)),
+        _ => return None,
+    };
+    let Some((own, _)) = inner_names.iter().find(|(_, name)| *name == table) else {
+        return Some(false);
+    };
+    (schema.is_none() || schema == *own).then_some(true)
 }
 
 fn conjuncts(expr: Expr, out: &mut Vec<Expr>) {
@@ -167,7 +183,7 @@ impl VisitorMut for Substitute {
 }
 
 /// The columns of the enclosing query that conditions equate with inner columns.
-fn equated(conditions: &[Expr], inner_names: &[String]) -> HashMap<String, Expr> {
+fn equated(conditions: &[Expr], inner_names: &[TableName]) -> HashMap<String, Expr> {
     let mut equal = HashMap::new();
     for condition in conditions {
         let Expr::BinaryOp {

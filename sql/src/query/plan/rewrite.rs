@@ -106,6 +106,19 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
             super::catalog_syntax::object_cast(expr);
             Ok(())
         }
+        Expr::Like {
+            pattern,
+            escape_char: escape_char @ Some(_),
+            ..
+        }
+        | Expr::ILike {
+            pattern,
+            escape_char: escape_char @ Some(_),
+            ..
+        } => {
+            super::catalog_syntax::escape(pattern, escape_char);
+            Ok(())
+        }
         Expr::CompoundFieldAccess { .. } => {
             super::correlate::pair_member(expr);
             Ok(())

@@ -260,11 +260,10 @@ fn subscripts(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 fn like_escape(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let mut own = str_at(args, 1).chars();
     let (escape, None) = (own.next(), own.next()) else {
-        return Err(SqlError::new(
-            state::INVALID_ESCAPE_SEQUENCE,
-            "invalid escape string",
-        )
-        .hint("Escape string must be empty or one character."));
+        return Err(
+            SqlError::new(state::INVALID_ESCAPE_SEQUENCE, "invalid escape string")
+                .hint("Escape string must be empty or one character."),
+        );
     };
     let mut pattern = String::new();
     let mut rest = str_at(args, 0).chars();

@@ -9,6 +9,7 @@ mod aggregate;
 mod arithmetic;
 mod average;
 mod catalog;
+mod catalog_arrays;
 mod catalog_empty;
 mod catalog_names;
 mod datetime;
@@ -73,6 +74,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
     session::OVERLOADS
         .iter()
         .chain(catalog::OVERLOADS)
+        .chain(catalog_arrays::OVERLOADS)
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
         .chain(datetime::OVERLOADS)

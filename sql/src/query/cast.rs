@@ -29,6 +29,7 @@ pub(super) fn cast_value(
     match (value, target) {
         (Datum::Null, _) => Ok(Datum::Null),
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
+        (Datum::Bool(b), PgType::Int4) => Ok(Datum::Int4(i32::from(b))),
         (Datum::Bool(b), target) if target.is_textual() => cast_value(
             Datum::text(if b { "true" } else { "false" }),
             target,

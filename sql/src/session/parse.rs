@@ -8,7 +8,7 @@ use sqlparser::ast::{Expr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use crate::error::{SqlError, state};
 
@@ -89,6 +89,40 @@ fn adapt_copy(tokens: &mut Vec<TokenWithSpan>) {
     }
 }
 
+/// A string literal goes on in the next one when a line ends between them.
+fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // Where the last token that means something is, and whether its line has ended.
+    let mut last: Option<(usize, bool)> = None;
+    for token in tokens {
+        match (&token.token, last) {
+            (Token::Whitespace(space), Some((index, ended))) => {
+                let ends = matches!(
+                    space,
+                    Whitespace::Newline | Whitespace::SingleLineComment { .. }
+                );
+                last = Some((index, ended || ends));
+            }
+            (Token::SingleQuotedString(more), Some((index, true))) => {
+                if let Some(TokenWithSpan {
+                    token: Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text),
+                    ..
+                }) = joined.get_mut(index)
+                {
+                    text.push_str(more);
+                    last = Some((index, false));
+                    continue;
+                }
+                last = Some((joined.len(), false));
+            }
+            (Token::Whitespace(_), None) => {}
+            _ => last = Some((joined.len(), false)),
+        }
+        joined.push(token.clone());
+    }
+    joined
+}
+
 fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
     let text = text_of(sql, tokens);
     let command = match special_command(tokens) {
@@ -100,7 +134,7 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
 
 fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     let dialect = PostgreSqlDialect {};
-    let mut tokens_of_statement = tokens.to_vec();
+    let mut tokens_of_statement = join_strings(tokens);
     let first_word = tokens.iter().find(|t| is_meaningful(t));
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
         adapt_copy(&mut tokens_of_statement);
@@ -267,6 +301,18 @@ mod tests {
     #[test]
     fn nothing_is_no_statement() {
         assert!(parse(" -- only a comment\n;").unwrap().is_empty());
+    }
+
+    #[test]
+    fn strings_go_on_in_the_next_line() {
+        let text = |sql: &str| match &parse(sql).unwrap()[0].command {
+            Command::Sql(statement) => statement.to_string(),
+            _ => panic!("not SQL"),
+        };
+        assert_eq!(text("SELECT 'a' \n -- b\n 'c'\n'd'"), "SELECT 'acd'");
+        assert_eq!(text("SELECT 'a', 'b'\n, 'c'"), "SELECT 'a', 'b', 'c'");
+        assert_eq!(text("SELECT f('a'\n'b') = 'c'"), "SELECT f('ab') = 'c'");
+        assert!(parse("SELECT 1 WHERE 'a' 'b' = 'ab'").is_err());
     }
 
     #[test]

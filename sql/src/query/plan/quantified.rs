@@ -7,8 +7,8 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Query, SelectItem, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
-    Value,
+    GroupByExpr, Query, Select, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor,
+    TableWithJoins, UnaryOperator, Value,
 };
 
 use super::names::quoted;
@@ -84,7 +84,12 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     /// An aggregate over the subquery's column, `*` without a name for it.
     fn aggregate(&self, function: &str, all_rows: bool) -> Expr {
-        let mut aggregate = call(function, vec![Expr::Identifier(quoted(NAME))]);
+        let plain = plain_column(self.query);
+        let column = match &plain {
+            Some((_, column)) => column.clone(),
+            None => Expr::Identifier(quoted(NAME)),
+        };
+        let mut aggregate = call(function, vec![column]);
         if all_rows
             && let Expr::Function(Function {
                 args: FunctionArguments::List(list),
@@ -93,23 +98,29 @@ impl Comparison<'_> {
         {
             list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
         }
-        let mut select = star_from(vec![TableWithJoins {
-            relation: TableFactor::Derived {
-                lateral: false,
-                subquery: Box::new(self.query.clone()),
-                alias: Some(TableAlias {
-                    explicit: true,
-                    name: quoted(NAME),
-                    columns: vec![TableAliasColumnDef {
+        let derived = || {
+            star_from(vec![TableWithJoins {
+                relation: TableFactor::Derived {
+                    lateral: false,
+                    subquery: Box::new(self.query.clone()),
+                    alias: Some(TableAlias {
+                        explicit: true,
                         name: quoted(NAME),
-                        data_type: None,
-                    }],
-                    at: None,
-                }),
-                sample: None,
-            },
-            joins: Vec::new(),
-        }]);
+                        columns: vec![TableAliasColumnDef {
+                            name: quoted(NAME),
+                            data_type: None,
+                        }],
+                        at: None,
+                    }),
+                    sample: None,
+                },
+                joins: Vec::new(),
+            }])
+        };
+        let mut select = match plain {
+            Some((select, _)) => select,
+            None => derived(),
+        };
         select.projection = vec![SelectItem::UnnamedExpr(aggregate)];
         Expr::Subquery(Box::new(query_of(select)))
     }
@@ -153,6 +164,28 @@ impl Comparison<'_> {
             ],
             else_result: Some(Box::new(extremes)),
         })
+    }
+}
+
+/// A SELECT of nothing but one column, whose FROM and WHERE can be aggregated
+/// over as they are, and the column.
+fn plain_column(query: &Query) -> Option<(Select, Expr)> {
+    let bare = query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none();
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(e, _) if e.is_empty());
+    if !bare || grouped || select.distinct.is_some() || select.having.is_some() {
+        return None;
+    }
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(column @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_)))] => {
+            Some((select.as_ref().clone(), column.clone()))
+        }
+        _ => None,
     }
 }
 

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Ident, LimitClause, LockClause, ObjectName, ObjectNamePart,
     OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
-    ValueWithSpan, Values, Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
+    SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value, Values,
+    Visit, VisitMut, Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::PlanContext;
@@ -458,7 +458,7 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
     let mut uses: HashMap<String, usize> = HashMap::new();
     let mentioned = Mentioned::of(select, order_by);
     for item in &mut select.projection {
-        join_strings(item)?;
+        refuse_string_alias(item)?;
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let name = column_name(expr);
@@ -495,30 +495,17 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
     Ok(())
 }
 
-/// A string literal after another on a line of its own continues it. The parser
-/// takes the second for an alias, which PostgreSQL never does with a string.
-fn join_strings(item: &mut SelectItem) -> Result<(), SqlError> {
-    let SelectItem::ExprWithAlias { expr, alias } = item else {
-        return Ok(());
-    };
-    if alias.quote_style != Some('\'') {
-        return Ok(());
+/// The parser takes a string for an alias, which PostgreSQL never does.
+fn refuse_string_alias(item: &SelectItem) -> Result<(), SqlError> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } if alias.quote_style == Some('\'') => {
+            Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                format!("syntax error at or near \"'{}'\"", alias.value),
+            ))
+        }
+        _ => Ok(()),
     }
-    if let Expr::Value(ValueWithSpan {
-        value: Value::SingleQuotedString(text),
-        span,
-    }) = expr
-        && span.end.line < alias.span.start.line
-    {
-        text.push_str(&alias.value);
-        let whole = Value::SingleQuotedString(std::mem::take(text));
-        *item = SelectItem::UnnamedExpr(Expr::Value(whole.with_empty_span()));
-        return Ok(());
-    }
-    Err(SqlError::new(
-        state::SYNTAX_ERROR,
-        format!("syntax error at or near \"'{}'\"", alias.value),
-    ))
 }
 
 /// Names used where the planner would take an alias for an input column:

@@ -2,6 +2,7 @@
 //! operators and special syntax become function calls, row comparisons become
 //! comparisons of their members.
 
+use bigdecimal::BigDecimal;
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DateTimeField, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Interval, ObjectName, ObjectNamePart,
@@ -16,6 +17,9 @@ use crate::error::{SqlError, state};
 pub(super) const INT4_LITERAL: DataType = DataType::Int32;
 /// The type that marks a `bigint` literal.
 pub(super) const INT8_LITERAL: DataType = DataType::Int64;
+
+/// Most zeros that a literal with an exponent is written out with.
+const LONGEST: i64 = 30;
 
 /// A function call.
 pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
@@ -98,7 +102,7 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
         } => {
             // Read as the float it is to be: it may have no form as a decimal.
             if let Some((digits, None)) = number_digits(operand) {
-                **operand = string(digits);
+                **operand = string(digits.trim_end_matches('.'));
             }
             Ok(())
         }
@@ -241,7 +245,7 @@ fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlError> {
                 // The point keeps the planner from trying an unsigned integer.
                 number(&format!("{digits}."))
             } else {
-                return Ok(None);
+                return Ok(without_exponent(&digits).map(|digits| number(&digits)));
             }))
         }
         Value::EscapedStringLiteral(text)
@@ -266,6 +270,25 @@ fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlError> {
             state::SYNTAX_ERROR,
             format!("syntax error at or near \"{other}\""),
         )),
+    }
+}
+
+/// `1.5e3` as `1500.`: the planner takes an exponent for digits to be shown.
+/// `None` for a number without exponent, or too long without it.
+fn without_exponent(digits: &str) -> Option<String> {
+    if !digits.contains(['e', 'E']) {
+        return None;
+    }
+    let value = digits.parse::<BigDecimal>().ok()?;
+    let (_, scale) = value.as_bigint_and_exponent();
+    if !(-LONGEST..=LONGEST).contains(&scale) {
+        return None;
+    }
+    let plain = value.with_scale(scale.max(0)).to_plain_string();
+    if plain.contains('.') {
+        Some(plain)
+    } else {
+        Some(format!("{plain}."))
     }
 }
 

@@ -25,8 +25,8 @@ mod stream;
 mod tests;
 
 pub use arrow_value::datum_at;
-pub(crate) use functions::quote_ident;
 pub use engine::{QueryEngine, QueryEngineOptions};
+pub(crate) use functions::quote_ident;
 pub use plan::PlanContext;
 pub use planned::{OutputColumn, PlannedQuery};
 pub use run::{RowOverride, Run};

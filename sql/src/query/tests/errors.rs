@@ -104,7 +104,7 @@ fn errors_have_postgresql_states_and_messages() {
             "42846",
             "cannot cast type integer to date",
         ),
-        ("SELECT name FROM patient GROUP BY id", "42803", ""),
+        ("SELECT id FROM patient GROUP BY name", "42803", ""),
         (
             "SELECT 1 UNION SELECT 1, 2",
             "42601",

@@ -25,7 +25,8 @@ fn strings(value: &toml::Value) -> impl Iterator<Item = String> + '_ {
 }
 
 fn policy() -> Policy {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml");
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let path = std::path::Path::new(&folder).join("deny.toml");
     let deny: toml::Value = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let licences = &deny["licenses"];
     let mut exceptions = BTreeSet::new();

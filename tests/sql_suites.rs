@@ -6,18 +6,16 @@
 
 mod support;
 
-use std::path::Path;
-
 use kimberlite_sqllogictest::run::{Options, find_files, run};
 use kimberlite_sqllogictest::scoreboard::{first_misses, scoreboard};
 use kimberlite_sqllogictest::target::Target;
-use support::Server;
+use support::{Server, manifest_dir};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_passes_every_suite() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::dev(dir.path());
-    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("sqllogictest/suites");
+    let suites = manifest_dir().join("sqllogictest/suites");
     let options = Options::new(Target::parse(&server.url).unwrap());
     let report = run(find_files(&[suites]).unwrap(), options).await.unwrap();
     assert!(

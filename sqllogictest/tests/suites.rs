@@ -5,16 +5,14 @@
 
 mod support;
 
-use std::path::Path;
-
 use kimberlite_sqllogictest::run::{find_files, run};
 use kimberlite_sqllogictest::scoreboard::{first_misses, scoreboard};
-use support::Postgres;
+use support::{Postgres, manifest_dir};
 
 #[tokio::test]
 async fn postgresql_passes_every_suite() {
     let postgres = Postgres::start(&[]);
-    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
+    let suites = manifest_dir().join("suites");
     let report = run(find_files(&[suites]).unwrap(), postgres.options())
         .await
         .unwrap();

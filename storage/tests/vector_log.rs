@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,8 +27,14 @@ const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 const LINEAGE: Lineage = Lineage(*b"vector lineage 1");
 
+/// The crate's folder, asked for when the test runs: two checkouts that share a
+/// target folder may share the test program.
+fn manifest_dir() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+    manifest_dir().join("tests/vectors")
 }
 
 fn keyring(entropy: &Arc<dyn Entropy>) -> Arc<Keyring> {

@@ -29,7 +29,14 @@ pub use postgres::Postgres;
 pub use process::Running;
 pub use server::{Server, dev_command, kimberlite, kimberlite_cli};
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// The crate's folder, asked for when the test runs: two checkouts that share a
+/// target folder may share the test program.
+pub fn manifest_dir() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
 
 /// After this long without the thing a test waits for, the test fails. Far
 /// above what anything takes, also on a loaded machine.

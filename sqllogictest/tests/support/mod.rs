@@ -10,7 +10,7 @@
 // Each test program uses a part of this.
 #![allow(dead_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use kimberlite_sqllogictest::run::{Options, find_files, run};
@@ -23,8 +23,14 @@ pub struct Postgres {
     pub url: String,
 }
 
+/// The crate's folder, asked for when the test runs: two checkouts that share a
+/// target folder may share the test program.
+pub fn manifest_dir() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres")
+    manifest_dir().join("../scripts/postgres")
 }
 
 impl Postgres {

@@ -1,16 +1,10 @@
 //! Functions that look into the catalog.
 
-use super::interval::at;
-use super::overload::{Arg, Call, Overload};
-use super::text::str_at;
+use super::args::{BOOL, INT4, OID, TEXT, at, str_at};
+use super::overload::{Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::pg_catalog::{self, Facts, Object};
 use crate::types::{ArrayValue, Datum, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
-const OID: Arg = Arg::Is(PgType::Oid);
-const INT4: Arg = Arg::Is(PgType::Int4);
-const BOOL: Arg = Arg::Is(PgType::Bool);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[

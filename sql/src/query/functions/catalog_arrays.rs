@@ -1,13 +1,9 @@
 //! Functions of arrays, patterns and sizes that catalog queries use.
 
-use super::interval::at;
+use super::args::{INT4, TEXT, at, str_at};
 use super::overload::{Arg, Call, Overload};
-use super::text::str_at;
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{ArrayValue, Datum, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
-const INT4: Arg = Arg::Is(PgType::Int4);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[

@@ -1,12 +1,8 @@
 //! Functions about things that do not exist here.
 
+use super::args::{BOOL, INT4, OID, TEXT};
 use super::overload::{Arg, Overload};
 use crate::types::{Datum, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
-const OID: Arg = Arg::Is(PgType::Oid);
-const INT4: Arg = Arg::Is(PgType::Int4);
-const BOOL: Arg = Arg::Is(PgType::Bool);
 
 /// A function that has nothing to say about any object.
 const fn nothing(name: &'static str, args: &'static [Arg]) -> Overload {

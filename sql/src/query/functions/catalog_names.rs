@@ -1,15 +1,11 @@
 //! Object identifiers and names: `regclass` and the like, `format_type`.
 
+use super::args::{OID, TEXT, at, str_at};
 use super::catalog::{facts, oid_at};
-use super::interval::at;
 use super::overload::{Arg, Call, Overload};
-use super::text::str_at;
 use crate::error::{SqlError, SqlResult};
 use crate::pg_catalog::{self, Facts};
 use crate::types::{Datum, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
-const OID: Arg = Arg::Is(PgType::Oid);
 
 type Read = fn(&Facts<'_>, &str) -> SqlResult<u32>;
 

@@ -2,9 +2,11 @@
 
 use chrono::DateTime;
 
-use super::interval::{at, timestamp_out_of_range};
-use super::overload::{Arg, Call, Overload};
-use super::text::str_at;
+use super::args::{
+    DATE, FLOAT8, INT4, INTERVAL, TEXT, TIME, TIMESTAMP, TIMESTAMPTZ, at, mismatch, str_at,
+};
+use super::interval::timestamp_out_of_range;
+use super::overload::{Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{
     Civil, TimeZone, UNIX_EPOCH_MICROS, civil_from_days, days_from_civil, days_in_month, now_micros,
@@ -12,15 +14,6 @@ use crate::types::calendar::{
 use crate::types::datetime_in::parse_time_zone;
 use crate::types::interval::MICROS_PER_DAY;
 use crate::types::{Datum, Interval, Numeric, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
-const DATE: Arg = Arg::Is(PgType::Date);
-const TIME: Arg = Arg::Is(PgType::Time);
-const TIMESTAMP: Arg = Arg::Is(PgType::Timestamp);
-const TIMESTAMPTZ: Arg = Arg::Is(PgType::Timestamptz);
-const INTERVAL: Arg = Arg::Is(PgType::Interval);
-const INT4: Arg = Arg::Is(PgType::Int4);
-const FLOAT8: Arg = Arg::Is(PgType::Float8);
 
 /// `extract` under each name and for each type, by the digits of its result.
 macro_rules! extract {
@@ -184,10 +177,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("to_char", &[TIMESTAMP, TEXT], PgType::Text, to_char),
     Overload::new("to_char", &[TIMESTAMPTZ, TEXT], PgType::Text, to_char).stable(),
 ];
-
-fn mismatch() -> SqlError {
-    SqlError::internal("an argument is of another type than announced")
-}
 
 fn transaction(call: &Call<'_>) -> i64 {
     call.session.map_or_else(now_micros, |s| s.transaction_us)

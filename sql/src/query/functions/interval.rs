@@ -1,6 +1,7 @@
 //! Arithmetic with dates, times and intervals.
 
-use super::overload::{Arg, Call, Overload};
+use super::args::{DATE, FLOAT8, INT4, INTERVAL, TIME, TIMESTAMP, TIMESTAMPTZ, at, mismatch};
+use super::overload::{Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{
     Civil, END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP, civil_from_days, days_from_civil,
@@ -11,14 +12,6 @@ use crate::types::datum::{
 };
 use crate::types::interval::MICROS_PER_DAY;
 use crate::types::{Datum, Interval, Numeric, PgType};
-
-const DATE: Arg = Arg::Is(PgType::Date);
-const TIME: Arg = Arg::Is(PgType::Time);
-const TIMESTAMP: Arg = Arg::Is(PgType::Timestamp);
-const TIMESTAMPTZ: Arg = Arg::Is(PgType::Timestamptz);
-const INTERVAL: Arg = Arg::Is(PgType::Interval);
-const INT4: Arg = Arg::Is(PgType::Int4);
-const FLOAT8: Arg = Arg::Is(PgType::Float8);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
@@ -109,15 +102,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("/", &[INTERVAL, FLOAT8], PgType::Interval, over),
     Overload::new("__span", &[INTERVAL], PgType::Numeric(None), span).numeric(0),
 ];
-
-/// An argument; the number of arguments is checked before.
-pub(super) fn at(args: &[Datum], index: usize) -> &Datum {
-    args.get(index).unwrap_or(&Datum::Null)
-}
-
-fn mismatch() -> SqlError {
-    SqlError::internal("an argument is of another type than announced")
-}
 
 /// 22008 for a timestamp PostgreSQL does not have.
 pub(super) fn timestamp_out_of_range() -> SqlError {

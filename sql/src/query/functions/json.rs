@@ -3,16 +3,12 @@
 //! `json` keeps its text, so its members are cut out of it as they are written;
 //! `jsonb` is in normal form, so that a piece of its text is in normal form too.
 
-use super::interval::at;
+use super::args::{INT4, JSON, JSONB, TEXT, at};
 use super::overload::{Arg, Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::json::{Json, write_string};
 use crate::types::{Datum, PgType, text_out};
 
-const JSON: Arg = Arg::Is(PgType::Json);
-const JSONB: Arg = Arg::Is(PgType::Jsonb);
-const TEXT: Arg = Arg::Is(PgType::Text);
-const INT4: Arg = Arg::Is(PgType::Int4);
 const PATH: Arg = Arg::Is(PgType::Array(&PgType::Text));
 
 /// Overloads of this module.

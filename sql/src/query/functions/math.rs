@@ -1,15 +1,9 @@
 //! Functions of numbers that differ from DataFusion's.
 
-use super::interval::at;
-use super::overload::{Arg, Call, Overload};
+use super::args::{FLOAT8, INT2, INT4, INT8, NUMERIC, at, mismatch};
+use super::overload::{Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, Numeric, PgType};
-
-const NUMERIC: Arg = Arg::Is(PgType::Numeric(None));
-const FLOAT8: Arg = Arg::Is(PgType::Float8);
-const INT2: Arg = Arg::Is(PgType::Int2);
-const INT4: Arg = Arg::Is(PgType::Int4);
-const INT8: Arg = Arg::Is(PgType::Int8);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
@@ -96,10 +90,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("__bitnot", &[INT4], PgType::Int4, bit_not),
     Overload::new("__bitnot", &[INT8], PgType::Int8, bit_not),
 ];
-
-fn mismatch() -> SqlError {
-    SqlError::internal("an argument is of another type than announced")
-}
 
 fn float(args: &[Datum], apply: impl Fn(f64) -> f64) -> SqlResult<Datum> {
     match at(args, 0) {

@@ -6,6 +6,7 @@
 //! float and numeric arithmetic is done on whole arrays ([`arithmetic`]).
 
 mod aggregate;
+mod args;
 mod arithmetic;
 mod average;
 mod catalog;

@@ -1,10 +1,9 @@
 //! What functions say about the session and the server.
 
+use super::args::TEXT;
 use super::overload::{Arg, Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, PgType};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[

@@ -1,11 +1,9 @@
 //! Functions of text that differ from DataFusion's.
 
-use super::interval::at;
+use super::args::{TEXT, at, str_at};
 use super::overload::{Arg, Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, PgType, text_out};
-
-const TEXT: Arg = Arg::Is(PgType::Text);
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
@@ -52,10 +50,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     ),
     Overload::new("octet_length", &[TEXT], PgType::Int4, byte_length),
 ];
-
-pub(super) fn str_at(args: &[Datum], index: usize) -> &str {
-    at(args, index).as_str().unwrap_or_default()
-}
 
 fn shown(call: &Call<'_>, args: &[Datum], index: usize) -> Option<String> {
     let ty = call.types.get(index).copied().unwrap_or(PgType::Text);

@@ -2,6 +2,10 @@
 
 use super::args::{DATE, FLOAT8, INT4, INTERVAL, TIME, TIMESTAMP, TIMESTAMPTZ, at, mismatch};
 use super::overload::{Call, Overload};
+use super::range::{
+    date_out_of_range, interval_out_of_range, is_infinite_date, is_infinite_timestamp,
+    timestamp_out_of_range,
+};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{
     Civil, END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP, civil_from_days, days_from_civil,
@@ -103,35 +107,25 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("__span", &[INTERVAL], PgType::Numeric(None), span).numeric(0),
 ];
 
-/// 22008 for a timestamp PostgreSQL does not have.
-pub(super) fn timestamp_out_of_range() -> SqlError {
-    SqlError::new(state::DATETIME_FIELD_OVERFLOW, "timestamp out of range")
-}
-
-fn interval_out_of_range() -> SqlError {
-    SqlError::new(state::DATETIME_FIELD_OVERFLOW, "interval out of range")
-}
-
 fn date_plus(date: &Datum, days: &Datum, sign: i32) -> SqlResult<Datum> {
     let (Datum::Date(date), Datum::Int4(days)) = (date, days) else {
         return Err(mismatch());
     };
-    if *date == DATE_INFINITY || *date == DATE_NEG_INFINITY {
+    if is_infinite_date(*date) {
         return Ok(Datum::Date(*date));
     }
     days.checked_mul(sign)
         .and_then(|days| date.checked_add(days))
         .filter(|d| (MIN_DATE..END_DATE).contains(d))
         .map(Datum::Date)
-        .ok_or_else(|| SqlError::new(state::DATETIME_FIELD_OVERFLOW, "date out of range"))
+        .ok_or_else(date_out_of_range)
 }
 
 fn date_minus_date(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let (Datum::Date(a), Datum::Date(b)) = (at(args, 0), at(args, 1)) else {
         return Err(mismatch());
     };
-    let infinite = |d: &i32| *d == DATE_INFINITY || *d == DATE_NEG_INFINITY;
-    if infinite(a) || infinite(b) {
+    if is_infinite_date(*a) || is_infinite_date(*b) {
         return Err(SqlError::new(
             state::DATETIME_FIELD_OVERFLOW,
             "cannot subtract infinite dates",
@@ -194,14 +188,10 @@ fn scaled(step: Interval, sign: i32) -> SqlResult<Interval> {
     negated().ok_or_else(interval_out_of_range)
 }
 
-fn is_infinite(micros: i64) -> bool {
-    micros == TIMESTAMP_INFINITY || micros == TIMESTAMP_NEG_INFINITY
-}
-
 /// A local timestamp plus an interval: months first (the day cut to the length
 /// of the month), then days, then time.
 pub(super) fn add_local(micros: i64, step: Interval) -> SqlResult<i64> {
-    if is_infinite(micros) {
+    if is_infinite_timestamp(micros) {
         return Ok(micros);
     }
     let moved = add_days(micros, step.months, step.days)?;
@@ -239,7 +229,7 @@ fn add_in_zone(
     micros: i64,
     step: Interval,
 ) -> SqlResult<i64> {
-    if is_infinite(micros) {
+    if is_infinite_timestamp(micros) {
         return Ok(micros);
     }
     let mut instant = micros;
@@ -261,7 +251,7 @@ fn difference(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         (Datum::Time(a), Datum::Time(b)) => (*a, *b, false),
         _ => return Err(mismatch()),
     };
-    if justify && (is_infinite(a) || is_infinite(b)) {
+    if justify && (is_infinite_timestamp(a) || is_infinite_timestamp(b)) {
         return Err(SqlError::new(
             state::DATETIME_FIELD_OVERFLOW,
             "cannot subtract infinite timestamps",

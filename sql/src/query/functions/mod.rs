@@ -19,6 +19,7 @@ mod json;
 mod math;
 mod overload;
 mod plain;
+mod range;
 mod series;
 mod session;
 mod text;
@@ -78,11 +79,11 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(catalog_arrays::OVERLOADS)
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
-        .chain(datetime::OVERLOADS)
-        .chain(datetime::extract_overloads())
+        .chain(datetime::overloads())
         .chain(interval::OVERLOADS)
         .chain(json::OVERLOADS)
         .chain(math::OVERLOADS)
+        .chain(range::OVERLOADS)
         .chain(text::OVERLOADS)
 }
 

@@ -81,7 +81,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(catalog_names::OVERLOADS)
         .chain(datetime::overloads())
         .chain(interval::OVERLOADS)
-        .chain(json::OVERLOADS)
+        .chain(json::overloads())
         .chain(math::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(text::OVERLOADS)

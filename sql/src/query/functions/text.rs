@@ -1,4 +1,4 @@
-//! Functions of text that differ from DataFusion's.
+//! Functions of text and bytes that differ from DataFusion's.
 
 use super::args::{TEXT, at, str_at};
 use super::overload::{Arg, Call, Overload};
@@ -49,6 +49,12 @@ pub(super) static OVERLOADS: &[Overload] = &[
         byte_length,
     ),
     Overload::new("octet_length", &[TEXT], PgType::Int4, byte_length),
+    Overload::new(
+        "||",
+        &[Arg::Is(PgType::Bytea), Arg::Is(PgType::Bytea)],
+        PgType::Bytea,
+        join_bytes,
+    ),
 ];
 
 fn shown(call: &Call<'_>, args: &[Datum], index: usize) -> Option<String> {
@@ -87,6 +93,13 @@ fn byte_length(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         Datum::Bytea(bytes) => count(bytes.len()),
         other => count(other.as_str().map_or(0, str::len)),
     })
+}
+
+fn join_bytes(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    match (at(args, 0), at(args, 1)) {
+        (Datum::Bytea(a), Datum::Bytea(b)) => Ok(Datum::Bytea([a.as_slice(), b].concat())),
+        _ => Err(SqlError::internal("bytea operands are none")),
+    }
 }
 
 /// An identifier, in quotes where SQL needs them.

@@ -1,0 +1,77 @@
+//! Function calls: names without their schema, and functions made of others.
+
+use sqlparser::ast::{Expr, Function, FunctionArguments, ObjectName, ObjectNamePart, WindowType};
+
+use super::super::super::functions::is_hidden;
+use super::super::correlate;
+use super::super::names::quoted;
+use super::super::series_item::SERIES;
+use super::ast::call;
+use super::frame::restore_frame;
+use crate::catalog::fold_identifier;
+use crate::error::{SqlError, state};
+
+/// Function names are looked up without their schema; `avg` is computed from a
+/// sum and a count, which gives PostgreSQL's types and rounding.
+pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError> {
+    if let Some(WindowType::WindowSpec(spec)) = &mut function.over {
+        restore_frame(spec);
+    }
+    if let FunctionArguments::Subquery(query) = &mut function.args {
+        if let Some(array) = correlate::array_subquery(query) {
+            return Ok(Some(array));
+        }
+        return Err(SqlError::unsupported("ARRAY(subquery)"));
+    }
+    drop_schema(&mut function.name)?;
+    let name = first_part(&function.name).unwrap_or_default();
+    if let Some(rows) = correlate::rows_of_array(&name, function) {
+        return Ok(Some(rows));
+    }
+    if name.starts_with("__") {
+        return Ok(None);
+    }
+    if is_hidden(&name) {
+        return Err(SqlError::new(
+            state::UNDEFINED_FUNCTION,
+            format!("function {name} does not exist"),
+        ));
+    }
+    if name == SERIES {
+        return Err(SqlError::unsupported("generate_series in this place"));
+    }
+    if name != "avg" {
+        return Ok(None);
+    }
+    let rename = |to: &str| {
+        let mut part = function.clone();
+        part.name = ObjectName(vec![ObjectNamePart::Identifier(quoted(to))]);
+        Expr::Function(part)
+    };
+    Ok(Some(call("__avg", vec![rename("sum"), rename("count")])))
+}
+
+/// PostgreSQL's own functions may be called by their schema.
+fn drop_schema(name: &mut ObjectName) -> Result<(), SqlError> {
+    if name.0.len() <= 1 {
+        return Ok(());
+    }
+    let schema = first_part(name);
+    match (schema.as_deref(), name.0.len()) {
+        (Some("pg_catalog" | "information_schema"), 2) => {
+            name.0.remove(0);
+            Ok(())
+        }
+        _ => Err(SqlError::new(
+            state::UNDEFINED_FUNCTION,
+            format!("function {name}() does not exist"),
+        )),
+    }
+}
+
+fn first_part(name: &ObjectName) -> Option<String> {
+    name.0
+        .first()
+        .and_then(ObjectNamePart::as_ident)
+        .map(fold_identifier)
+}

@@ -1,0 +1,122 @@
+//! Names of result columns.
+
+use std::collections::HashMap;
+
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, OrderBy, Select, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, Table, TableWithJoins,
+};
+
+use super::super::names::{column_name, marked, quoted};
+use super::super::rewrite::number;
+use super::mentioned::Mentioned;
+use super::select::{plain_table, star_from};
+use super::values::values_as_selects;
+use crate::catalog::fold_identifier;
+use crate::error::{SqlError, state};
+
+/// Names the columns of every SELECT of a set operation, and rewrites `TABLE t`.
+pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
+    match body {
+        SetExpr::Select(select) => name_select(select, order_by),
+        SetExpr::SetOperation {
+            op: op @ (SetOperator::Except | SetOperator::Intersect),
+            set_quantifier: SetQuantifier::All,
+            ..
+        } => Err(SqlError::unsupported(format!("{op} ALL"))),
+        SetExpr::SetOperation { left, right, .. } => {
+            name_columns(left, None)?;
+            name_columns(right, None)
+        }
+        SetExpr::Table(table) => {
+            *body = table_as_select(table);
+            Ok(())
+        }
+        SetExpr::Values(values) => match values_as_selects(values)? {
+            Some(selects) => {
+                *body = selects;
+                name_columns(body, None)
+            }
+            None => Ok(()),
+        },
+        SetExpr::Query(_) => Ok(()),
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+            Err(SqlError::unsupported("a data-modifying statement in WITH"))
+        }
+    }
+}
+
+/// Gives every column an alias that is unique within the SELECT and shows the
+/// name PostgreSQL would choose.
+fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
+    let wildcard = select.projection.iter().any(|item| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
+    });
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    let mentioned = Mentioned::of(select, order_by);
+    for item in &mut select.projection {
+        refuse_string_alias(item)?;
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let name = column_name(expr);
+                let count = uses.entry(name.clone()).or_default();
+                *count += 1;
+                let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                if *count == 1 && plain && !wildcard {
+                    continue;
+                }
+                let hidden = *count > 1 || wildcard || (!plain && mentioned.has(&name));
+                let alias = if hidden { marked(&name, *count) } else { name };
+                let expr = std::mem::replace(expr, number("0"));
+                *item = SelectItem::ExprWithAlias {
+                    expr,
+                    alias: quoted(alias),
+                };
+            }
+            SelectItem::ExprWithAlias { alias, .. } => {
+                let name = fold_identifier(alias);
+                let count = uses.entry(name.clone()).or_default();
+                *count += 1;
+                *alias = if *count > 1 {
+                    quoted(marked(&name, *count))
+                } else {
+                    quoted(name)
+                };
+            }
+            SelectItem::ExprWithAliases { .. } => {
+                return Err(SqlError::unsupported("several aliases for one column"));
+            }
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The parser takes a string for an alias, which PostgreSQL never does.
+fn refuse_string_alias(item: &SelectItem) -> Result<(), SqlError> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } if alias.quote_style == Some('\'') => {
+            Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                format!("syntax error at or near \"'{}'\"", alias.value),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `TABLE t` as a SELECT.
+fn table_as_select(table: &Table) -> SetExpr {
+    let parts = [&table.schema_name, &table.table_name]
+        .into_iter()
+        .flatten()
+        .map(|part| ObjectNamePart::Identifier(Ident::new(part.clone())))
+        .collect();
+    SetExpr::Select(Box::new(star_from(vec![TableWithJoins {
+        relation: plain_table(ObjectName(parts)),
+        joins: Vec::new(),
+    }])))
+}

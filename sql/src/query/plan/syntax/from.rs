@@ -1,0 +1,83 @@
+//! Tables and functions in FROM.
+
+use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef, TableFactor};
+
+use super::super::names::quoted;
+use crate::catalog::fold_identifier;
+use crate::error::SqlError;
+
+/// Functions in FROM name their column after themselves or their alias.
+pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
+    refuse_clauses(factor)?;
+    match factor {
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(_),
+            ..
+        } => {
+            if let Some(last) = name.0.pop() {
+                name.0 = vec![last];
+            }
+            name_function_column(alias, &function_name(name));
+        }
+        TableFactor::Function { name, alias, .. } => {
+            name_function_column(alias, &function_name(name));
+        }
+        TableFactor::UNNEST {
+            alias, array_exprs, ..
+        } if array_exprs.len() == 1 => name_function_column(alias, "unnest"),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn refuse_clauses(factor: &TableFactor) -> Result<(), SqlError> {
+    match factor {
+        TableFactor::Table {
+            with_ordinality: true,
+            ..
+        }
+        | TableFactor::Function {
+            with_ordinality: true,
+            ..
+        }
+        | TableFactor::UNNEST {
+            with_ordinality: true,
+            ..
+        } => Err(SqlError::unsupported("WITH ORDINALITY")),
+        TableFactor::Table {
+            args: None,
+            sample: Some(_),
+            ..
+        }
+        | TableFactor::Derived {
+            sample: Some(_), ..
+        } => Err(SqlError::unsupported("TABLESAMPLE")),
+        _ => Ok(()),
+    }
+}
+
+/// A function's name without its schema.
+fn function_name(name: &ObjectName) -> String {
+    name.0
+        .last()
+        .and_then(ObjectNamePart::as_ident)
+        .map(fold_identifier)
+        .unwrap_or_default()
+}
+
+fn name_function_column(alias: &mut Option<TableAlias>, function: &str) {
+    let alias = alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: quoted(function),
+        columns: Vec::new(),
+        at: None,
+    });
+    if alias.columns.is_empty() {
+        alias.columns.push(TableAliasColumnDef {
+            name: alias.name.clone(),
+            data_type: None,
+        });
+    }
+}

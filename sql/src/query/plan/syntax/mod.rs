@@ -1,0 +1,156 @@
+//! Rewrites of the AST before planning.
+//!
+//! What the planner would ignore or read differently is refused or rewritten
+//! here: row locks, FETCH FIRST, number literals (integer before bigint before
+//! numeric), names of result columns, operators that are functions.
+
+mod columns;
+mod fetch;
+mod from;
+mod hidden;
+mod mentioned;
+mod positions;
+mod recursive;
+mod refuse;
+mod select;
+mod values;
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, LockClause, Query, Select, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
+
+use super::{PlanContext, catalog_syntax, rewrite, series_item, using};
+use crate::catalog::fold_identifier;
+use crate::error::SqlError;
+
+pub(super) use hidden::HIDDEN_CATALOG;
+pub(super) use select::{query_of, star_from};
+
+/// A query ready to be planned.
+pub(super) struct Prepared {
+    pub(super) query: Query,
+    /// Row locks the outermost query asks for.
+    pub(super) locks: Vec<LockClause>,
+}
+
+/// Prepares a query.
+///
+/// # Errors
+/// 0A000 for syntax that is not supported; 42601 where PostgreSQL has none.
+pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepared, SqlError> {
+    let locks = std::mem::take(&mut query.locks);
+    let mut names = CteNames(Vec::new());
+    let _ = Visit::visit(&query, &mut names);
+    let mut preparer = Preparer {
+        context,
+        depth: 0,
+        ctes: names.0,
+    };
+    match VisitMut::visit(&mut query, &mut preparer) {
+        ControlFlow::Continue(()) => Ok(Prepared { query, locks }),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// Collects the names that WITH gives.
+struct CteNames(Vec<String>);
+
+impl Visitor for CteNames {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.0.push(fold_identifier(&cte.alias.name));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Preparer<'a> {
+    context: &'a PlanContext,
+    /// How many queries enclose the current place.
+    depth: usize,
+    /// Names that WITH gives anywhere in the statement.
+    ctes: Vec<String>,
+}
+
+/// Runs a step of the visitor.
+fn step(result: Result<(), SqlError>) -> ControlFlow<SqlError> {
+    match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+impl VisitorMut for Preparer<'_> {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        self.depth += 1;
+        step(self.enter_query(query))
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        self.depth -= 1;
+        positions::restore_order_and_limit(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        catalog_syntax::before(select, self.context);
+        step(refuse::refuse_in_select(select))
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        positions::restore_select(select);
+        catalog_syntax::after(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        using::complete_alias(factor, self.context, &self.ctes);
+        step(from::table_factor(factor))
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        step(rewrite::before(expr))
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        step(rewrite::after(expr))
+    }
+}
+
+impl Preparer<'_> {
+    fn enter_query(&self, query: &mut Query) -> Result<(), SqlError> {
+        refuse::refuse_in_query(query)?;
+        fetch::fetch_to_limit(query)?;
+        if let Some(with) = &mut query.with {
+            for cte in &mut with.cte_tables {
+                // A recursive term must stay what it is; any other is wrapped so
+                // that it is analysed as a whole before it is used.
+                let recursive = with.recursive
+                    && matches!(cte.query.body.as_ref(), SetExpr::SetOperation { .. });
+                if recursive {
+                    recursive::plain_columns(&mut cte.query.body);
+                } else {
+                    select::wrap(&mut cte.query);
+                }
+            }
+        }
+        using::name_sides(query, self.context, &self.ctes)?;
+        series_item::move_to_from(&mut query.body)?;
+        columns::name_columns(&mut query.body, query.order_by.as_ref())?;
+        if self.context.hidden_columns
+            && self.depth == 1
+            && let SetExpr::Select(select) = query.body.as_mut()
+        {
+            for table in &mut select.from {
+                hidden::show_hidden(table)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! Session settings: what `SET` accepts, and what it does.
+//!
+//! A setting that would change results is either carried out or refused; one
+//! that only tunes PostgreSQL's own machinery is accepted and remembered.
+
+mod effect;
+mod known;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::error::{SqlError, state};
+use known::{DEFAULTS, READ_ONLY, REPORTED, is_tuning};
+
+pub use known::{SERVER_VERSION, SERVER_VERSION_NUM};
+pub(super) use value::parse_isolation;
+
+/// The settings of one session.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    values: BTreeMap<String, Setting>,
+    time_zone: Tz,
+    statement_timeout: Option<Duration>,
+    lock_timeout: Option<Duration>,
+    fast_path: bool,
+    search_path: Vec<String>,
+    user: String,
+    changed: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+struct Setting {
+    name: String,
+    value: String,
+}
+
+impl Settings {
+    /// The settings of a new session of `user`.
+    pub fn new(user: &str) -> Self {
+        let mut values: BTreeMap<String, Setting> = DEFAULTS
+            .iter()
+            .map(|(name, value)| {
+                let setting = Setting {
+                    name: (*name).to_owned(),
+                    value: (*value).to_owned(),
+                };
+                (name.to_ascii_lowercase(), setting)
+            })
+            .collect();
+        if let Some(setting) = values.get_mut("session_authorization") {
+            setting.value = user.to_owned();
+        }
+        Self {
+            values,
+            time_zone: Tz::UTC,
+            statement_timeout: None,
+            lock_timeout: None,
+            fast_path: true,
+            search_path: value::search_path("\"$user\", public", user),
+            user: user.to_owned(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// The time zone of `timestamptz` text.
+    pub fn time_zone(&self) -> Tz {
+        self.time_zone
+    }
+
+    /// How long a statement may run.
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        self.statement_timeout
+    }
+
+    /// How long a statement may wait for a lock.
+    pub fn lock_timeout(&self) -> Option<Duration> {
+        self.lock_timeout
+    }
+
+    /// Whether simple statements may skip the general planner.
+    pub fn fast_path(&self) -> bool {
+        self.fast_path
+    }
+
+    /// Schemas to look in, in order.
+    pub fn search_path(&self) -> &[String] {
+        &self.search_path
+    }
+
+    /// The value as `SHOW` prints it.
+    ///
+    /// # Errors
+    /// 42704 for an unknown setting.
+    pub fn show(&self, name: &str) -> Result<(String, String), SqlError> {
+        self.values
+            .get(&name.to_ascii_lowercase())
+            .map(|s| (s.name.clone(), s.value.clone()))
+            .ok_or_else(|| unknown(name))
+    }
+
+    /// All settings in name order.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .values()
+            .map(|s| (s.name.as_str(), s.value.as_str()))
+    }
+
+    /// The settings to report at the start of a session.
+    pub fn reported(&self) -> Vec<(&'static str, String)> {
+        REPORTED
+            .iter()
+            .filter_map(|name| Some((*name, self.show(name).ok()?.1)))
+            .collect()
+    }
+
+    /// The reported settings that changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<(&'static str, String)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed
+            .into_iter()
+            .filter_map(|name| Some((name, self.show(name).ok()?.1)))
+            .collect()
+    }
+
+    /// Back to the default.
+    ///
+    /// # Errors
+    /// 42704 for an unknown setting.
+    pub fn reset(&mut self, name: &str) -> Result<(), SqlError> {
+        let lower = name.to_ascii_lowercase();
+        let default = DEFAULTS
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| (*value).to_owned());
+        match default {
+            Some(value) => self.set(name, &value),
+            None if self.values.remove(&lower).is_some() => Ok(()),
+            None if is_tuning(&lower) => Ok(()),
+            None => Err(unknown(name)),
+        }
+    }
+
+    /// Back to an earlier state.
+    pub fn restore(&mut self, before: Self) {
+        let mut changed = Vec::new();
+        for name in REPORTED {
+            if self.show(name).ok() != before.show(name).ok() {
+                changed.push(*name);
+            }
+        }
+        *self = before;
+        self.changed = changed;
+    }
+
+    /// Back to the defaults, all of them.
+    pub fn reset_all(&mut self) {
+        let fresh = Self::new(&self.user);
+        self.restore(fresh);
+    }
+
+    /// Sets a value given as text.
+    ///
+    /// # Errors
+    /// 42704 unknown, 22023 bad value, 55P02 read-only, 0A000 for a value whose
+    /// effect is not there.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        let lower = name.to_ascii_lowercase();
+        if let Some(fixed) = READ_ONLY.iter().find(|n| n.eq_ignore_ascii_case(name)) {
+            if self.show(fixed)?.1 == value {
+                return Ok(());
+            }
+            return Err(SqlError::new(
+                state::CANT_CHANGE_RUNTIME_PARAM,
+                format!("parameter \"{fixed}\" cannot be changed"),
+            ));
+        }
+        let stored = self.take_effect(&lower, value)?;
+        if let Some(setting) = self.values.get_mut(&lower) {
+            setting.value = stored;
+        } else {
+            self.values.insert(
+                lower.clone(),
+                Setting {
+                    name: lower.clone(),
+                    value: stored,
+                },
+            );
+        }
+        if let Some(name) = REPORTED.iter().find(|n| n.eq_ignore_ascii_case(&lower)) {
+            self.changed.push(name);
+        }
+        Ok(())
+    }
+}
+
+/// 42704 for a setting there is not.
+fn unknown(name: &str) -> SqlError {
+    SqlError::new(
+        state::UNDEFINED_OBJECT,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+}

@@ -1,0 +1,104 @@
+//! Words: months, days, zones and special dates.
+
+use super::digits::split_word;
+use super::{Fault, Fields, Special};
+use crate::types::calendar::TimeZone;
+
+impl Fields {
+    /// What begins with a letter.
+    pub(super) fn word<'a>(&mut self, text: &'a str) -> Result<&'a str, Fault> {
+        // "T10:00" and "T100000".
+        if let [b't' | b'T', digit, ..] = text.as_bytes()
+            && digit.is_ascii_digit()
+            && self.date().is_some()
+        {
+            return Ok(text.get(1..).unwrap_or_default());
+        }
+        let (word, rest) = split_word(text);
+        if let Some(month) = month_number(word) {
+            if self.date.is_some() || self.month.replace(month).is_some() {
+                return Err(Fault::Syntax);
+            }
+            return Ok(rest);
+        }
+        let lower = word.to_ascii_lowercase();
+        match lower.as_str() {
+            "epoch" => self.set_special(Special::Epoch)?,
+            "now" => self.set_special(Special::Now)?,
+            "today" => self.set_special(Special::Today)?,
+            "tomorrow" => self.set_special(Special::Tomorrow)?,
+            "yesterday" => self.set_special(Special::Yesterday)?,
+            "infinity" | "inf" => self.set_special(Special::Infinity)?,
+            "allballs" => self.set_special(Special::AllBalls)?,
+            "am" => self.pm = Some(false),
+            "pm" => self.pm = Some(true),
+            "ad" => {}
+            "bc" => self.bc = true,
+            "on" | "at" => {}
+            "t" if self.date().is_some() => {}
+            day if is_day_name(day) => {}
+            _ => return self.zone_name(text),
+        }
+        Ok(rest)
+    }
+
+    fn zone_name<'a>(&mut self, text: &'a str) -> Result<&'a str, Fault> {
+        let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
+        let end = text.bytes().position(|b| !in_name(b)).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let has_moment = self.time.is_some() || self.date().is_some();
+        if !has_moment {
+            return Err(Fault::Syntax);
+        }
+        let Some(zone) = TimeZone::from_name(name) else {
+            return Err(if name.contains('/') {
+                Fault::UnknownZone(name.to_lowercase())
+            } else {
+                Fault::Syntax
+            });
+        };
+        if self.zone.replace(zone).is_some() {
+            return Err(Fault::Syntax);
+        }
+        Ok(rest)
+    }
+}
+
+/// The month of that name.
+pub(super) fn month_number(word: &str) -> Option<u8> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let lower = word.to_ascii_lowercase();
+    let at = NAMES.iter().position(|name| {
+        *name == lower || name.get(..3) == Some(&lower) || (lower == "sept" && *name == "september")
+    })?;
+    u8::try_from(at + 1).ok()
+}
+
+fn is_day_name(word: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "sunday",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+    ];
+    matches!(word, "tues" | "weds" | "thur" | "thurs")
+        || NAMES
+            .iter()
+            .any(|name| *name == word || name.get(..3) == Some(word))
+}

@@ -1,0 +1,98 @@
+//! Comparisons, and the logic over them.
+
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::{Expr, Operator, binary_expr};
+use sqlparser::ast::BinaryOperator;
+
+use super::super::super::error::external;
+use super::super::super::functions;
+use super::super::analyze::Analyzer;
+use super::symbol::{common_type, no_operator, text_if_unknown};
+use crate::error::{SqlError, SqlResult};
+use crate::types::PgType;
+
+impl Analyzer {
+    /// A comparison of two expressions brought to a common type.
+    ///
+    /// # Errors
+    /// 42883 when the types cannot be compared.
+    pub(in super::super) fn compare(
+        &self,
+        left: Expr,
+        op: Operator,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
+        let symbol = match op {
+            Operator::NotEq => "<>".to_owned(),
+            other => other.to_string(),
+        };
+        let ty = text_if_unknown(common_type(&symbol, lt, rt)?);
+        // Real and integer meet as double precision, as PostgreSQL picks it.
+        let ty = if ty == PgType::Float4 && lt != rt {
+            PgType::Float8
+        } else {
+            ty
+        };
+        check_comparable(&symbol, ty, ty).map_err(external)?;
+        let left = self.coerce(left, lt, ty, schema)?;
+        let right = self.coerce(right, rt, ty, schema)?;
+        let (left, right) = match ty {
+            PgType::Interval => (
+                functions::interval_span(left).map_err(external)?,
+                functions::interval_span(right).map_err(external)?,
+            ),
+            PgType::Numeric(_) => self.align_decimals(left, right, schema)?,
+            _ => (left, right),
+        };
+        Ok(binary_expr(left, op, right))
+    }
+
+    /// AND and OR.
+    pub(super) fn logic(
+        &self,
+        left: Expr,
+        op: Operator,
+        right: Expr,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        let name = if op == Operator::And { "AND" } else { "OR" };
+        let left = self.condition(left, name, schema)?;
+        let right = self.condition(right, name, schema)?;
+        Ok(binary_expr(left, op, right))
+    }
+}
+
+/// Refuses comparisons of types that have none.
+pub(in super::super) fn check_comparable(
+    symbol: &str,
+    left: PgType,
+    right: PgType,
+) -> SqlResult<()> {
+    if left == PgType::Json || right == PgType::Json {
+        return Err(no_operator(symbol, left, right));
+    }
+    if left == PgType::Jsonb
+        && !matches!(
+            symbol,
+            "=" | "<>" | "IS DISTINCT FROM" | "IS NOT DISTINCT FROM"
+        )
+    {
+        return Err(SqlError::unsupported("ordering jsonb values"));
+    }
+    Ok(())
+}
+
+/// The comparison that an operator is.
+pub(super) fn operator(op: &BinaryOperator) -> Option<Operator> {
+    Some(match op {
+        BinaryOperator::Eq => Operator::Eq,
+        BinaryOperator::NotEq => Operator::NotEq,
+        BinaryOperator::Lt => Operator::Lt,
+        BinaryOperator::LtEq => Operator::LtEq,
+        BinaryOperator::Gt => Operator::Gt,
+        BinaryOperator::GtEq => Operator::GtEq,
+        _ => return None,
+    })
+}

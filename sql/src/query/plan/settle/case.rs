@@ -1,0 +1,58 @@
+//! CASE, whose branches have one type.
+
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::Case;
+
+use super::super::super::error::external;
+use super::super::analyze::Analyzer;
+use super::super::coerce;
+use super::super::operators::{common_type, text_if_unknown};
+
+impl Analyzer {
+    /// A CASE whose results have one type.
+    pub(super) fn case(&self, case: Case, schema: &DFSchema) -> Result<Expr> {
+        let Case {
+            mut expr,
+            mut when_then_expr,
+            mut else_expr,
+        } = case;
+        let mut results = Vec::new();
+        for (_, result) in &when_then_expr {
+            results.push(self.type_of(result, schema)?);
+        }
+        if let Some(result) = &else_expr {
+            results.push(self.type_of(result, schema)?);
+        }
+        let ty = coerce::common("CASE", &results).map_err(external)?;
+        let operand = match &expr {
+            Some(operand) => {
+                let mut common = self.type_of(operand, schema)?;
+                for (when, _) in &when_then_expr {
+                    let other = self.type_of(when, schema)?;
+                    common = common_type("=", common, other)?;
+                }
+                Some(text_if_unknown(common))
+            }
+            None => None,
+        };
+        for (when, then) in &mut when_then_expr {
+            let condition = std::mem::take(when.as_mut());
+            **when = match operand {
+                Some(common) => self.coerced(condition, common, schema)?,
+                None => self.condition(condition, "CASE/WHEN", schema)?,
+            };
+            let result = std::mem::take(then.as_mut());
+            **then = self.coerced(result, ty, schema)?;
+        }
+        if let Some(result) = &mut else_expr {
+            let value = std::mem::take(result.as_mut());
+            **result = self.coerced(value, ty, schema)?;
+        }
+        if let (Some(common), Some(operand)) = (operand, &mut expr) {
+            let value = std::mem::take(operand.as_mut());
+            **operand = self.coerced(value, common, schema)?;
+        }
+        Ok(Expr::Case(Case::new(expr, when_then_expr, else_expr)))
+    }
+}

@@ -1,0 +1,95 @@
+//! Settling one expression whose parts are settled.
+
+mod case;
+mod function;
+mod like;
+mod list;
+mod subquery;
+
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{BinaryExpr, Expr};
+
+use super::analyze::Analyzer;
+use super::types::{field_type, is_comparison};
+use crate::types::PgType;
+
+pub(super) use self::subquery::exists_as_count;
+
+impl Analyzer {
+    /// Gives an expression PostgreSQL's meaning. Settling twice is settling once.
+    ///
+    /// # Errors
+    /// 42883, 42804, 42846, 22P02 and others.
+    pub(super) fn settle(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        match expr {
+            Expr::Cast(cast) => self.cast(cast, schema),
+            Expr::Case(case) => self.case(case, schema),
+            Expr::InList(list) => self.in_list(list, schema),
+            Expr::Between(between) => self.between(between, schema),
+            Expr::Like(like) => self.like(like, schema).map(Expr::Like),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+                self.compare(*left, op, *right, schema)
+            }
+            Expr::Not(e) => self.test(Expr::Not, *e, "NOT", schema),
+            Expr::IsTrue(e) => self.test(Expr::IsTrue, *e, "IS TRUE", schema),
+            Expr::IsFalse(e) => self.test(Expr::IsFalse, *e, "IS FALSE", schema),
+            Expr::IsUnknown(e) => self.test(Expr::IsUnknown, *e, "IS UNKNOWN", schema),
+            Expr::IsNotTrue(e) => self.test(Expr::IsNotTrue, *e, "IS NOT TRUE", schema),
+            Expr::IsNotFalse(e) => self.test(Expr::IsNotFalse, *e, "IS NOT FALSE", schema),
+            Expr::IsNotUnknown(e) => self.test(Expr::IsNotUnknown, *e, "IS NOT UNKNOWN", schema),
+            Expr::ScalarFunction(function) => {
+                let function = self.vector_element(function, schema)?;
+                self.function(function, schema)
+            }
+            Expr::InSubquery(test) => self.in_subquery(test, schema),
+            Expr::SetComparison(test) => self.set_comparison(test, schema),
+            Expr::ScalarSubquery(subquery) => {
+                subquery::single_row(subquery).map(Expr::ScalarSubquery)
+            }
+            Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
+                self.widen_sum(&mut call.params.args, schema)?;
+                Ok(Expr::AggregateFunction(call))
+            }
+            Expr::WindowFunction(mut call) if call.fun.name() == "sum" => {
+                self.widen_sum(&mut call.params.args, schema)?;
+                Ok(Expr::WindowFunction(call))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn cast(&self, cast: Cast, schema: &DFSchema) -> Result<Expr> {
+        let Cast { expr, field } = cast;
+        // A cast the planner put in itself names no type.
+        if field.metadata().is_empty() && field.name().is_empty() {
+            return Ok(Expr::Cast(Cast { expr, field }));
+        }
+        let from = self.type_of(&expr, schema)?;
+        let to = field_type(&field);
+        let cast = self.coerce(*expr, from, to, schema)?;
+        if !to.is_textual() || self.type_of(&cast, schema)?.oid() == to.oid() {
+            return Ok(cast);
+        }
+        // The same text, but of the type that was asked for.
+        Ok(Expr::Cast(Cast::new_from_field(Box::new(cast), field)))
+    }
+
+    /// A test of a truth value.
+    fn test(
+        &self,
+        test: fn(Box<Expr>) -> Expr,
+        expr: Expr,
+        clause: &str,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        self.condition(expr, clause, schema)
+            .map(|condition| test(Box::new(condition)))
+    }
+
+    /// `expr`, whatever type it has, as type `ty`.
+    pub(super) fn coerced(&self, expr: Expr, ty: PgType, schema: &DFSchema) -> Result<Expr> {
+        let from = self.type_of(&expr, schema)?;
+        self.coerce(expr, from, ty, schema)
+    }
+}

@@ -1,0 +1,162 @@
+//! The walk over a plan that settles every type.
+
+mod node;
+mod output;
+mod parameters;
+mod set_operation;
+
+use datafusion::common::metadata::FieldMetadata;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::Alias;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use parking_lot::Mutex;
+
+use super::super::arrow_value::type_of_arrow;
+use super::super::error::external;
+use super::super::functions::session_format;
+use super::PlanContext;
+use super::coerce::bare;
+use super::settle::exists_as_count;
+use super::types::{field_type, type_metadata};
+use crate::error::{SqlError, state};
+use crate::types::{PgType, SessionFormat};
+
+/// What is known about one statement while it is planned.
+#[derive(Debug)]
+pub(super) struct Analyzer {
+    /// Types of parameters, declared or found.
+    parameters: Mutex<Vec<Option<PgType>>>,
+    /// How literals are read.
+    pub(super) format: SessionFormat,
+}
+
+impl Analyzer {
+    pub(super) fn new(context: &PlanContext) -> Self {
+        Self {
+            parameters: Mutex::new(context.param_types.clone()),
+            format: session_format(&context.session),
+        }
+    }
+
+    /// An analyzer that only evaluates constants.
+    pub(super) fn for_constants(format: SessionFormat) -> Self {
+        Self {
+            parameters: Mutex::new(Vec::new()),
+            format,
+        }
+    }
+
+    /// Settles the types of a plan and of its subqueries.
+    ///
+    /// # Errors
+    /// What PostgreSQL reports about types: 42883, 42804, 22P02 and others.
+    pub(super) fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|node| self.node(node).map(Transformed::yes))
+            .map(|t| t.data)
+    }
+
+    fn node(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let mut schema = merge_schema(&plan.inputs());
+        if let LogicalPlan::TableScan(scan) = &plan {
+            schema.merge(&DFSchema::try_from_qualified_schema(
+                scan.table_name.clone(),
+                &scan.source.schema(),
+            )?);
+        }
+        match plan {
+            LogicalPlan::Limit(_) => return self.limit(plan),
+            LogicalPlan::Union(union) => return self.union(union),
+            LogicalPlan::RecursiveQuery(query) => return set_operation::recursive(query),
+            _ => {}
+        }
+        let condition = match &plan {
+            LogicalPlan::Filter(_) => Some("WHERE"),
+            _ => None,
+        };
+        // Only a projection may rename; elsewhere an alias carries the type on.
+        let typed = matches!(
+            plan,
+            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
+        );
+        // In a filter EXISTS becomes a join; elsewhere it is a count.
+        let count_rows = !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let preserver = NamePreserver::new(&plan);
+        let plan = plan
+            .map_expressions(|expr| {
+                let name = preserver.save(&expr);
+                let expr = if count_rows {
+                    expr.transform_up(|e| exists_as_count(e).map(Transformed::yes))?
+                        .data
+                } else {
+                    expr
+                };
+                let expr = expr
+                    .transform_up(|e| self.settle(e, &schema).map(Transformed::yes))?
+                    .data;
+                let expr = match condition {
+                    Some(clause) => self.condition(expr, clause, &schema)?,
+                    None => expr,
+                };
+                let expr = name.restore(expr);
+                Ok(Transformed::yes(if typed {
+                    self.with_type(expr, &schema)?
+                } else {
+                    expr
+                }))
+            })?
+            .data;
+        let plan = match plan {
+            LogicalPlan::Join(join) => self.join(join)?,
+            other => other,
+        };
+        plan.recompute_schema()
+    }
+
+    /// An expression as the condition of `clause`.
+    pub(super) fn condition(&self, expr: Expr, clause: &str, schema: &DFSchema) -> Result<Expr> {
+        let ty = self.type_of(&expr, schema)?;
+        match ty {
+            PgType::Bool => Ok(expr),
+            PgType::Unknown => self.coerce(expr, ty, PgType::Bool, schema),
+            other => Err(external(SqlError::new(
+                state::DATATYPE_MISMATCH,
+                format!(
+                    "argument of {clause} must be type boolean, not type {}",
+                    other.base_name()
+                ),
+            ))),
+        }
+    }
+
+    /// Puts the type into the field's metadata where it does not follow from the
+    /// Arrow type, so that the nodes above know it.
+    fn with_type(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        let ty = self.type_of(&expr, schema)?;
+        let field = expr.to_field(schema)?.1;
+        if field_type(&field) == ty || ty == PgType::Unknown {
+            return Ok(expr);
+        }
+        if field_type(&field) == type_of_arrow(field.data_type()) && bare(ty) == field_type(&field)
+        {
+            return Ok(expr);
+        }
+        let metadata: Option<FieldMetadata> = Some(type_metadata(ty));
+        Ok(match expr {
+            Expr::Alias(Alias {
+                expr,
+                relation,
+                name,
+                ..
+            }) => expr.alias_qualified_with_metadata(relation, name, metadata),
+            // A plain column takes its field's metadata with it.
+            Expr::Column(column) => Expr::Column(column),
+            other => {
+                let (relation, name) = other.qualified_name();
+                other.alias_qualified_with_metadata(relation, name, metadata)
+            }
+        })
+    }
+}

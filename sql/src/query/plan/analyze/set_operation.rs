@@ -1,0 +1,108 @@
+//! UNION and recursive queries: terms that share the types of their columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::{Column, Result};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, RecursiveQuery, Union,
+};
+
+use super::super::super::error::external;
+use super::super::coerce;
+use super::super::types::{field_type, field_with, type_metadata};
+use super::Analyzer;
+use crate::error::{SqlError, state};
+use crate::types::PgType;
+
+impl Analyzer {
+    /// Brings the inputs of a UNION to common types.
+    pub(super) fn union(&self, union: Union) -> Result<LogicalPlan> {
+        let width = union.schema.fields().len();
+        let mut targets = Vec::with_capacity(width);
+        for index in 0..width {
+            let mut types = Vec::with_capacity(union.inputs.len());
+            let mut arrow: Vec<DataType> = Vec::with_capacity(union.inputs.len());
+            for input in &union.inputs {
+                types.push(self.column_type(input, index)?);
+                if let Some(field) = input.schema().fields().get(index) {
+                    arrow.push(field.data_type().clone());
+                }
+            }
+            let ty = coerce::common("UNION", &types).map_err(external)?;
+            targets.push((ty, coerce::common_arrow(ty, &arrow)));
+        }
+        let mut inputs = Vec::with_capacity(union.inputs.len());
+        for input in union.inputs {
+            inputs.push(Arc::new(
+                self.project_to(Arc::unwrap_or_clone(input), &targets)?,
+            ));
+        }
+        let union = Union::try_new_with_loose_types(inputs)?;
+        LogicalPlan::Union(union).recompute_schema()
+    }
+
+    /// A plan whose columns have the given types.
+    fn project_to(&self, plan: LogicalPlan, targets: &[(PgType, DataType)]) -> Result<LogicalPlan> {
+        let schema = Arc::clone(plan.schema());
+        let mut exprs = Vec::with_capacity(targets.len());
+        let mut changed = false;
+        for (index, (ty, arrow)) in targets.iter().enumerate() {
+            let (qualifier, field) = schema.qualified_field(index);
+            let column = Expr::Column(Column::from((qualifier, field)));
+            let from = self.column_type(&plan, index)?;
+            let mut expr = self.coerce(column.clone(), from, *ty, schema.as_ref())?;
+            if expr.get_type(schema.as_ref())? != *arrow {
+                let field = field_with(Field::new("cast", arrow.clone(), true), *ty);
+                expr = Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field)));
+            }
+            if expr == column {
+                exprs.push(expr);
+            } else {
+                changed = true;
+                exprs.push(expr.alias_qualified_with_metadata(
+                    qualifier.cloned(),
+                    field.name().clone(),
+                    Some(type_metadata(*ty)),
+                ));
+            }
+        }
+        if !changed {
+            return Ok(plan);
+        }
+        LogicalPlanBuilder::from(plan).project(exprs)?.build()
+    }
+}
+
+/// PostgreSQL wants the terms of a recursive query to have the same types.
+pub(super) fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
+    let statics = query.static_term.schema();
+    let recursives = query.recursive_term.schema();
+    for (index, (s, r)) in statics.fields().iter().zip(recursives.fields()).enumerate() {
+        let same = s.data_type() == r.data_type()
+            || s.data_type().is_string() && r.data_type().is_string()
+            || r.data_type().is_null()
+            || s.data_type().is_decimal() && r.data_type().is_decimal();
+        if !same {
+            return Err(external(SqlError::new(
+                state::DATATYPE_MISMATCH,
+                format!(
+                    "recursive query \"{}\" column {} has type {} in non-recursive term but type {} overall",
+                    query.name,
+                    index + 1,
+                    field_type(s).base_name(),
+                    field_type(r).base_name()
+                ),
+            )
+            .hint("Cast the output of the non-recursive term to the correct type.")));
+        }
+    }
+    RecursiveQuery::try_new(
+        query.name,
+        query.static_term,
+        query.recursive_term,
+        query.is_distinct,
+    )
+    .map(LogicalPlan::RecursiveQuery)
+}

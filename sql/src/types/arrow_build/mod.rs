@@ -1,26 +1,29 @@
 //! Stored rows into Arrow columns.
 
+mod decimal;
+mod list;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
     Decimal256Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
-    IntervalMonthDayNanoBuilder, ListArray, NullArray, StringViewBuilder, Time64MicrosecondBuilder,
+    IntervalMonthDayNanoBuilder, NullArray, StringViewBuilder, Time64MicrosecondBuilder,
     TimestampMicrosecondBuilder, UInt32Builder,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, i256};
+use arrow::datatypes::DataType;
 
 use crate::error::{SqlError, SqlResult, state};
-use crate::types::arrow_map::{
-    arrow_type, date_to_arrow, interval_to_arrow, list_item, timestamp_to_arrow,
-};
+use crate::types::arrow_map::{arrow_type, date_to_arrow, interval_to_arrow, timestamp_to_arrow};
 use crate::types::cell;
 use crate::types::datum::Datum;
-use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
 use crate::types::row::RowView;
 use crate::types::text_out::write_uuid;
+use decimal::{decimal128, decimal256};
+use list::ListAppender;
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8192;
@@ -52,15 +55,6 @@ enum Builder {
     Interval(IntervalMonthDayNanoBuilder),
     List(Box<ListAppender>),
     Null(usize),
-}
-
-#[derive(Debug)]
-struct ListAppender {
-    element: PgType,
-    values: ColumnAppender,
-    offsets: Vec<i32>,
-    /// Whether each list is there.
-    valid: Vec<bool>,
 }
 
 impl ColumnAppender {
@@ -243,179 +237,8 @@ impl ColumnAppender {
     }
 }
 
-impl ListAppender {
-    fn new(element: PgType, capacity: usize) -> ListAppender {
-        ListAppender {
-            element,
-            values: ColumnAppender::new(element, capacity),
-            offsets: vec![0],
-            valid: Vec::with_capacity(capacity),
-        }
-    }
-
-    fn append(&mut self, values: &[Datum]) -> SqlResult<()> {
-        let last = self.offsets.last().copied().unwrap_or(0);
-        let end = i32::try_from(values.len())
-            .ok()
-            .and_then(|count| last.checked_add(count))
-            .ok_or_else(|| {
-                SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, "too many array elements")
-            })?;
-        for value in values {
-            self.values.append_datum(value)?;
-        }
-        self.offsets.push(end);
-        self.valid.push(true);
-        Ok(())
-    }
-
-    fn append_null(&mut self) {
-        self.offsets.push(self.offsets.last().copied().unwrap_or(0));
-        self.valid.push(false);
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        let valid = std::mem::take(&mut self.valid);
-        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
-        let offsets = std::mem::replace(&mut self.offsets, vec![0]);
-        Arc::new(ListArray::new(
-            list_item(self.element),
-            OffsetBuffer::new(offsets.into()),
-            self.values.finish(),
-            nulls,
-        ))
-    }
-}
-
-/// The unscaled value of a decimal column. 22003 when it does not fit.
-fn decimal128(value: &Numeric, scale: u16) -> SqlResult<i128> {
-    value
-        .rescale(scale)
-        .as_i128()
-        .map(|(unscaled, _)| unscaled)
-        .filter(|unscaled| unscaled.unsigned_abs() < 10u128.pow(38))
-        .ok_or_else(overflow)
-}
-
-fn decimal256(value: &Numeric, scale: u16) -> SqlResult<i256> {
-    let rescaled = value.rescale(scale);
-    if rescaled.digit_count() > 76 {
-        return Err(overflow());
-    }
-    let bytes = rescaled
-        .unscaled()
-        .ok_or_else(overflow)?
-        .to_signed_bytes_le();
-    let fill = if value.is_negative() { 255 } else { 0 };
-    let mut padded = [fill; 32];
-    for (to, from) in padded.iter_mut().zip(bytes) {
-        *to = from;
-    }
-    Ok(i256::from_le_bytes(padded))
-}
-
-#[cold]
-fn overflow() -> SqlError {
-    SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow")
-}
-
 #[cold]
 fn too_big(error: &arrow::error::ArrowError) -> SqlError {
     SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, "batch is too big")
         .with_internal(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-    use super::*;
-    use crate::types::arbitrary::{identical, nullable, pg_type};
-    use crate::types::arrow_map::{arrow_field, pg_type_of_field};
-    use crate::types::arrow_read::{datum_at, datums};
-    use crate::types::row::RowLayout;
-    use arrow::array::Array;
-    use proptest::prelude::*;
-
-    /// What Arrow cannot hold: intervals of more than 292 years of time,
-    /// timestamps at the end of the range, numbers without a fixed scale.
-    fn holds(value: &Datum) -> bool {
-        match value {
-            Datum::Interval(v) => v.micros.checked_mul(1000).is_some(),
-            Datum::Timestamp(v) | Datum::Timestamptz(v) => timestamp_to_arrow(*v).is_ok(),
-            Datum::Array(a) => a.values.iter().all(holds),
-            _ => true,
-        }
-    }
-
-    fn arrow_value() -> BoxedStrategy<(PgType, Vec<Datum>)> {
-        pg_type()
-            .prop_filter("no bare numeric", |ty| {
-                ty.element().unwrap_or(*ty) != PgType::Numeric(None)
-            })
-            .prop_flat_map(|ty| {
-                (
-                    Just(ty),
-                    prop::collection::vec(nullable(ty).prop_filter("fits", holds), 1..6),
-                )
-            })
-            .boxed()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
-
-        #[test]
-        fn arrays_round_trip((ty, values) in arrow_value()) {
-            let layout = RowLayout::new(&[ty]).unwrap();
-            let mut stored = ColumnAppender::new(ty, 4);
-            let mut direct = ColumnAppender::new(ty, 4);
-            for value in &values {
-                let row = layout.encode(std::slice::from_ref(value)).unwrap();
-                stored.append(&layout.view(&row).unwrap(), 0).unwrap();
-                direct.append_datum(value).unwrap();
-            }
-            let (stored, direct) = (stored.finish(), direct.finish());
-            prop_assert_eq!(&stored, &direct);
-            prop_assert_eq!(stored.data_type(), &arrow_type(ty));
-            let back = datums(&stored, ty).unwrap();
-            prop_assert_eq!(back.len(), values.len());
-            for (row, (a, b)) in back.iter().zip(&values).enumerate() {
-                prop_assert!(identical(a, b), "{:?} {:?}", a, b);
-                prop_assert!(identical(&datum_at(&stored, row, ty).unwrap(), b));
-            }
-        }
-
-        #[test]
-        fn fields_remember_their_type(ty in pg_type()) {
-            prop_assert_eq!(pg_type_of_field(&arrow_field("x", ty, true)), ty);
-        }
-    }
-
-    #[test]
-    fn epochs_differ_by_thirty_years() {
-        let mut dates = ColumnAppender::new(PgType::Date, 3);
-        for days in [0, i32::MAX, i32::MIN] {
-            dates.append_datum(&Datum::Date(days)).unwrap();
-        }
-        let array = dates.finish();
-        let expected = arrow::array::Date32Array::from(vec![10_957, i32::MAX, i32::MIN]);
-        assert_eq!(array.as_ref(), &expected as &dyn Array);
-        let mut times = ColumnAppender::new(PgType::Timestamptz, 1);
-        times.append_datum(&Datum::Timestamptz(1)).unwrap();
-        let expected = arrow::array::TimestampMicrosecondArray::from(vec![946_684_800_000_001])
-            .with_timezone("UTC");
-        assert_eq!(times.finish().as_ref(), &expected as &dyn Array);
-    }
-
-    #[test]
-    fn a_wrong_value_is_an_error_and_other_arrow_types_are_cast() {
-        let mut ints = ColumnAppender::new(PgType::Int4, 1);
-        assert!(ints.append_datum(&Datum::Int8(1)).unwrap_err().is("XX000"));
-        let wide: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![5, 1 << 40]));
-        assert_eq!(datum_at(&wide, 0, PgType::Int4).unwrap(), Datum::Int4(5));
-        assert!(datum_at(&wide, 1, PgType::Int4).unwrap_err().is("22003"));
-        let text: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["x"]));
-        assert_eq!(datum_at(&text, 0, PgType::Text).unwrap(), Datum::text("x"));
-        assert!(datum_at(&text, 1, PgType::Text).is_err());
-    }
 }

@@ -14,12 +14,19 @@
 //! row with fewer attributes than the table has now was written before a
 //! column was added: [`RowLayout::set_missing`] says what such a column holds.
 
+#[cfg(test)]
+mod tests;
+mod view;
+
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::cell;
 use crate::types::datum::Datum;
 use crate::types::pg_type::PgType;
 
+pub use view::RowView;
+
 const VERSION: u8 = 1;
+
 const HEADER: usize = 3;
 
 /// Most attributes a row can have (PostgreSQL's limit).
@@ -206,79 +213,6 @@ impl RowLayout {
     }
 }
 
-/// A stored row, not decoded.
-#[derive(Debug, Clone, Copy)]
-pub struct RowView<'a> {
-    layout: &'a RowLayout,
-    natts: usize,
-    nulls: &'a [u8],
-    slots: &'a [u8],
-    variable: &'a [u8],
-}
-
-impl<'a> RowView<'a> {
-    /// The layout the row is read with.
-    pub fn layout(&self) -> &'a RowLayout {
-        self.layout
-    }
-
-    /// The bytes of a column's cell (see [`crate::types::cell`]); `None` is
-    /// NULL. XX001 when the row is corrupt.
-    #[inline]
-    pub fn cell(&self, index: usize) -> SqlResult<Option<&'a [u8]>> {
-        let Some(column) = self.layout.columns.get(index) else {
-            return Err(SqlError::internal("column index out of range"));
-        };
-        if index >= self.natts {
-            return Ok(column.missing.as_deref());
-        }
-        let Some(nulls) = self.nulls.get(index / 8) else {
-            return Err(corrupt("row is shorter than its null bitmap"));
-        };
-        if (nulls >> (index % 8)) & 1 == 1 {
-            return Ok(None);
-        }
-        let start = self.layout.slot_starts.get(index).copied().unwrap_or(0) as usize;
-        let bytes = match column.width {
-            Width::Fixed(bytes) => self.slots.get(start..start + usize::from(bytes)),
-            Width::Variable => {
-                let from = match column.previous_end {
-                    Some(slot) => self.end_at(slot as usize)?,
-                    None => 0,
-                };
-                self.variable.get(from..self.end_at(start)?)
-            }
-        };
-        match bytes {
-            Some(bytes) => Ok(Some(bytes)),
-            None => Err(corrupt("row value lies outside the row")),
-        }
-    }
-
-    #[inline]
-    fn end_at(&self, slot: usize) -> SqlResult<usize> {
-        match self.slots.get(slot..).and_then(|rest| rest.first_chunk()) {
-            Some(end) => Ok(u32::from_le_bytes(*end) as usize),
-            None => Err(corrupt("row is shorter than its fixed section")),
-        }
-    }
-
-    /// The value of a column.
-    pub fn datum(&self, index: usize) -> SqlResult<Datum> {
-        match (self.cell(index)?, self.layout.column_type(index)) {
-            (Some(bytes), Some(ty)) => cell::decode(ty, bytes),
-            _ => Ok(Datum::Null),
-        }
-    }
-
-    /// The values of all columns.
-    pub fn datums(&self) -> SqlResult<Vec<Datum>> {
-        (0..self.layout.len())
-            .map(|index| self.datum(index))
-            .collect()
-    }
-}
-
 #[cold]
 fn corrupt(message: &'static str) -> SqlError {
     SqlError::corrupted(message)
@@ -287,121 +221,4 @@ fn corrupt(message: &'static str) -> SqlError {
 #[cold]
 fn too_large() -> SqlError {
     SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, "row is too big")
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-    use super::*;
-    use crate::types::arbitrary::{identical, typed_row};
-    use proptest::prelude::*;
-
-    #[test]
-    fn the_bytes_are_as_documented() {
-        let layout =
-            RowLayout::new(&[PgType::Int4, PgType::Text, PgType::Bool, PgType::Text]).unwrap();
-        let row = layout
-            .encode(&[
-                Datum::Int4(7),
-                Datum::text("ab"),
-                Datum::Null,
-                Datum::text("c"),
-            ])
-            .unwrap();
-        assert_eq!(
-            row,
-            [
-                1, 4, 0, 0b100, 7, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, b'a', b'b', b'c'
-            ]
-        );
-    }
-
-    #[test]
-    fn an_added_column_has_its_default_in_old_rows() {
-        let old = RowLayout::new(&[PgType::Int4, PgType::Text]).unwrap();
-        let row = old.encode(&[Datum::Int4(1), Datum::text("x")]).unwrap();
-        let types = [PgType::Int4, PgType::Text, PgType::Text, PgType::Int8];
-        let mut new = RowLayout::new(&types).unwrap();
-        new.set_missing(2, &Datum::text("dflt")).unwrap();
-        let values = new.view(&row).unwrap().datums().unwrap();
-        assert_eq!(
-            values,
-            [
-                Datum::Int4(1),
-                Datum::text("x"),
-                Datum::text("dflt"),
-                Datum::Null
-            ]
-        );
-    }
-
-    #[test]
-    fn a_wrong_header_is_corruption() {
-        let layout = RowLayout::new(&[PgType::Int4]).unwrap();
-        for bytes in [
-            &[][..],
-            &[1, 1],
-            &[2, 1, 0, 0, 1, 2, 3, 4],
-            &[1, 2, 0, 0, 1, 2, 3, 4],
-            &[1, 1, 0, 0, 1],
-        ] {
-            assert!(layout.view(bytes).unwrap_err().is("XX001"), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn too_many_columns_are_refused() {
-        assert!(
-            RowLayout::new(&vec![PgType::Bool; 1601])
-                .unwrap_err()
-                .is("54011")
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn rows_round_trip_in_any_order((types, values) in typed_row(12), order in any::<u64>()) {
-            let layout = RowLayout::new(&types).unwrap();
-            let row = layout.encode(&values).unwrap();
-            let view = layout.view(&row).unwrap();
-            for step in 0..types.len() {
-                let index = (step + order as usize % types.len()) % types.len();
-                prop_assert!(identical(&view.datum(index).unwrap(), &values[index]));
-            }
-        }
-
-        #[test]
-        fn rows_with_fewer_attributes_read_alike((types, values) in typed_row(12), keep in 0usize..12) {
-            let keep = keep.min(types.len());
-            let row = RowLayout::new(&types[..keep]).unwrap().encode(&values[..keep]).unwrap();
-            let layout = RowLayout::new(&types).unwrap();
-            let read = layout.view(&row).unwrap().datums().unwrap();
-            for (index, value) in read.iter().enumerate() {
-                let expected = if index < keep { &values[index] } else { &Datum::Null };
-                prop_assert!(identical(value, expected));
-            }
-        }
-
-        #[test]
-        fn corrupt_rows_never_panic(
-            (types, values) in typed_row(8),
-            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-            cut in any::<prop::sample::Index>(),
-        ) {
-            let layout = RowLayout::new(&types).unwrap();
-            let mut row = layout.encode(&values).unwrap();
-            for (at, byte) in damage {
-                let at = at.index(row.len());
-                row[at] = byte;
-            }
-            row.truncate(cut.index(row.len() * 4).max(1));
-            if let Ok(view) = layout.view(&row) {
-                for index in 0..types.len() {
-                    if let Err(error) = view.datum(index) {
-                        prop_assert!(error.is("XX001"), "{error:?}");
-                    }
-                }
-            }
-        }
-    }
 }

@@ -14,11 +14,13 @@ mod catalog_arrays;
 mod catalog_empty;
 mod catalog_names;
 mod datetime;
+mod format;
 mod interval;
 mod json;
 mod math;
 mod overload;
 mod plain;
+mod quote;
 mod range;
 mod series;
 mod session;
@@ -40,8 +42,8 @@ pub(super) use arithmetic::{Arithmetic, ArithmeticOp, divide_constants};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
 pub(super) use overload::{Overload, ResolvedFunction};
+pub(crate) use quote::quote_ident;
 pub(super) use series::table_function;
-pub(crate) use text::quote_ident;
 
 use overload::OverloadedFunction;
 
@@ -80,9 +82,11 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
         .chain(datetime::overloads())
+        .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())
         .chain(math::OVERLOADS)
+        .chain(quote::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(text::OVERLOADS)
 }

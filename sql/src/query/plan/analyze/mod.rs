@@ -33,6 +33,33 @@ pub(super) struct Analyzer {
     pub(super) format: SessionFormat,
 }
 
+/// What a node asks of its expressions.
+struct Place {
+    /// The clause whose condition they are.
+    condition: Option<&'static str>,
+    /// Whether they may get an alias that carries their type on: other nodes
+    /// must not rename.
+    typed: bool,
+    /// Whether EXISTS becomes a count: in a filter it becomes a join.
+    count_rows: bool,
+}
+
+impl Place {
+    fn of(plan: &LogicalPlan) -> Self {
+        Self {
+            condition: match plan {
+                LogicalPlan::Filter(_) => Some("WHERE"),
+                _ => None,
+            },
+            typed: matches!(
+                plan,
+                LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
+            ),
+            count_rows: !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_)),
+        }
+    }
+}
+
 impl Analyzer {
     pub(super) fn new(context: &PlanContext) -> Self {
         Self {
@@ -72,36 +99,13 @@ impl Analyzer {
             LogicalPlan::RecursiveQuery(query) => return set_operation::recursive(query),
             _ => {}
         }
-        let condition = match &plan {
-            LogicalPlan::Filter(_) => Some("WHERE"),
-            _ => None,
-        };
-        // Only a projection may rename; elsewhere an alias carries the type on.
-        let typed = matches!(
-            plan,
-            LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
-        );
-        // In a filter EXISTS becomes a join; elsewhere it is a count.
-        let count_rows = !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_));
+        let place = Place::of(&plan);
         let preserver = NamePreserver::new(&plan);
         let plan = plan
             .map_expressions(|expr| {
                 let name = preserver.save(&expr);
-                let expr = if count_rows {
-                    expr.transform_up(|e| exists_as_count(e).map(Transformed::yes))?
-                        .data
-                } else {
-                    expr
-                };
-                let expr = expr
-                    .transform_up(|e| self.settle(e, &schema).map(Transformed::yes))?
-                    .data;
-                let expr = match condition {
-                    Some(clause) => self.condition(expr, clause, &schema)?,
-                    None => expr,
-                };
-                let expr = name.restore(expr);
-                Ok(Transformed::yes(if typed {
+                let expr = name.restore(self.settle_in(expr, &place, &schema)?);
+                Ok(Transformed::yes(if place.typed {
                     self.with_type(expr, &schema)?
                 } else {
                     expr
@@ -113,6 +117,23 @@ impl Analyzer {
             other => other,
         };
         plan.recompute_schema()
+    }
+
+    /// Settles an expression and its parts, at its place in the plan.
+    fn settle_in(&self, expr: Expr, place: &Place, schema: &DFSchema) -> Result<Expr> {
+        let expr = if place.count_rows {
+            expr.transform_up(|e| exists_as_count(e).map(Transformed::yes))?
+                .data
+        } else {
+            expr
+        };
+        let expr = expr
+            .transform_up(|e| self.settle(e, schema).map(Transformed::yes))?
+            .data;
+        match place.condition {
+            Some(clause) => self.condition(expr, clause, schema),
+            None => Ok(expr),
+        }
     }
 
     /// An expression as the condition of `clause`.

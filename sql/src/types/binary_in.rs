@@ -191,15 +191,32 @@ fn numeric(bytes: &[u8]) -> SqlResult<Numeric> {
 
 fn array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
     let mut rest = bytes;
-    let mut word = || -> SqlResult<[u8; 4]> {
-        let (head, tail) = rest.split_first_chunk::<4>().ok_or_else(wrong_format)?;
-        rest = tail;
-        Ok(*head)
-    };
     let element = ty.element().ok_or_else(wrong_format)?;
-    let dimensions = i32::from_be_bytes(word()?);
-    let flags = i32::from_be_bytes(word()?);
-    let oid = u32::from_be_bytes(word()?);
+    let count = array_header(element, &mut rest)?;
+    // Each element has at least its length.
+    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
+    for _ in 0..count {
+        match i32::from_be_bytes(word(&mut rest)?) {
+            -1 => values.push(Datum::Null),
+            length => {
+                let length = usize::try_from(length).map_err(|_| wrong_format())?;
+                let (value, tail) = rest.split_at_checked(length).ok_or_else(wrong_format)?;
+                values.push(binary_in(element, value)?);
+                rest = tail;
+            }
+        }
+    }
+    if !rest.is_empty() {
+        return Err(wrong_format());
+    }
+    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+}
+
+/// Takes the header off the front: how many elements there are.
+fn array_header(element: PgType, rest: &mut &[u8]) -> SqlResult<usize> {
+    let dimensions = i32::from_be_bytes(word(rest)?);
+    let flags = i32::from_be_bytes(word(rest)?);
+    let oid = u32::from_be_bytes(word(rest)?);
     if !(0..=1).contains(&flags) {
         return Err(wrong_format());
     }
@@ -212,37 +229,22 @@ fn array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
             ),
         ));
     }
-    let count = match dimensions {
-        0 => 0,
+    match dimensions {
+        0 => Ok(0),
         1 => {
-            let count = i32::from_be_bytes(word()?);
-            let _lower_bound = word()?;
-            usize::try_from(count).map_err(|_| wrong_format())?
+            let count = i32::from_be_bytes(word(rest)?);
+            let _lower_bound = word(rest)?;
+            usize::try_from(count).map_err(|_| wrong_format())
         }
-        2..=6 => return Err(SqlError::unsupported("arrays of several dimensions")),
-        _ => return Err(wrong_format()),
-    };
-    // Each element has at least its length.
-    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
-    for _ in 0..count {
-        let (head, tail) = rest.split_first_chunk::<4>().ok_or_else(wrong_format)?;
-        match i32::from_be_bytes(*head) {
-            -1 => {
-                values.push(Datum::Null);
-                rest = tail;
-            }
-            length => {
-                let length = usize::try_from(length).map_err(|_| wrong_format())?;
-                let (value, tail) = tail.split_at_checked(length).ok_or_else(wrong_format)?;
-                values.push(binary_in(element, value)?);
-                rest = tail;
-            }
-        }
+        2..=6 => Err(SqlError::unsupported("arrays of several dimensions")),
+        _ => Err(wrong_format()),
     }
-    if !rest.is_empty() {
-        return Err(wrong_format());
-    }
-    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+}
+
+fn word(rest: &mut &[u8]) -> SqlResult<[u8; 4]> {
+    let (head, tail) = rest.split_first_chunk::<4>().ok_or_else(wrong_format)?;
+    *rest = tail;
+    Ok(*head)
 }
 
 #[cfg(test)]

@@ -190,21 +190,31 @@ fn read_field<'a>(text: &'a str, sum: &mut Sum) -> Result<&'a str, Fault> {
         }
         Some(b'-') if digits > 0 => {
             let (years, months) = body.split_at(digits);
-            let months = months.get(1..).unwrap_or_default();
-            let end = months.bytes().take_while(u8::is_ascii_digit).count();
-            let (months, rest) = months.split_at(end);
-            let (years, months) = (integer(years)?, integer(months)?);
-            if months > 11 {
-                return Err(Fault::Overflow);
-            }
+            let (months, rest) = read_year_month(years, months.get(1..).unwrap_or_default())?;
             sum.mark(YEAR_MONTH)?;
-            let total = years.checked_mul(12).ok_or(Fault::Overflow)? + months;
-            sum.months += if negative { -total } else { total };
+            sum.months += if negative { -months } else { months };
             return Ok(rest);
         }
         _ => {}
     }
     let (value, rest) = read_number(body, negative)?;
+    read_unit(&value, rest, sum)
+}
+
+/// The months of `years-months`, and the rest of the text.
+fn read_year_month<'a>(years: &str, text: &'a str) -> Result<(i64, &'a str), Fault> {
+    let end = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (months, rest) = text.split_at(end);
+    let (years, months) = (integer(years)?, integer(months)?);
+    if months > 11 {
+        return Err(Fault::Overflow);
+    }
+    let total = years.checked_mul(12).ok_or(Fault::Overflow)? + months;
+    Ok((total, rest))
+}
+
+/// The unit behind a number, if there is one.
+fn read_unit<'a>(value: &Number, rest: &'a str, sum: &mut Sum) -> Result<&'a str, Fault> {
     let after = rest.trim_start();
     let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, behind) = after.split_at(letters);
@@ -222,16 +232,16 @@ fn read_field<'a>(text: &'a str, sum: &mut Sum) -> Result<&'a str, Fault> {
             (SECOND, 1)
         };
         sum.mark(bit)?;
-        sum.add(&value, unit)?;
+        sum.add(value, unit)?;
         return Ok(after);
     }
     if word.eq_ignore_ascii_case("ago") {
-        sum.add(&value, SECOND)?;
+        sum.add(value, SECOND)?;
         return Ok(after);
     }
     let (unit, bit) = unit(word).ok_or(Fault::Syntax)?;
     sum.mark(bit)?;
-    sum.add(&value, unit)?;
+    sum.add(value, unit)?;
     Ok(behind)
 }
 

@@ -47,28 +47,26 @@ fn format(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         if index == 0 || index >= args.len() {
             return Err(bad_format("too few arguments for format()"));
         }
-        let value = shown(call, args, index);
-        match (kind, value) {
-            ('s', value) => out.push_str(&value.unwrap_or_default()),
-            ('I', Some(value)) => out.push_str(&quote_ident(&value)),
-            ('I', None) => {
-                return Err(SqlError::new(
-                    state::NULL_VALUE_NOT_ALLOWED,
-                    "null values cannot be formatted as an SQL identifier",
-                ));
-            }
-            ('L', value) => {
-                out.push_str(&value.map_or_else(|| "NULL".to_owned(), |v| quote_literal(&v)))
-            }
-            (other, _) => {
-                return Err(bad_format(&format!(
-                    "unrecognized format() type specifier \"{other}\""
-                )));
-            }
-        }
+        out.push_str(&written(kind, shown(call, args, index))?);
     }
     out.push_str(rest);
     Ok(Datum::Text(out))
+}
+
+/// A value as the letter behind `%` asks for it.
+fn written(kind: char, value: Option<String>) -> SqlResult<String> {
+    match (kind, value) {
+        ('s', value) => Ok(value.unwrap_or_default()),
+        ('I', Some(value)) => Ok(quote_ident(&value)),
+        ('I', None) => Err(SqlError::new(
+            state::NULL_VALUE_NOT_ALLOWED,
+            "null values cannot be formatted as an SQL identifier",
+        )),
+        ('L', value) => Ok(value.map_or_else(|| "NULL".to_owned(), |v| quote_literal(&v))),
+        (other, _) => Err(bad_format(&format!(
+            "unrecognized format() type specifier \"{other}\""
+        ))),
+    }
 }
 
 fn bad_format(message: &str) -> SqlError {

@@ -128,6 +128,20 @@ impl Fields {
         column: usize,
     ) -> SqlResult<usize> {
         let from = self.resolved.len();
+        let at = self.unquote(line, start, format)?;
+        let end = self.resolved.len();
+        let is_null = format.force_null.get(column) == Some(&true)
+            && self.resolved.get(from..end) == Some(format.null.as_bytes());
+        self.list.push(if is_null {
+            Field::Null
+        } else {
+            Field::Resolved { start: from, end }
+        });
+        Ok(at)
+    }
+
+    /// Takes the quotes off a field's text; answers where it ends.
+    fn unquote(&mut self, line: &[u8], start: usize, format: &CopyFormat) -> SqlResult<usize> {
         let (mut at, mut in_quote) = (start, false);
         while let Some(byte) = line.get(at).copied() {
             if !in_quote {
@@ -168,14 +182,6 @@ impl Fields {
                 "unterminated CSV quoted field",
             ));
         }
-        let end = self.resolved.len();
-        let is_null = format.force_null.get(column) == Some(&true)
-            && self.resolved.get(from..end) == Some(format.null.as_bytes());
-        self.list.push(if is_null {
-            Field::Null
-        } else {
-            Field::Resolved { start: from, end }
-        });
         Ok(at)
     }
 }

@@ -61,23 +61,25 @@ pub(super) fn parts(call: &Call<'_>, value: &Datum) -> SqlResult<Parts> {
             offset: None,
             type_name: "time without time zone",
         },
-        Datum::Interval(interval) => {
-            // A year of an interval has 365.25 days here, as in PostgreSQL.
-            let years = i128::from(interval.months / 12);
-            let months = i128::from(interval.months % 12);
-            let days = months * 30 + i128::from(interval.days);
-            let quarter_days = years * 1_461 + days * 4;
-            Parts {
-                civil: None,
-                interval: Some(*interval),
-                time: interval.micros,
-                epoch: quarter_days * i128::from(MICROS_PER_DAY) / 4 + i128::from(interval.micros),
-                offset: None,
-                type_name: "interval",
-            }
-        }
+        Datum::Interval(interval) => of_interval(*interval),
         _ => return Err(mismatch()),
     })
+}
+
+fn of_interval(interval: Interval) -> Parts {
+    // A year of an interval has 365.25 days here, as in PostgreSQL.
+    let years = i128::from(interval.months / 12);
+    let months = i128::from(interval.months % 12);
+    let days = months * 30 + i128::from(interval.days);
+    let quarter_days = years * 1_461 + days * 4;
+    Parts {
+        civil: None,
+        interval: Some(interval),
+        time: interval.micros,
+        epoch: quarter_days * i128::from(MICROS_PER_DAY) / 4 + i128::from(interval.micros),
+        offset: None,
+        type_name: "interval",
+    }
 }
 
 /// A field in microseconds of its unit (1 = 1,000,000); `None` when the type has

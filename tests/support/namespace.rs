@@ -22,7 +22,7 @@ pub fn in_mount_namespace(test: &str, body: impl FnOnce()) {
     }
     let output = command
         .arg(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(INSIDE, "1")
         .output()
         .expect("unshare of util-linux");
@@ -47,6 +47,11 @@ pub fn resize(dir: &Path, bytes: u64) {
 /// Makes a mounted file system read-only.
 pub fn make_read_only(dir: &Path) {
     mount(&["-o", "remount,ro"], dir);
+}
+
+/// Makes it writable again.
+pub fn make_writable(dir: &Path) {
+    mount(&["-o", "remount,rw"], dir);
 }
 
 fn mount(arguments: &[&str], dir: &Path) {

@@ -54,6 +54,21 @@ impl Running {
         self.line(&self.stdout, wanted)
     }
 
+    /// Waits for a line of standard output that satisfies `wanted`, or for the
+    /// end of the process.
+    pub fn stdout_line_or_end(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        loop {
+            match self.stdout.recv_timeout(PATIENCE) {
+                Ok(line) if wanted(&line) => return Some(line),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("neither the line nor the end:\n{}", self.log())
+                }
+            }
+        }
+    }
+
     /// Waits for a line of standard error that satisfies `wanted`.
     pub fn stderr_line(&self, wanted: impl Fn(&str) -> bool) -> String {
         self.line(&self.stderr, wanted)

@@ -41,6 +41,29 @@ pub fn dev_arguments(command: &mut Command, dir: &Path) {
     }
 }
 
+/// What `kimberlite-cli storage verify --full-scan` reports of a log in which it
+/// finds no damage.
+pub fn verified(dir: &Path) -> serde_json::Value {
+    let output = kimberlite_cli()
+        .args(["storage", "verify", "--full-scan", "--output", "json"])
+        .arg("--data-dir")
+        .arg(dir)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["result"], "clean", "{report:#}");
+    assert_eq!(report["with_keys"], true, "{report:#}");
+    report
+}
+
+/// The log of a stopped directory proves itself, and the projection is what a
+/// rebuild makes of it.
+pub fn assert_verified(dir: &Path) {
+    let report = verified(dir);
+    assert_eq!(report["projection_equal"], true, "{report:#}");
+}
+
 /// A `kimberlite dev` that accepts.
 pub struct Server {
     pub running: Running,

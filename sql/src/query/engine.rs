@@ -27,10 +27,10 @@ use crate::error::SqlError;
 const SPILL_LIMIT: u64 = 64 << 30;
 /// A query gets at least this much memory, in bytes.
 const QUERY_MEMORY_MIN: usize = 32 << 20;
+/// No query gets more than one part in this many of the memory of all.
+const QUERY_MEMORY_PART: usize = 2;
 /// `work_mem` is for one operator; a query may have about this many at work.
 const OPERATORS_PER_QUERY: usize = 8;
-/// Bytes a sort keeps back for merging what it spilled.
-const SORT_RESERVE: usize = 1 << 20;
 /// Threads that may wait for storage at the same time.
 const BLOCKING_THREADS: usize = 256;
 
@@ -157,14 +157,23 @@ impl QueryEngine {
         state
     }
 
-    /// The resources of one query whose operators may hold `work_mem` bytes each.
-    pub(super) fn query_env(&self, work_mem: usize) -> Arc<RuntimeEnv> {
-        let limit = work_mem
+    /// Bytes a query may hold whose operators may hold `work_mem` bytes each.
+    pub(super) fn query_memory(&self, work_mem: usize) -> usize {
+        work_mem
             .saturating_mul(OPERATORS_PER_QUERY)
             .max(QUERY_MEMORY_MIN)
-            .min(self.0.memory.limit());
+            .min(self.0.memory.limit() / QUERY_MEMORY_PART)
+    }
+
+    /// The resources of one query that may hold `limit` bytes, its sorts for merging
+    /// `merge_limit` of them.
+    pub(super) fn query_env(&self, limit: usize, merge_limit: usize) -> Arc<RuntimeEnv> {
         Arc::new(RuntimeEnv {
-            memory_pool: Arc::new(QueryMemory::new(limit, Arc::clone(&self.0.memory))),
+            memory_pool: Arc::new(QueryMemory::new(
+                limit,
+                merge_limit,
+                Arc::clone(&self.0.memory),
+            )),
             disk_manager: Arc::clone(&self.0.env.disk_manager),
             cache_manager: Arc::clone(&self.0.env.cache_manager),
             object_store_registry: Arc::clone(&self.0.env.object_store_registry),
@@ -180,8 +189,7 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
         // Scans split themselves; dealing batches out again would only shuffle them.
         .with_round_robin_repartition(false)
         .with_information_schema(false)
-        .with_create_default_catalog_and_schema(false)
-        .with_sort_spill_reservation_bytes(SORT_RESERVE);
+        .with_create_default_catalog_and_schema(false);
     let options = config.options_mut();
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;

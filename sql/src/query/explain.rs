@@ -7,6 +7,7 @@ use datafusion::physical_plan::displayable;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
+use super::effort::Effort;
 use super::error::from_datafusion;
 use super::planned::PlannedQuery;
 use super::run::Run;
@@ -15,7 +16,7 @@ use crate::error::SqlError;
 /// The lines of EXPLAIN.
 pub(super) fn explain(query: &PlannedQuery) -> Result<Vec<String>, SqlError> {
     // Planning waits for nothing: it reads no data.
-    let (plan, _) = futures::executor::block_on(query.physical(None))?;
+    let (plan, _) = futures::executor::block_on(query.physical(None, Effort::Fast))?;
     Ok(lines(&displayable(plan.as_ref()).indent(false).to_string()))
 }
 
@@ -24,7 +25,7 @@ pub(super) async fn explain_analyze(
     query: &PlannedQuery,
     run: Run,
 ) -> Result<Vec<String>, SqlError> {
-    let (plan, context) = query.physical(Some(&run)).await?;
+    let (plan, context) = query.physical(Some(&run), Effort::Fast).await?;
     let mut stream = execute_stream(Arc::clone(&plan), context).map_err(from_datafusion)?;
     let mut rows = 0usize;
     loop {

@@ -9,6 +9,8 @@
 mod arrow_value;
 mod cast;
 mod catalog_table;
+mod compact;
+mod effort;
 mod engine;
 mod error;
 mod explain;

@@ -12,6 +12,8 @@ use sqlparser::ast::LockClause;
 use tokio::sync::mpsc;
 
 use super::arrow_value::scalar_of_datum;
+use super::compact;
+use super::effort::Effort;
 use super::engine::QueryEngine;
 use super::error::from_datafusion;
 use super::explain;
@@ -134,13 +136,39 @@ impl PlannedQuery {
         Ok(QueryStream::new(receiver, task.abort_handle(), cancel))
     }
 
+    /// Runs the query; when its memory does not suffice and nobody has seen a row
+    /// yet, once more with less. Both runs see the same snapshot.
     async fn run_to(&self, run: Run, sender: &mpsc::Sender<Message>) -> Result<(), SqlError> {
-        let (plan, context) = self.physical(Some(&run)).await?;
+        let mut sent = false;
+        match self.attempt(&run, Effort::Fast, sender, &mut sent).await {
+            Err(error) if error.sqlstate() == state::OUT_OF_MEMORY && !sent => {
+                tracing::debug!(
+                    reason = error.get_internal(),
+                    "running a query again in less memory"
+                );
+                self.attempt(&run, Effort::Frugal, sender, &mut sent).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        run: &Run,
+        effort: Effort,
+        sender: &mpsc::Sender<Message>,
+        sent: &mut bool,
+    ) -> Result<(), SqlError> {
+        let (plan, context) = self.physical(Some(run), effort).await?;
         let mut stream = execute_stream(plan, context).map_err(from_datafusion)?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(from_datafusion)?;
             run.cancel.check()?;
-            if batch.num_rows() > 0 && sender.send(Message::Batch(batch)).await.is_err() {
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            *sent = true;
+            if sender.send(Message::Batch(batch)).await.is_err() {
                 return Ok(());
             }
         }
@@ -151,9 +179,11 @@ impl PlannedQuery {
     pub(super) async fn physical(
         &self,
         run: Option<&Run>,
+        effort: Effort,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SqlError> {
         let session = run.map_or(&self.parts.session, |run| &run.session);
-        let session_state = self.engine.state_for(session, &self.parts.catalog, run);
+        let session_state =
+            effort.session(self.engine.state_for(session, &self.parts.catalog, run));
         let plan = match run {
             Some(run) => self.bound(run)?,
             None => self.parts.plan.clone(),
@@ -161,10 +191,18 @@ impl PlannedQuery {
         let physical = session_state
             .create_physical_plan(&plan)
             .await
+            .and_then(compact::below_sorts)
             .map_err(from_datafusion)?;
-        let env = self.engine.query_env(run.map_or(0, |r| r.work_mem));
-        let mut context = TaskContext::from(&session_state);
-        context = context.with_runtime(env);
+        let limit = self.engine.query_memory(run.map_or(0, |r| r.work_mem));
+        let reserve = effort.merge_reserve(&physical, limit);
+        let context = TaskContext::from(&session_state)
+            .with_session_config(
+                session_state
+                    .config()
+                    .clone()
+                    .with_sort_spill_reservation_bytes(reserve),
+            )
+            .with_runtime(self.engine.query_env(limit, effort.merge_limit(limit)));
         Ok((physical, Arc::new(context)))
     }
 

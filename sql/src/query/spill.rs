@@ -22,10 +22,14 @@ use ctr::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SpillFile, SpillWriter, TempFileFactory};
 use futures::Stream;
+use parking_lot::Mutex;
 
 use super::error::external;
 use crate::error::{SqlError, state};
 
+/// What DataFusion calls the files of the queues between partitions, which are not
+/// allowed to spill: see [`super::memory`].
+const QUEUE: &str = "SpillPool";
 /// Bytes read at a time.
 const READ_BYTES: usize = 256 << 10;
 
@@ -60,7 +64,12 @@ impl EncryptedSpill {
 }
 
 impl TempFileFactory for EncryptedSpill {
-    fn create_temp_file(&self, _description: &str) -> Result<Arc<dyn SpillFile>> {
+    fn create_temp_file(&self, description: &str) -> Result<Arc<dyn SpillFile>> {
+        if description == QUEUE {
+            return Err(DataFusionError::ResourcesExhausted(
+                "rows between partitions do not fit in memory".to_owned(),
+            ));
+        }
         let number = self.next_file.fetch_add(1, Ordering::Relaxed);
         let path = self
             .directory
@@ -78,6 +87,7 @@ impl TempFileFactory for EncryptedSpill {
                 key: self.key,
                 number,
                 length: AtomicU64::new(0),
+                append: Mutex::new(()),
                 quota: Arc::clone(&self.used),
             }),
         }))
@@ -88,7 +98,9 @@ struct Inner {
     file: File,
     key: [u8; 32],
     number: u64,
+    /// Bytes that are written and may be read.
     length: AtomicU64,
+    append: Mutex<()>,
     quota: Arc<Quota>,
 }
 
@@ -123,14 +135,23 @@ impl Inner {
                 .hint("Make the query smaller or raise the limit of temporary files."),
             )));
         }
-        let offset = self.length.fetch_add(more, Ordering::Relaxed);
+        let _one_at_a_time = self.append.lock();
+        let offset = self.length.load(Ordering::Relaxed);
         let mut sealed = plain.to_vec();
         self.apply(offset, &mut sealed);
-        self.file.write_all_at(&sealed, offset)
+        let written = self.file.write_all_at(&sealed, offset);
+        match written {
+            // Only now: a reader may be right behind.
+            Ok(()) => self.length.store(offset + more, Ordering::Release),
+            Err(_) => {
+                self.quota.used.fetch_sub(more, Ordering::Relaxed);
+            }
+        }
+        written
     }
 
     fn read(&self, offset: u64) -> io::Result<Bytes> {
-        let left = self.length.load(Ordering::Relaxed).saturating_sub(offset);
+        let left = self.length.load(Ordering::Acquire).saturating_sub(offset);
         let size = READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES));
         let mut bytes = vec![0; size];
         self.file.read_exact_at(&mut bytes, offset)?;
@@ -153,7 +174,7 @@ impl SpillFile for EncryptedFile {
         Ok(Box::pin(futures::stream::try_unfold(0u64, move |offset| {
             let inner = Arc::clone(&inner);
             async move {
-                if offset >= inner.length.load(Ordering::Relaxed) {
+                if offset >= inner.length.load(Ordering::Acquire) {
                     return Ok(None);
                 }
                 let bytes = tokio::task::spawn_blocking(move || inner.read(offset))
@@ -252,6 +273,7 @@ mod tests {
             key: spill.key,
             number,
             length: AtomicU64::new(0),
+            append: Mutex::new(()),
             quota: Arc::clone(&spill.used),
         };
         let (a, b) = (inner(1), inner(2));

@@ -33,9 +33,7 @@ use crate::exec::table::TableInfo;
 use crate::txn::{ReadView, StreamKey, Version};
 use crate::types::arrow_build::ColumnAppender;
 
-/// Rows of a full batch.
-pub(super) const BATCH_ROWS: usize = 8_192;
-/// Rows of the first batch of a scan.
+/// Rows of the first batch of a scan, at most.
 const FIRST_ROWS: usize = 1_024;
 /// Stored bytes after which a batch is closed before it is full.
 const BATCH_BYTES: usize = 8 << 20;
@@ -55,13 +53,22 @@ struct Cursor {
     given: usize,
 }
 
+/// How much a partition gives, and in what portions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quantity {
+    /// Rows after which it ends.
+    pub(super) limit: Option<usize>,
+    /// Rows of a full batch.
+    pub(super) batch_rows: usize,
+}
+
 /// Reads one partition of a scan.
 #[derive(Debug)]
 pub(super) struct ChunkReader {
     shape: Arc<ScanShape>,
     run: Arc<RunContext>,
     ranges: Vec<KeyRange>,
-    limit: Option<usize>,
+    quantity: Quantity,
     cursor: Option<Cursor>,
 }
 
@@ -76,13 +83,13 @@ impl ChunkReader {
         shape: Arc<ScanShape>,
         run: Arc<RunContext>,
         ranges: Vec<KeyRange>,
-        limit: Option<usize>,
+        quantity: Quantity,
     ) -> Self {
         Self {
             shape,
             run,
             ranges,
-            limit,
+            quantity,
             cursor: Some(Cursor {
                 range: 0,
                 start: None,
@@ -105,7 +112,7 @@ impl ChunkReader {
                 reader: None,
             });
         };
-        let mut filling = Filling::new(&self.shape, &self.run, cursor, self.limit)?;
+        let mut filling = Filling::new(&self.shape, &self.run, cursor, self.quantity)?;
         filling.fill(&self.ranges)?;
         let (batches, cursor) = filling.finish()?;
         self.cursor = cursor;
@@ -119,7 +126,7 @@ struct Filling<'a> {
     shape: &'a ScanShape,
     run: &'a RunContext,
     cursor: Cursor,
-    limit: Option<usize>,
+    quantity: Quantity,
     batches: VecDeque<RecordBatch>,
     most: usize,
     batch: BatchBuilder<'a>,
@@ -131,14 +138,16 @@ impl<'a> Filling<'a> {
         shape: &'a ScanShape,
         run: &'a RunContext,
         cursor: Cursor,
-        limit: Option<usize>,
+        quantity: Quantity,
     ) -> Result<Self, SqlError> {
-        let first = cursor.given == 0;
-        let rows = if first { FIRST_ROWS } else { BATCH_ROWS };
+        let rows = match cursor.given {
+            0 => FIRST_ROWS.min(quantity.batch_rows),
+            _ => quantity.batch_rows,
+        };
         Ok(Self {
             shape,
             run,
-            limit,
+            quantity,
             batches: VecDeque::new(),
             most: if cursor.given <= FIRST_ROWS {
                 1
@@ -194,7 +203,8 @@ impl<'a> Filling<'a> {
     /// Counts a row that was pushed; true when the chunk is complete.
     fn pushed(&mut self) -> Result<bool, SqlError> {
         self.cursor.given += 1;
-        if self.limit.is_some_and(|limit| self.cursor.given >= limit) {
+        let limit = self.quantity.limit;
+        if limit.is_some_and(|limit| self.cursor.given >= limit) {
             self.done = true;
             return Ok(true);
         }
@@ -204,7 +214,7 @@ impl<'a> Filling<'a> {
         if !self.batch.is_full() {
             return Ok(false);
         }
-        let next = BatchBuilder::new(self.shape, BATCH_ROWS)?;
+        let next = BatchBuilder::new(self.shape, self.quantity.batch_rows)?;
         let full = std::mem::replace(&mut self.batch, next);
         self.batches.push_back(full.finish()?);
         Ok(self.batches.len() >= self.most)

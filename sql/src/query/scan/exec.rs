@@ -23,7 +23,7 @@ use kimberlite_storage::Space;
 
 use super::super::run::RunContext;
 use super::access::Access;
-use super::chunk::{self, ChunkReader};
+use super::chunk::{self, ChunkReader, Quantity};
 use super::key_bounds::KeyRange;
 use super::table::Source;
 use crate::exec::table::TableInfo;
@@ -32,6 +32,8 @@ use crate::types::PgType;
 
 /// A scan whose keys take less room than this is not split, in bytes.
 const SPLIT_ABOVE: u64 = 4 << 20;
+/// Unless the query asks for at most this many rows.
+const SPLIT_ABOVE_ROWS: usize = 8_192;
 /// Rows taken to be in a table about which nothing is known.
 const UNKNOWN_ROWS: usize = 1_000;
 /// Bytes of key prefix and version that each stored row has beside its columns.
@@ -87,7 +89,7 @@ impl TableScan {
         if let Some(limit) = limit {
             rows = rows.min(limit);
         }
-        let large = bytes > SPLIT_ABOVE && limit.is_none_or(|l| l > chunk::BATCH_ROWS);
+        let large = bytes > SPLIT_ABOVE && limit.is_none_or(|l| l > SPLIT_ABOVE_ROWS);
         let partitions = if large && target_partitions > 1 && matches!(access, Access::Rows { .. })
         {
             split(&info, &access, run, target_partitions)
@@ -351,7 +353,11 @@ impl ExecutionPlan for TableScan {
                 DataFusionError::Internal("a scan was run without a read view".into())
             })?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let reader = ChunkReader::new(Arc::clone(&self.shared), run, ranges.clone(), self.limit);
+        let quantity = Quantity {
+            limit: self.limit,
+            batch_rows: context.session_config().batch_size(),
+        };
+        let reader = ChunkReader::new(Arc::clone(&self.shared), run, ranges.clone(), quantity);
         Ok(chunk::stream(reader, metrics))
     }
 

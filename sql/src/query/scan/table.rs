@@ -9,6 +9,7 @@ use datafusion::common::{Constraint, Constraints, Result};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::super::effort::Effort;
 use super::super::error::external;
 use super::super::run::RunContext;
 use super::access;
@@ -158,7 +159,7 @@ impl TableProvider for StoredTable {
             .iter()
             .filter_map(|p| self.sources.get(*p).copied())
             .collect();
-        let target = state.config().target_partitions();
+        let target = Effort::scan_partitions(state.config());
         let scan = TableScan::new(
             Arc::clone(&self.info),
             schema,

@@ -5,5 +5,6 @@ mod answers;
 mod catalog;
 mod errors;
 mod fixture;
+mod memory;
 mod plans;
 mod running;

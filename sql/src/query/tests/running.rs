@@ -235,27 +235,6 @@ fn a_cancelled_query_stops_with_57014() {
 }
 
 #[test]
-fn a_query_that_needs_too_much_memory_fails_with_53200_and_others_go_on() {
-    let mut fixture = Fixture::with_memory(1 << 20);
-    many(&mut fixture, 60_000);
-    let error = fixture.error(
-        "SELECT count(*) FROM (SELECT a.w, array_agg(b.w) FROM many a JOIN many b ON a.n = b.n GROUP BY a.w) s",
-    );
-    assert_eq!(error.sqlstate(), "53200");
-    assert_eq!(fixture.query("SELECT count(*) FROM many").lines(), "60000");
-}
-
-#[test]
-fn a_sort_that_does_not_fit_spills() {
-    let mut fixture = Fixture::with_memory(6 << 20);
-    many(&mut fixture, 100_000);
-    let answer = fixture.query(
-        "SELECT count(*), min(r), max(r) FROM (SELECT w, row_number() OVER (ORDER BY w DESC, id) AS r FROM many) s",
-    );
-    assert_eq!(answer.lines(), "100000|1|100000");
-}
-
-#[test]
 fn literals_are_not_cut_to_the_length_of_the_column_they_meet() {
     let fixture = clinic();
     let answer = fixture.query(

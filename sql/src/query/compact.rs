@@ -1,0 +1,147 @@
+//! Batches that hold no more than they show.
+//!
+//! A column of texts is an array of views into shared buffers. After a filter, an
+//! aggregation or a merge a batch of a few texts can hold the buffers of all of
+//! them, and a sort is charged with every one of these bytes for every batch. So
+//! batches are copied into buffers of their own before they go into a sort.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray};
+use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+};
+use futures::StreamExt;
+
+/// Bytes a column may hold beyond what it shows without being copied.
+const SLACK_BYTES: usize = 16 << 10;
+
+/// Puts the copying below every sort of texts.
+pub(super) fn below_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        let Some(sort) = node.downcast_ref::<SortExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let input = sort.input();
+        if !input
+            .schema()
+            .fields()
+            .iter()
+            .any(|f| is_view(f.data_type()))
+        {
+            return Ok(Transformed::no(node));
+        }
+        let compact: Arc<dyn ExecutionPlan> = Arc::new(CompactBatches {
+            input: Arc::clone(input),
+        });
+        Ok(Transformed::yes(node.with_new_children(vec![compact])?))
+    })
+    .data()
+}
+
+fn is_view(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8View | DataType::BinaryView)
+}
+
+/// The batch, with the columns copied that hold much more than they show.
+fn compacted(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| match column.data_type() {
+            DataType::Utf8View => compacted_view(column, column.as_byte_view::<StringViewType>()),
+            DataType::BinaryView => compacted_view(column, column.as_byte_view::<BinaryViewType>()),
+            _ => Arc::clone(column),
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let batch = RecordBatch::try_new_with_options(batch.schema(), columns, &options)?;
+    Ok(batch)
+}
+
+fn compacted_view<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArray<T>) -> ArrayRef {
+    let held: usize = views.data_buffers().iter().map(|b| b.capacity()).sum();
+    if held <= SLACK_BYTES {
+        return Arc::clone(column);
+    }
+    let shown = views.total_buffer_bytes_used();
+    if held - SLACK_BYTES <= shown + shown / 4 {
+        return Arc::clone(column);
+    }
+    Arc::new(views.gc())
+}
+
+/// Passes batches on, compacted.
+#[derive(Debug)]
+struct CompactBatches {
+    input: Arc<dyn ExecutionPlan>,
+}
+
+impl DisplayAs for CompactBatches {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "CompactBatches")
+    }
+}
+
+impl ExecutionPlan for CompactBatches {
+    fn name(&self) -> &str {
+        "CompactBatches"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.with_new_children(children)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(input), true) => Ok(Arc::new(Self { input })),
+            _ => internal_err!("compacting has one input"),
+        }
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema = input.schema();
+        let batches = input.map(|batch| compacted(&batch?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}

@@ -7,8 +7,9 @@
 //! Deadlocks are looked for when a wait has lasted [`DEADLOCK_DELAY`]; the
 //! transaction that finds itself in a cycle is the victim.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -279,7 +280,27 @@ impl Entry {
     }
 }
 
-type Shard = Mutex<HashMap<LockKey, Entry>>;
+/// A lock's name is a hash already and is not hashed again.
+#[derive(Debug, Default)]
+struct NameIsHash(u64);
+
+impl Hasher for NameIsHash {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, name: u64) {
+        self.0 = name;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type Shard = Mutex<HashMap<LockKey, Entry, BuildHasherDefault<NameIsHash>>>;
 
 /// All locks of a server.
 #[derive(Debug)]
@@ -312,7 +333,8 @@ impl LockManager {
     /// The part of the table that a lock is in; always there, since the index is
     /// taken modulo the number of parts.
     fn shard(&self, key: LockKey) -> Option<&Shard> {
-        self.shards.get(key.0 as usize % SHARDS)
+        // Bits from the middle: the table inside uses the highest and the lowest.
+        self.shards.get((key.0 >> 32) as usize % SHARDS)
     }
 
     /// Takes a lock if it is free. Returns whether it is now held.
@@ -322,7 +344,7 @@ impl LockManager {
         };
         let mut shard = shard.lock();
         let entry = match shard.entry(key) {
-            std::collections::hash_map::Entry::Vacant(slot) => {
+            Slot::Vacant(slot) => {
                 slot.insert(Entry {
                     first: (held.id, mode.bit()),
                     more: None,
@@ -330,7 +352,7 @@ impl LockManager {
                 held.keys.push(key);
                 return true;
             }
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            Slot::Occupied(entry) => entry.into_mut(),
         };
         let mine = entry.held_by(held.id);
         if mine & mode.bit() != 0 {
@@ -527,11 +549,10 @@ impl LockManager {
         let Some(shard) = self.shard(key) else {
             return;
         };
-        let mut shard = shard.lock();
-        if let Some(entry) = shard.get_mut(&key)
-            && entry.release(id)
+        if let Slot::Occupied(mut entry) = shard.lock().entry(key)
+            && entry.get_mut().release(id)
         {
-            shard.remove(&key);
+            entry.remove();
         }
     }
 }

@@ -33,7 +33,7 @@ impl<'a> MergeScan<'a> {
         stream: StreamKey,
         start: &[u8],
         end: Option<&[u8]>,
-        large: bool,
+        bypass_cache: bool,
     ) -> Self {
         let tenant = view.tenant();
         let physical_start = physical_key(tenant, stream.stream, start);
@@ -47,8 +47,8 @@ impl<'a> MergeScan<'a> {
             &physical_end,
             ScanOptions {
                 reverse: false,
-                fill_cache: !large,
-                readahead: if large { SCAN_READAHEAD } else { 0 },
+                fill_cache: !bypass_cache,
+                readahead: if bypass_cache { SCAN_READAHEAD } else { 0 },
             },
         );
         let empty = end.is_some_and(|end| end <= start);

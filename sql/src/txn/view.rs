@@ -182,8 +182,8 @@ impl ReadView {
         stream: StreamKey,
         start: &[u8],
         end: Option<&[u8]>,
-        large: bool,
+        bypass_cache: bool,
     ) -> MergeScan<'a> {
-        MergeScan::new(self, stream, start, end, large)
+        MergeScan::new(self, stream, start, end, bypass_cache)
     }
 }

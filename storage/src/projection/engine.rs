@@ -30,6 +30,7 @@ pub(super) struct Engine {
     /// What ingested files are written with, in the order of [`Family::ALL`].
     table_options: Vec<(Family, Options)>,
     pub(super) block_cache: Cache,
+    pub(super) block_cache_bytes: usize,
     /// Reads of the newest state, for the applier.
     pub(super) newest: ReadOptions,
     write_options: WriteOptions,
@@ -77,6 +78,7 @@ impl Engine {
             db,
             table_options,
             block_cache,
+            block_cache_bytes: options.block_cache_bytes,
             newest,
             write_options,
             ingest_dir,

@@ -140,6 +140,12 @@ impl Snapshot {
         })
     }
 
+    /// Bytes of blocks that may be kept in memory, of all tenants together.
+    #[must_use]
+    pub fn block_cache_bytes(&self) -> u64 {
+        self.pinned().engine.block_cache_bytes as u64
+    }
+
     /// Reads the keys from `start` (included) to `end` (excluded; empty means to
     /// the end of the space), physical keys both, in key order or against it.
     #[must_use]

@@ -227,7 +227,7 @@ impl<'a> Filling<'a> {
             self.shape.info.rows,
             start,
             range.end.as_deref(),
-            self.shape.large,
+            self.shape.bypass_cache,
         );
         while let Some((key, version)) = scan.next()? {
             self.batch.push(key, version.csn, version.value)?;
@@ -322,6 +322,12 @@ impl<'a> BatchBuilder<'a> {
     }
 
     fn push(&mut self, key: &[u8], csn: u64, row: &[u8]) -> Result<(), SqlError> {
+        self.rows += 1;
+        self.bytes += row.len() + key.len();
+        // `count(*)` looks at no column.
+        if self.columns.is_empty() {
+            return Ok(());
+        }
         let view = self.shape.info.layout.view(row)?;
         for column in &mut self.columns {
             match column {
@@ -331,8 +337,6 @@ impl<'a> BatchBuilder<'a> {
                 ColumnBuilder::Row(builder) => builder.append_value(row),
             }
         }
-        self.rows += 1;
-        self.bytes += row.len() + key.len();
         Ok(())
     }
 

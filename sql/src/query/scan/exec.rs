@@ -57,9 +57,9 @@ pub(super) struct ScanShape {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
     pub(super) access: Access,
-    /// Whether the scan is expected to read so much that it would push other
-    /// data out of the cache.
-    pub(super) large: bool,
+    /// Whether the scan reads so much that it would push what other queries need
+    /// out of the block cache.
+    pub(super) bypass_cache: bool,
 }
 
 impl TableScan {
@@ -111,7 +111,7 @@ impl TableScan {
                 schema,
                 sources,
                 access,
-                large,
+                bypass_cache: run.is_some_and(|run| is_too_large_to_cache(bytes, run)),
             }),
             partitions,
             limit,
@@ -120,6 +120,15 @@ impl TableScan {
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
+}
+
+/// A scan may fill the block cache when what it reads is at most one part in this many
+/// of the cache's size; blocks in the cache are not compressed, and take about twice
+/// the room.
+const CACHE_PART: u64 = 4;
+
+fn is_too_large_to_cache(bytes: u64, run: &RunContext) -> bool {
+    bytes > run.view.snapshot().block_cache_bytes() / CACHE_PART
 }
 
 /// Bytes of the ranges on disk, roughly; data not flushed yet is not counted.

@@ -119,11 +119,19 @@ impl<'f> Cursor<'f> {
             if piece.is_empty() {
                 break;
             }
-            if let Some(at) = piece.iter().position(|byte| *byte != 0) {
+            if !is_zero(piece) {
+                let at = piece.iter().position(|byte| *byte != 0).unwrap_or(0);
                 return Ok(Some(offset + at as u64));
             }
             offset += piece.len() as u64;
         }
         Ok(None)
     }
+}
+
+/// Whether all bytes are zero; as fast as memory, since it looks at many at once.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    bytes
+        .chunks(4096)
+        .all(|chunk| chunk.iter().fold(0, |seen, byte| seen | byte) == 0)
 }

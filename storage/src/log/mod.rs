@@ -12,6 +12,7 @@ pub mod recovery;
 mod segments;
 mod writer;
 
+pub(crate) use cursor::is_zero;
 pub use cursor::{Cursor, Parsed};
 pub(crate) use describe::next_block_after;
 pub use describe::{Evidence, describe};

@@ -18,6 +18,7 @@ mod inspect;
 mod opened;
 mod report;
 mod scan;
+mod tail;
 mod tenants;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::opened::Opened;
 use super::report::VerifyReport;
+use super::tail::{self, Tails};
 use super::tenants::Tenants;
 use super::{VerifyOptions, VerifyProgress};
 use crate::block::Block;
@@ -13,6 +14,7 @@ use crate::log::recovery::has_unwritten_sector;
 use crate::log::{Cursor, Evidence, Parsed, describe, next_block_after};
 use crate::segment::{Ident, IdentSlot, LOG_DIR, PAD, Segment, SegmentHeader, align, file_name};
 use crate::superblock::Superblock;
+use std::sync::mpsc;
 
 pub(super) struct Scan<'a> {
     options: &'a VerifyOptions,
@@ -23,6 +25,8 @@ pub(super) struct Scan<'a> {
     opened: Option<Opened>,
     report: VerifyReport,
     tenants: Tenants,
+    /// Where unused room is known to be zero, in a full scan.
+    tails: Option<Tails>,
     /// `None` = the block before is not known.
     head: Option<ChainHead>,
     /// The block that comes next.
@@ -66,6 +70,7 @@ impl<'a> Scan<'a> {
         Self {
             head: head.map(|s| ChainHead::genesis(s.lineage)),
             tenants: Tenants::new(from == 1),
+            tails: None,
             options,
             superblock,
             firsts,
@@ -86,14 +91,33 @@ impl<'a> Scan<'a> {
         self.end.is_some_and(|end| self.index > end)
     }
 
+    /// Checks everything that was asked for.
     pub(super) fn run(&mut self, progress: &dyn Fn(VerifyProgress)) -> Result<()> {
+        if !self.options.full_scan {
+            return self.walk(progress);
+        }
+        let (sender, receiver) = mpsc::sync_channel(tail::WAITING);
+        self.tails = Some(Tails::new(receiver));
+        let (disk, dir) = (self.options.disk.as_ref(), self.options.data_dir.as_path());
+        let firsts = self.from_current();
+        std::thread::scope(|scope| {
+            scope.spawn(move || tail::find(disk, dir, &firsts, &sender));
+            let walked = self.walk(progress);
+            // Nobody listens any more: the thread ends.
+            self.tails = None;
+            walked
+        })
+    }
+
+    /// The segments from the one that holds the current block on.
+    fn from_current(&self) -> Vec<u64> {
         let start = self.firsts.iter().rposition(|first| *first <= self.index);
-        let firsts = self
-            .firsts
-            .get(start.unwrap_or(0)..)
-            .unwrap_or_default()
-            .to_vec();
-        for first in firsts {
+        let rest = self.firsts.get(start.unwrap_or(0)..);
+        rest.unwrap_or_default().to_vec()
+    }
+
+    fn walk(&mut self, progress: &dyn Fn(VerifyProgress)) -> Result<()> {
+        for first in self.from_current() {
             if self.past_end() {
                 break;
             }
@@ -441,7 +465,12 @@ impl<'a> Scan<'a> {
     fn unused_room(&mut self, place: &Place<'_>, cursor: &mut Cursor<'_>) -> Result<()> {
         let header = &place.segment.header;
         let detail = "bytes in room that was never used; no data is in them";
-        if let Some(at) = cursor.first_nonzero(place.offset, header.segment_bytes)? {
+        let zeroes = self
+            .tails
+            .as_mut()
+            .and_then(|t| t.zeroes_from(header.first_index));
+        let known = zeroes.is_some_and(|from| from <= place.offset);
+        if !known && let Some(at) = cursor.first_nonzero(place.offset, header.segment_bytes)? {
             let damage = self.evidence(place.segment, at, DamageKind::Format, detail.to_owned());
             self.damage(damage);
         }

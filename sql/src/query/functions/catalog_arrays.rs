@@ -119,7 +119,8 @@ fn integers(first: i32, count: i32) -> Datum {
 /// half up at each step, as PostgreSQL does.
 fn size_pretty(bytes: i64) -> String {
     const LIMIT: i64 = 10 * 1024;
-    if bytes.abs() < LIMIT {
+    // The smallest number has no positive counterpart; what is divided has.
+    if bytes.checked_abs().is_some_and(|size| size < LIMIT) {
         return format!("{bytes} bytes");
     }
     // One bit more than the unit has, for rounding.

@@ -177,7 +177,67 @@ async fn errors_carry_their_details() {
         .unwrap_err();
     let error = error.as_db_error().unwrap();
     assert_eq!(error.code(), &SqlState::UNIQUE_VIOLATION);
+    assert_eq!(error.schema(), Some("public"));
     assert_eq!(error.table(), Some("t"));
     assert_eq!(error.constraint(), Some("t_pkey"));
     assert_eq!(error.detail(), Some("Key (id)=(1) already exists."));
+}
+
+#[tokio::test]
+async fn constraint_errors_name_schema_and_table() {
+    let (_dir, _server, client) = start().await;
+    client
+        .batch_execute(
+            "CREATE SCHEMA s; CREATE TABLE s.t (id int4 NOT NULL, v int4);
+             INSERT INTO s.t VALUES (1, NULL), (1, NULL)",
+        )
+        .await
+        .unwrap();
+    for (statement, code, column, constraint) in [
+        (
+            "INSERT INTO s.t VALUES (NULL, 1)",
+            SqlState::NOT_NULL_VIOLATION,
+            Some("id"),
+            None,
+        ),
+        (
+            "ALTER TABLE s.t ALTER v SET NOT NULL",
+            SqlState::NOT_NULL_VIOLATION,
+            Some("v"),
+            None,
+        ),
+        (
+            "ALTER TABLE s.t ADD PRIMARY KEY (id)",
+            SqlState::UNIQUE_VIOLATION,
+            None,
+            Some("t_pkey"),
+        ),
+        (
+            "CREATE UNIQUE INDEX one ON s.t (id)",
+            SqlState::UNIQUE_VIOLATION,
+            None,
+            Some("one"),
+        ),
+        // The table is known to this transaction only.
+        (
+            "BEGIN; CREATE SCHEMA own; CREATE TABLE own.t (id int4 PRIMARY KEY);
+             INSERT INTO own.t VALUES (1), (1)",
+            SqlState::UNIQUE_VIOLATION,
+            None,
+            Some("t_pkey"),
+        ),
+    ] {
+        let error = client.batch_execute(statement).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        let schema = if statement.contains("own") {
+            "own"
+        } else {
+            "s"
+        };
+        assert_eq!(error.code(), &code, "{statement}");
+        assert_eq!(error.schema(), Some(schema), "{statement}");
+        assert_eq!(error.table(), Some("t"), "{statement}");
+        assert_eq!(error.column(), column, "{statement}");
+        assert_eq!(error.constraint(), constraint, "{statement}");
+    }
 }

@@ -198,6 +198,15 @@ impl Catalog {
         self.tables.get(&oid)
     }
 
+    /// Names the table that an error is about, and its schema.
+    pub fn concerning(&self, table: &TableDescriptor, error: SqlError) -> SqlError {
+        let error = error.table(table.name.clone());
+        match self.schema_by_oid(table.schema) {
+            Some(schema) => error.schema(schema.name.clone()),
+            None => error,
+        }
+    }
+
     /// Finds a role by name.
     pub fn role(&self, name: &str) -> Option<&Arc<RoleDescriptor>> {
         self.roles.values().find(|r| r.name == name)

@@ -143,7 +143,7 @@ impl<'a> StatementWriter<'a> {
         table: &TableInfo,
         row: &[Datum],
     ) -> Result<(), SqlError> {
-        check_not_null(table, row)?;
+        self.check_not_null(table, row)?;
         let key = if table.desc.has_row_number() {
             self.engine
                 .next_row_number(self.txn, table.rows)?
@@ -177,7 +177,7 @@ impl<'a> StatementWriter<'a> {
                 .primary_key_name
                 .as_ref()
                 .map_or("", |(name, _)| name);
-            return Err(duplicate(table, name, &table.desc.primary_key, row));
+            return Err(self.duplicate(table, name, &table.desc.primary_key, row));
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl<'a> StatementWriter<'a> {
             self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
                 .await?;
             if self.exists(stream, &entry.key)? {
-                return Err(duplicate(table, &index.name, &index.columns, row));
+                return Err(self.duplicate(table, &index.name, &index.columns, row));
             }
         }
         self.layer
@@ -254,7 +254,7 @@ impl<'a> StatementWriter<'a> {
         new: &[Datum],
         columns: &[u16],
     ) -> Result<(), SqlError> {
-        check_not_null(table, new)?;
+        self.check_not_null(table, new)?;
         let new_key = if table.desc.has_row_number() {
             key.to_vec()
         } else {
@@ -356,24 +356,54 @@ impl<'a> StatementWriter<'a> {
             LockMode::RowNoKeyUpdate
         }
     }
-}
 
-fn check_not_null(table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
-    for column in table.desc.live_columns() {
-        if column.not_null && datum_at(row, column.attnum).is_null() {
-            return Err(SqlError::new(
-                state::NOT_NULL_VIOLATION,
-                format!(
-                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                    column.name, table.desc.name
-                ),
-            )
-            .detail(format!("Failing row contains ({}).", row_text(table, row)))
-            .table(table.desc.name.clone())
-            .column(column.name.clone()));
+    fn check_not_null(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
+        for column in table.desc.live_columns() {
+            if column.not_null && datum_at(row, column.attnum).is_null() {
+                let error = SqlError::new(
+                    state::NOT_NULL_VIOLATION,
+                    format!(
+                        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                        column.name, table.desc.name
+                    ),
+                )
+                .detail(format!("Failing row contains ({}).", row_text(table, row)));
+                return Err(self.concerning(table, error).column(column.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn duplicate(
+        &self,
+        table: &TableInfo,
+        constraint: &str,
+        columns: &[u16],
+        row: &[Datum],
+    ) -> SqlError {
+        let error = SqlError::new(
+            state::UNIQUE_VIOLATION,
+            format!("duplicate key value violates unique constraint \"{constraint}\""),
+        )
+        .detail(format!(
+            "Key {} already exists.",
+            table.key_detail(columns, row)
+        ));
+        self.concerning(table, error).constraint(constraint)
+    }
+
+    /// Names the table that an error is about, and its schema.
+    fn concerning(&self, table: &TableInfo, error: SqlError) -> SqlError {
+        let catalog = match self.txn.own_catalog() {
+            Some(own) => Ok(own.clone()),
+            None => self.engine.catalog(self.txn.tenant()),
+        };
+        match catalog {
+            Ok(catalog) => catalog.concerning(&table.desc, error),
+            // The violation matters more than the name of the schema.
+            Err(_) => error.table(table.desc.name.clone()),
         }
     }
-    Ok(())
 }
 
 /// The live columns of a row as error details print them.
@@ -384,17 +414,4 @@ fn row_text(table: &TableInfo, row: &[Datum]) -> String {
         .map(|c| super::table::display(datum_at(row, c.attnum), c.ty))
         .collect();
     values.join(", ")
-}
-
-fn duplicate(table: &TableInfo, constraint: &str, columns: &[u16], row: &[Datum]) -> SqlError {
-    SqlError::new(
-        state::UNIQUE_VIOLATION,
-        format!("duplicate key value violates unique constraint \"{constraint}\""),
-    )
-    .detail(format!(
-        "Key {} already exists.",
-        table.key_detail(columns, row)
-    ))
-    .table(table.desc.name.clone())
-    .constraint(constraint)
 }

@@ -172,7 +172,7 @@ impl Session {
         let (rows, attnum) = (info.rows, column.attnum);
         let view = self.current_rows()?;
         if view.scan(rows, &[], None, false).next()?.is_some() {
-            return Err(contains_nulls(&a.table, attnum));
+            return Err(contains_nulls(&a.table, attnum, &a.catalog));
         }
         Ok(())
     }
@@ -248,11 +248,13 @@ impl Session {
                 index.stream = a.catalog.allocate_stream();
             }
             let new = Arc::new(a.table.clone());
-            return rewrite::rekey(&old, &new, &view, &mut a.layer, &self.cancel);
+            return rewrite::rekey(&old, &new, &a.catalog, &view, &mut a.layer, &self.cancel);
         }
         let info = self.stored_table(a)?;
         match info.desc.indexes.last() {
-            Some(index) => rewrite::build_index(&info, index, &view, &mut a.layer, &self.cancel),
+            Some(index) => {
+                rewrite::build_index(&info, index, &a.catalog, &view, &mut a.layer, &self.cancel)
+            }
             None => Ok(()),
         }
     }
@@ -321,7 +323,7 @@ impl Session {
                 let view = self.current_rows()?;
                 for_each_row(&info, &view, &self.cancel, |_, _, row| {
                     if datum_at(&row, attnum).is_null() {
-                        return Err(contains_nulls(&a.table, attnum));
+                        return Err(contains_nulls(&a.table, attnum, &a.catalog));
                     }
                     Ok(())
                 })?;

@@ -187,7 +187,7 @@ impl Session {
         if let Some(index) = info.desc.indexes.last() {
             let snapshot = self.engine.snapshot();
             let view = self.transaction()?.newest_view(snapshot);
-            rewrite::build_index(&info, index, &view, &mut layer, &self.cancel)?;
+            rewrite::build_index(&info, index, &catalog, &view, &mut layer, &self.cancel)?;
         }
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
         self.change_catalog(catalog, vec![change], layer)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cancel::Cancellation;
-use crate::catalog::{IndexDescriptor, TableDescriptor};
+use crate::catalog::{Catalog, IndexDescriptor, TableDescriptor};
 use crate::error::{SqlError, state};
 use crate::exec::table::{TableInfo, datum_at};
 use crate::txn::{Entry, Layer, ReadView, StreamKey};
@@ -38,6 +38,7 @@ pub(super) fn for_each_row(
 pub(super) fn build_index(
     table: &TableInfo,
     index: &IndexDescriptor,
+    catalog: &Catalog,
     view: &ReadView,
     layer: &mut Layer,
     cancel: &Cancellation,
@@ -46,7 +47,8 @@ pub(super) fn build_index(
     for_each_row(table, view, cancel, |key, _, row| {
         let entry = table.index_entry(index, &row, key)?;
         if layer.get(stream, &entry.key).is_some() {
-            return Err(could_not_create(table, &index.name, &index.columns, &row));
+            let error = could_not_create(table, &index.name, &index.columns, &row);
+            return Err(catalog.concerning(&table.desc, error));
         }
         layer.put(stream, &entry.key, Entry::insert(entry.value));
         Ok(())
@@ -61,27 +63,31 @@ pub(super) fn build_index(
 pub(super) fn rekey(
     old: &TableInfo,
     new: &Arc<TableDescriptor>,
+    catalog: &Catalog,
     view: &ReadView,
     layer: &mut Layer,
     cancel: &Cancellation,
 ) -> Result<(), SqlError> {
     let target = TableInfo::new(new.clone())?;
     let name = new.primary_key_name.as_ref().map_or("", |(n, _)| n);
+    let duplicate = |name: &str, columns: &[u16], row: &[Datum]| {
+        catalog.concerning(new, could_not_create(&target, name, columns, row))
+    };
     for_each_row(old, view, cancel, |_, stored, row| {
         for attnum in &new.primary_key {
             if datum_at(&row, *attnum).is_null() {
-                return Err(contains_nulls(new, *attnum));
+                return Err(contains_nulls(new, *attnum, catalog));
             }
         }
         let key = target.primary_key(&row)?;
         put_new(target.rows, &key, layer, stored.to_vec(), || {
-            could_not_create(&target, name, &new.primary_key, &row)
+            duplicate(name, &new.primary_key, &row)
         })?;
         for index in &new.indexes {
             let entry = target.index_entry(index, &row, &key)?;
             let stream = TableInfo::index_stream(index);
             put_new(stream, &entry.key, layer, entry.value, || {
-                could_not_create(&target, &index.name, &index.columns, &row)
+                duplicate(&index.name, &index.columns, &row)
             })?;
         }
         Ok(())
@@ -103,17 +109,16 @@ fn put_new(
 }
 
 /// The error for a column that must not be NULL but is somewhere.
-pub(super) fn contains_nulls(table: &TableDescriptor, attnum: u16) -> SqlError {
+pub(super) fn contains_nulls(table: &TableDescriptor, attnum: u16, catalog: &Catalog) -> SqlError {
     let column = table.attribute(attnum).map_or("", |c| c.name.as_str());
-    SqlError::new(
+    let error = SqlError::new(
         state::NOT_NULL_VIOLATION,
         format!(
             "column \"{column}\" of relation \"{}\" contains null values",
             table.name
         ),
-    )
-    .table(table.name.clone())
-    .column(column)
+    );
+    catalog.concerning(table, error).column(column)
 }
 
 fn could_not_create(table: &TableInfo, name: &str, columns: &[u16], row: &[Datum]) -> SqlError {
@@ -125,6 +130,5 @@ fn could_not_create(table: &TableInfo, name: &str, columns: &[u16], row: &[Datum
         "Key {} is duplicated.",
         table.key_detail(columns, row)
     ))
-    .table(table.desc.name.clone())
     .constraint(name)
 }

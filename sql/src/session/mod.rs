@@ -31,6 +31,7 @@ use crate::query::SessionInfo;
 use crate::txn::{IsolationLevel, Transaction};
 use crate::types::SessionFormat;
 use crate::types::calendar::TimeZone;
+use settings::SettingsBefore;
 
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
@@ -115,8 +116,8 @@ pub struct Session {
     user: String,
     backend_pid: i32,
     settings: Settings,
-    /// As they were before the open transaction changed them.
-    settings_before: Option<Box<Settings>>,
+    /// As they were before the open transaction and its savepoints.
+    settings_before: SettingsBefore,
     txn: Option<Transaction>,
     block: Block,
     /// More statements follow in the query string, all in one transaction.
@@ -157,7 +158,7 @@ impl Session {
             user: request.user,
             backend_pid: request.backend_pid,
             settings,
-            settings_before: None,
+            settings_before: SettingsBefore::default(),
             txn: None,
             block: Block::Implicit,
             followed: false,
@@ -254,18 +255,16 @@ impl Session {
         settings::parse_isolation(&self.settings.show("default_transaction_isolation")?.1)
     }
 
-    /// Keeps the settings to go back to when the transaction is rolled back.
+    /// Keeps the settings to go back to when the transaction is rolled back, or
+    /// a part of it.
     fn remember_settings(&mut self) {
-        if self.settings_before.is_none() {
-            self.settings_before = Some(Box::new(self.settings.clone()));
-        }
+        self.settings_before.remember(&self.settings);
     }
 
     /// Undoes what the transaction did to the settings.
     fn restore_settings(&mut self) {
-        if let Some(before) = self.settings_before.take() {
-            self.settings.restore(*before);
-        }
+        let before = std::mem::take(&mut self.settings_before);
+        before.restore(&mut self.settings);
     }
 
     /// Marks the transaction failed, or rolls an implicit one back.

@@ -22,7 +22,7 @@ impl Session {
 
     /// Commits the open transaction, if any.
     pub(super) async fn commit_open(&mut self) -> Result<(), SqlError> {
-        let before = self.settings_before.take();
+        let before = std::mem::take(&mut self.settings_before);
         let Some(mut txn) = self.txn.take() else {
             return Ok(());
         };
@@ -152,20 +152,26 @@ impl Session {
     pub(super) fn savepoint(&mut self, name: &sqlparser::ast::Ident) -> Result<String, SqlError> {
         self.in_block("SAVEPOINT")?;
         self.transaction()?.savepoint(fold_identifier(name));
+        self.settings_before.savepoint();
         Ok("SAVEPOINT".to_owned())
     }
 
     pub(super) fn release(&mut self, name: &sqlparser::ast::Ident) -> Result<String, SqlError> {
         self.in_block("RELEASE SAVEPOINT")?;
-        self.transaction()?
+        let index = self
+            .transaction()?
             .release_savepoint(&fold_identifier(name))?;
+        self.settings_before.release(index);
         Ok("RELEASE".to_owned())
     }
 
     pub(super) fn rollback_to(&mut self, name: &sqlparser::ast::Ident) -> Result<String, SqlError> {
         self.in_block("ROLLBACK TO SAVEPOINT")?;
-        self.transaction()?
+        let index = self
+            .transaction()?
             .rollback_to_savepoint(&fold_identifier(name))?;
+        self.settings_before
+            .restore_savepoint(index, &mut self.settings);
         self.failed = false;
         Ok("ROLLBACK".to_owned())
     }

@@ -36,6 +36,7 @@ pub struct Savepoint {
     name: String,
     height: usize,
     catalog: Option<Arc<Catalog>>,
+    read_only: bool,
 }
 
 /// Bytes of own changes that a transaction may hold in memory.
@@ -217,6 +218,7 @@ impl Transaction {
             name,
             height,
             catalog: self.catalog.clone(),
+            read_only: self.read_only,
         });
     }
 
@@ -225,23 +227,29 @@ impl Transaction {
         !self.savepoints.is_empty()
     }
 
-    /// Forgets a savepoint and those after it; their changes stay.
+    /// Forgets a savepoint and those after it; their changes stay. Which
+    /// savepoint it was, counted from 0.
     ///
     /// # Errors
     /// 3B001 when there is no such savepoint.
-    pub fn release_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+    pub fn release_savepoint(&mut self, name: &str) -> Result<usize, SqlError> {
         let at = self.find_savepoint(name)?;
+        if let Some(savepoint) = self.savepoints.get(at) {
+            // SET TRANSACTION READ ONLY lasts as long as its savepoint.
+            self.read_only = savepoint.read_only;
+        }
         let count = self.savepoints.len() - at;
         self.savepoints.truncate(at);
         self.changes.release(count);
-        Ok(())
+        Ok(at)
     }
 
-    /// Undoes everything since a savepoint, which stays.
+    /// Undoes everything since a savepoint, which stays. Which savepoint it is,
+    /// counted from 0.
     ///
     /// # Errors
     /// 3B001 when there is no such savepoint.
-    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+    pub fn rollback_to_savepoint(&mut self, name: &str) -> Result<usize, SqlError> {
         let at = self.find_savepoint(name)?;
         let above = self.savepoints.len() - at - 1;
         self.changes.release(above);
@@ -249,8 +257,9 @@ impl Transaction {
         if let Some(savepoint) = self.savepoints.last() {
             self.changes.rollback_to(savepoint.height);
             self.catalog.clone_from(&savepoint.catalog);
+            self.read_only = savepoint.read_only;
         }
-        Ok(())
+        Ok(at)
     }
 
     fn find_savepoint(&self, name: &str) -> Result<usize, SqlError> {

@@ -3,6 +3,7 @@
 //! A setting that would change results is either carried out or refused; one
 //! that only tunes PostgreSQL's own machinery is accepted and remembered.
 
+mod before;
 mod effect;
 mod known;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use chrono_tz::Tz;
 use crate::error::{SqlError, state};
 use known::{DEFAULTS, READ_ONLY, REPORTED, is_tuning};
 
+pub(super) use before::SettingsBefore;
 pub use known::{SERVER_VERSION, SERVER_VERSION_NUM};
 pub(super) use value::parse_isolation;
 
@@ -147,9 +149,10 @@ impl Settings {
 
     /// Back to an earlier state.
     pub fn restore(&mut self, before: Self) {
-        let mut changed = Vec::new();
+        // What is not reported yet still has to be.
+        let mut changed = std::mem::take(&mut self.changed);
         for name in REPORTED {
-            if self.show(name).ok() != before.show(name).ok() {
+            if self.show(name).ok() != before.show(name).ok() && !changed.contains(name) {
                 changed.push(*name);
             }
         }

@@ -5,24 +5,18 @@
 //! them, and a sort is charged with every one of these bytes for every batch. So
 //! batches are copied into buffers of their own before they go into a sort.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, GenericByteViewArray};
 use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-    ReplaceChildrenOptions,
-};
-use futures::StreamExt;
+
+use super::pass::PassBatches;
 
 /// Bytes a column may hold beyond what it shows without being copied.
 const SLACK_BYTES: usize = 16 << 10;
@@ -42,9 +36,7 @@ pub(super) fn below_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
         {
             return Ok(Transformed::no(node));
         }
-        let compact: Arc<dyn ExecutionPlan> = Arc::new(CompactBatches {
-            input: Arc::clone(input),
-        });
+        let compact = PassBatches::plan("CompactBatches", Arc::clone(input), |b| compacted(&b));
         Ok(Transformed::yes(replace_children_if_necessary(
             node,
             vec![compact],
@@ -83,71 +75,4 @@ fn compacted_view<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArr
         return Arc::clone(column);
     }
     Arc::new(views.gc())
-}
-
-/// Passes batches on, compacted.
-#[derive(Debug)]
-struct CompactBatches {
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl DisplayAs for CompactBatches {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "CompactBatches")
-    }
-}
-
-impl ExecutionPlan for CompactBatches {
-    fn name(&self) -> &str {
-        "CompactBatches"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self { input })),
-            _ => internal_err!("compacting has one input"),
-        }
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        self.replace_children(children, options)
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
-        let schema = input.schema();
-        let batches = input.map(|batch| compacted(&batch?));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
-    }
 }

@@ -19,6 +19,7 @@ use super::error::from_datafusion;
 use super::explain;
 use super::plan::PlanParts;
 use super::run::Run;
+use super::stop::{self, Stop};
 use super::stream::{Message, QueryStream, WAITING_BATCHES};
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -119,8 +120,10 @@ impl PlannedQuery {
         let query = self.clone();
         let cancel = run.cancel.clone();
         let watched = cancel.clone();
+        let stop = Stop::default();
+        let ends = stop.clone();
         let task = runtime.spawn(async move {
-            let work = query.run_to(run, &sender);
+            let work = query.run_to(run, &ends, &sender);
             let outcome = tokio::select! {
                 biased;
                 error = watched.cancelled() => Err(error),
@@ -133,20 +136,32 @@ impl PlannedQuery {
             // Nobody listens any more when this fails.
             let _ = sender.send(last).await;
         });
-        Ok(QueryStream::new(receiver, task.abort_handle(), cancel))
+        Ok(QueryStream::new(
+            receiver,
+            task.abort_handle(),
+            cancel,
+            stop,
+        ))
     }
 
     /// Runs the query; when its memory does not suffice and nobody has seen a row
     /// yet, once more with less. Both runs see the same snapshot.
-    async fn run_to(&self, run: Run, sender: &mpsc::Sender<Message>) -> Result<(), SqlError> {
+    async fn run_to(
+        &self,
+        run: Run,
+        stop: &Stop,
+        sender: &mpsc::Sender<Message>,
+    ) -> Result<(), SqlError> {
         let mut sent = false;
-        match self.attempt(&run, Effort::Fast, sender, &mut sent).await {
+        let fast = self.attempt(&run, Effort::Fast, stop, sender, &mut sent);
+        match fast.await {
             Err(error) if error.sqlstate() == state::OUT_OF_MEMORY && !sent => {
                 tracing::debug!(
                     reason = error.get_internal(),
                     "running a query again in less memory"
                 );
-                self.attempt(&run, Effort::Frugal, sender, &mut sent).await
+                self.attempt(&run, Effort::Frugal, stop, sender, &mut sent)
+                    .await
             }
             outcome => outcome,
         }
@@ -156,10 +171,12 @@ impl PlannedQuery {
         &self,
         run: &Run,
         effort: Effort,
+        stop: &Stop,
         sender: &mpsc::Sender<Message>,
         sent: &mut bool,
     ) -> Result<(), SqlError> {
         let (plan, context) = self.physical(Some(run), effort).await?;
+        let plan = stop::watch(plan, stop).map_err(from_datafusion)?;
         let mut stream = execute_stream(plan, context).map_err(from_datafusion)?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(from_datafusion)?;

@@ -4,6 +4,7 @@ use arrow::record_batch::RecordBatch;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::stop::Stop;
 use crate::cancel::Cancellation;
 use crate::error::SqlError;
 
@@ -24,6 +25,7 @@ pub struct QueryStream {
     receiver: mpsc::Receiver<Message>,
     task: AbortHandle,
     cancel: Cancellation,
+    stop: Stop,
     ended: bool,
 }
 
@@ -32,11 +34,13 @@ impl QueryStream {
         receiver: mpsc::Receiver<Message>,
         task: AbortHandle,
         cancel: Cancellation,
+        stop: Stop,
     ) -> Self {
         Self {
             receiver,
             task,
             cancel,
+            stop,
             ended: false,
         }
     }
@@ -78,6 +82,8 @@ impl QueryStream {
 
 impl Drop for QueryStream {
     fn drop(&mut self) {
+        // Where the query waits, and where it does not.
         self.task.abort();
+        self.stop.set();
     }
 }

@@ -16,12 +16,14 @@ mod error;
 mod explain;
 mod functions;
 mod memory;
+mod pass;
 mod plan;
 mod planned;
 mod run;
 mod scan;
 mod session_info;
 mod spill;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;

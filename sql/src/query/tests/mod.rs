@@ -8,3 +8,4 @@ mod fixture;
 mod memory;
 mod plans;
 mod running;
+mod stopping;

@@ -5,6 +5,7 @@ mod answers;
 mod catalog;
 mod errors;
 mod fixture;
+mod members;
 mod memory;
 mod plans;
 mod running;

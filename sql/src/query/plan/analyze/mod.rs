@@ -19,7 +19,7 @@ use super::super::error::external;
 use super::super::functions::session_format;
 use super::PlanContext;
 use super::coerce::bare;
-use super::settle::exists_as_count;
+use super::settle::{checked_exists, exists_as_count};
 use super::types::{field_type, type_metadata};
 use crate::error::{SqlError, state};
 use crate::types::{PgType, SessionFormat};
@@ -121,6 +121,9 @@ impl Analyzer {
 
     /// Settles an expression and its parts, at its place in the plan.
     fn settle_in(&self, expr: Expr, place: &Place, schema: &DFSchema) -> Result<Expr> {
+        let expr = expr
+            .transform_up(|e| checked_exists(e).map(Transformed::yes))?
+            .data;
         let expr = if place.count_rows {
             expr.transform_up(|e| exists_as_count(e).map(Transformed::yes))?
                 .data
@@ -130,9 +133,14 @@ impl Analyzer {
         let expr = expr
             .transform_up(|e| self.settle(e, schema).map(Transformed::yes))?
             .data;
-        match place.condition {
-            Some(clause) => self.condition(expr, clause, schema),
-            None => Ok(expr),
+        let expr = match place.condition {
+            Some(clause) => self.condition(expr, clause, schema)?,
+            None => expr,
+        };
+        if place.count_rows {
+            self.members_of_value(expr, schema)
+        } else {
+            self.members_of_condition(expr, schema)
         }
     }
 

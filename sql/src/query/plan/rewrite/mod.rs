@@ -39,6 +39,9 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
             kind: CastKind::TryCast | CastKind::SafeCast,
             ..
         } => Err(SqlError::unsupported("TRY_CAST")),
+        Expr::InSubquery { expr, .. } if matches!(expr.as_ref(), Expr::Tuple(_)) => {
+            Err(SqlError::unsupported("a row IN a subquery"))
+        }
         Expr::SimilarTo { .. } => Err(SqlError::unsupported("SIMILAR TO")),
         Expr::IsNormalized { .. } => Err(SqlError::unsupported("IS NORMALIZED")),
         _ => Ok(()),

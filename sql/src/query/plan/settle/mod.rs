@@ -4,6 +4,7 @@ mod case;
 mod function;
 mod like;
 mod list;
+mod member;
 mod subquery;
 
 use datafusion::common::{DFSchema, Result};
@@ -14,7 +15,7 @@ use super::analyze::Analyzer;
 use super::types::{field_type, is_comparison};
 use crate::types::PgType;
 
-pub(super) use self::subquery::exists_as_count;
+pub(super) use self::subquery::{checked_exists, exists_as_count};
 
 impl Analyzer {
     /// Gives an expression PostgreSQL's meaning. Settling twice is settling once.

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, col, lit};
 
+use super::super::super::error::external;
 use super::super::super::functions;
 use super::super::analyze::Analyzer;
 use super::super::operators::common_type;
+use crate::error::SqlError;
 
 impl Analyzer {
     /// `expr IN (subquery)`.
@@ -46,6 +49,22 @@ impl Analyzer {
     }
 }
 
+/// An EXISTS that the planner gets right. An aggregate without groups has a row
+/// even where there is nothing, which a join of a correlated one would lack.
+pub(in super::super) fn checked_exists(expr: Expr) -> Result<Expr> {
+    let Expr::Exists(Exists { subquery, negated }) = &expr else {
+        return Ok(expr);
+    };
+    if subquery.outer_ref_columns.is_empty() {
+        return Ok(expr);
+    }
+    if has_one_row(&subquery.subquery) {
+        return Ok(lit(!negated));
+    }
+    refuse_lost_rows(&subquery.subquery)?;
+    Ok(expr)
+}
+
 /// `EXISTS (subquery)` as `(SELECT count(*) > 0 FROM subquery)`.
 pub(in super::super) fn exists_as_count(expr: Expr) -> Result<Expr> {
     let Expr::Exists(Exists { subquery, negated }) = expr else {
@@ -74,6 +93,10 @@ pub(super) fn single_row(subquery: Subquery) -> Result<Subquery> {
     if subquery.outer_ref_columns.is_empty() {
         return nullable(subquery);
     }
+    if has_one_row(&subquery.subquery) {
+        return Ok(subquery);
+    }
+    refuse_lost_rows(&subquery.subquery)?;
     if at_most_one_row(&subquery.subquery) {
         return Ok(subquery);
     }
@@ -117,4 +140,35 @@ fn at_most_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::EmptyRelation(_) => true,
         _ => false,
     }
+}
+
+/// Whether a subquery has one row, no more and no less.
+pub(super) fn has_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::Projection(projection) => has_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => has_one_row(&alias.input),
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        _ => false,
+    }
+}
+
+/// Refuses correlated subqueries that aggregate without groups below other nodes: as
+/// joins they lack the row that an aggregate gives where there is nothing.
+pub(super) fn refuse_lost_rows(plan: &LogicalPlan) -> Result<()> {
+    let lost = plan.exists(|node| {
+        let LogicalPlan::Aggregate(aggregate) = node else {
+            return Ok(false);
+        };
+        Ok(aggregate.group_expr.is_empty()
+            && aggregate
+                .input
+                .exists(|node| Ok(node.contains_outer_reference()))?)
+    })?;
+    if lost {
+        return Err(external(SqlError::unsupported(
+            "this kind of correlated subquery",
+        )));
+    }
+    Ok(())
 }

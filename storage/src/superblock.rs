@@ -29,6 +29,10 @@
 //! Reading takes the valid copy with the highest sequence number. The verified
 //! head may therefore be older than the log's true head, never newer than what
 //! is durable: it is only written after the blocks it covers were.
+//!
+//! Opening writes the newest pair again before anything else: the process before
+//! may have ended between writing it and the barrier, and then the pair can be
+//! read and is not on the medium. Replacing the other pair first would risk both.
 
 use crate::disk::{Disk, DiskFile, OpenMode, read_exact_at};
 use crate::error::{Damage, DamageKind, FormatError, Result, StorageError};
@@ -296,10 +300,10 @@ impl SuperblockFile {
         })
     }
 
-    /// Opens the file and makes damaged copies good again.
+    /// Opens the file, makes what it says durable and damaged copies good again.
     ///
     /// # Errors
-    /// As [`load`].
+    /// As [`load`], and [`StorageError::Io`] when it cannot be written.
     pub fn open(disk: &dyn Disk, data_dir: &Path) -> Result<Self> {
         let path = data_dir.join(FILE_NAME);
         let file = disk
@@ -310,6 +314,9 @@ impl SuperblockFile {
             file,
             current: loaded.superblock,
         };
+        this.write(&this.current)?;
+        disk.sync_dir(data_dir)
+            .map_err(|e| StorageError::io(format!("write {}", data_dir.display()), e))?;
         if !loaded.damaged_copies.is_empty() {
             // Twice: each write replaces one pair.
             this.update(|_| {})?;
@@ -333,19 +340,24 @@ impl SuperblockFile {
         let mut next = self.current.clone();
         change(&mut next);
         next.sequence = self.current.sequence + 1;
-        let first = if next.sequence.is_multiple_of(2) {
+        self.write(&next)?;
+        self.current = next;
+        Ok(())
+    }
+
+    /// Writes the pair of copies that belongs to the sequence number.
+    fn write(&self, superblock: &Superblock) -> Result<()> {
+        let first = if superblock.sequence.is_multiple_of(2) {
             0
         } else {
             2
         };
-        let mut bytes = next.encode(first);
-        bytes.extend_from_slice(&next.encode(first + 1));
+        let mut bytes = superblock.encode(first);
+        bytes.extend_from_slice(&superblock.encode(first + 1));
         self.file
             .write_at(&bytes, u64::from(first) * COPY_BYTES as u64)
             .and_then(|()| self.file.sync_data())
-            .map_err(|e| StorageError::io("write superblock", e))?;
-        self.current = next;
-        Ok(())
+            .map_err(|e| StorageError::io("write superblock", e))
     }
 }
 
@@ -411,6 +423,24 @@ mod tests {
             let after = disk.crash(seed);
             let term = load(&after, Path::new("/d")).unwrap().superblock.term;
             assert!(term == 50 || term == 51, "term {term} at seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_was_never_flushed_is_before_the_other_pair_is_replaced() {
+        for seed in 0..200 {
+            let disk = disk();
+            let mut file = create(&disk);
+            file.update(|s| s.term = 50).unwrap();
+            disk.inject(Fault::FailSync(disk.syncs() + 1));
+            assert!(file.update(|s| s.term = 51).is_err());
+            let disk = disk.killed();
+            disk.inject(Fault::CrashAt(disk.operations() + 1 + seed % 5));
+            let updated = SuperblockFile::open(&disk, Path::new("/d"))
+                .and_then(|mut file| file.update(|s| s.term = 52));
+            let after = load(&disk.crash(seed), Path::new("/d"));
+            let term = after.unwrap().superblock.term;
+            assert!(term >= if updated.is_ok() { 52 } else { 50 }, "{term}");
         }
     }
 

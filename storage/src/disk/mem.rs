@@ -4,6 +4,10 @@
 //! is only written, so that [`MemDisk::crash`] can leave behind any state the
 //! rules of [`super`] allow: each sector of each unsynced write kept or lost,
 //! each unsynced directory change kept up to some point and lost after it.
+//!
+//! A barrier that fails takes what it should have made durable for done, as
+//! operating systems do: it can be read, and only writing it again brings it to
+//! the medium, no later barrier does.
 
 use super::{Disk, DiskFile, DiskLock, OpenMode, SECTOR_BYTES};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +58,8 @@ struct Inode {
     durable: Vec<u8>,
     current: Vec<u8>,
     pending: Vec<Pending>,
+    /// Sectors, by number, that a failed barrier left in doubt, as they were then.
+    doubtful: BTreeMap<usize, Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -154,9 +160,50 @@ impl NameChange {
 }
 
 impl Inode {
+    /// Makes durable what was written since the last barrier, and nothing else.
+    fn sync(&mut self) {
+        for change in &self.pending {
+            if let Pending::SetLen(len) = change {
+                self.durable.resize(*len, 0);
+            }
+        }
+        for sector in self.pending_sectors() {
+            let content = sector_of(&self.current, sector);
+            replace(&mut self.durable, sector * SECTOR_BYTES, content);
+            self.doubtful.remove(&sector);
+        }
+        self.pending.clear();
+    }
+
+    /// A barrier fails: what it was for may be on the medium or not.
+    fn fail_sync(&mut self) {
+        for sector in self.pending_sectors() {
+            let content = sector_of(&self.current, sector).to_vec();
+            self.doubtful.insert(sector, content);
+        }
+        self.pending
+            .retain(|change| matches!(change, Pending::SetLen(_)));
+    }
+
+    fn pending_sectors(&self) -> BTreeSet<usize> {
+        let written = self.pending.iter().filter_map(|change| match change {
+            Pending::Write { offset, bytes } => {
+                let end = (offset + bytes.len()).div_ceil(SECTOR_BYTES);
+                Some(offset / SECTOR_BYTES..end)
+            }
+            Pending::SetLen(_) => None,
+        });
+        written.flatten().collect()
+    }
+
     /// What is left of this file when power fails now.
     fn after_crash(&self, random: &mut Random) -> Vec<u8> {
         let mut bytes = self.durable.clone();
+        for (sector, content) in &self.doubtful {
+            if random.keep() {
+                replace(&mut bytes, sector * SECTOR_BYTES, content);
+            }
+        }
         for change in &self.pending {
             match change {
                 Pending::SetLen(len) if random.keep() => bytes.resize(*len, 0),
@@ -179,6 +226,17 @@ impl Inode {
         }
         bytes
     }
+}
+
+fn sector_of(bytes: &[u8], sector: usize) -> &[u8] {
+    let rest = bytes.get(sector * SECTOR_BYTES..).unwrap_or_default();
+    rest.get(..SECTOR_BYTES).unwrap_or(rest)
+}
+
+/// Puts `new` at `offset`, as far as there is room for it.
+fn replace(bytes: &mut [u8], offset: usize, new: &[u8]) {
+    let room = bytes.get_mut(offset..).unwrap_or_default();
+    room.iter_mut().zip(new).for_each(|(old, new)| *old = *new);
 }
 
 /// SplitMix64 with a bias drawn once, so that some crashes keep nearly all and
@@ -275,7 +333,7 @@ impl MemDisk {
             let inode = Inode {
                 durable: bytes.clone(),
                 current: bytes,
-                pending: Vec::new(),
+                ..Inode::default()
             };
             (*id, inode)
         });
@@ -303,6 +361,19 @@ impl MemDisk {
         }
     }
 
+    /// A new disk as the next process finds it when the one that used this was
+    /// killed: everything that was written can be read, and what was not durable
+    /// still is not. There are no faults on it.
+    #[must_use]
+    pub fn killed(&self) -> Self {
+        let disk = self.copy();
+        let mut state = disk.state();
+        state.crashed = false;
+        state.faults.clear();
+        drop(state);
+        disk
+    }
+
     /// Changes a file's bytes behind everybody's back.
     ///
     /// # Errors
@@ -314,6 +385,7 @@ impl MemDisk {
         change(&mut inode.current);
         inode.durable = inode.current.clone();
         inode.pending.clear();
+        inode.doubtful.clear();
         Ok(())
     }
 }
@@ -549,14 +621,14 @@ impl DiskFile for MemFile {
         state.syncs += 1;
         let number = state.syncs;
         if state.faults.contains(&Fault::FailSync(number)) {
+            state.inode(self.id)?.fail_sync();
             return Err(io::Error::other("injected barrier failure"));
         }
         // Power failing during a barrier may strike before or after it is done.
         let reached = !crash || number.is_multiple_of(2);
         let inode = state.inode(self.id)?;
         if reached {
-            inode.durable = inode.current.clone();
-            inode.pending.clear();
+            inode.sync();
         }
         if crash { Err(power_cut()) } else { Ok(()) }
     }

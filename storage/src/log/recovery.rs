@@ -42,6 +42,21 @@
 //! taken for torn. That takes a crash and an independent fault of the medium in
 //! the same block; a cluster covers it by its other replicas, and on one node
 //! nothing short of a second barrier per commit could tell the two apart.
+//!
+//! # What can be read need not be on the medium
+//!
+//! A process that was killed between writing a block and its barrier, or whose
+//! barrier failed, leaves a block that the operating system shows to the next
+//! process from memory. Taking it for durable would let the superblock name a
+//! block that the next power failure takes away, and that must never happen. So
+//! the newest block and its ident entry are written again, with the bytes they
+//! have, and a barrier comes before anything else may count on them. Writing
+//! again is necessary: after a failed barrier the operating system believes those
+//! bytes are on the medium, and another barrier alone would leave them where they
+//! are. The blocks before it need nothing of the kind, since one flush is one
+//! block. For the same reason the names of the segments are made durable.
+
+mod mend;
 
 use super::cursor::{Cursor, Parsed};
 use super::describe::{Evidence, describe};
@@ -49,16 +64,12 @@ use super::writer::Tail;
 use crate::chain::ChainHead;
 use crate::disk::{Disk, OpenMode, SECTOR_BYTES};
 use crate::error::{Damage, DamageKind, FormatError, Result, StorageError};
-use crate::segment::{self, IDENT_BYTES, Ident, IdentSlot, PAGE_BYTES, Segment, align};
+use crate::segment::{self, IDENT_BYTES, Ident, IdentSlot, Segment, align};
 use crate::superblock::Superblock;
 use std::path::Path;
 
 /// Directory for copies of bytes that could not be judged.
 pub const QUARANTINE_DIR: &str = "quarantine";
-
-/// How far after the end of the log a torn write can have left bytes: the
-/// longest block there can be, and a page.
-const TORN_BYTES_MAX: u64 = crate::block::PAYLOAD_LEN_MAX as u64 + 2 * PAGE_BYTES;
 
 /// A log that can be appended to.
 #[derive(Clone, Debug)]
@@ -96,7 +107,7 @@ pub fn recover(
         }
         walk.walk_segment(&segment, progress)?;
         if !walk.next_segment()? {
-            walk.clear_tail(&segment)?;
+            walk.mend(&segment)?;
             return Ok(walk.finish());
         }
     }
@@ -113,7 +124,10 @@ struct Walk<'a> {
     head: ChainHead,
     walked: u64,
     notes: Vec<Damage>,
+    /// Ident entries to write again, with the first index of their segment.
     repairs: Vec<(u64, Ident)>,
+    /// The last block that was read back, with the first index of its segment.
+    newest: Option<(u64, Ident)>,
 }
 
 /// How a block was found to be.
@@ -142,6 +156,7 @@ impl<'a> Walk<'a> {
             walked: 0,
             notes: Vec::new(),
             repairs: Vec::new(),
+            newest: None,
         })
     }
 
@@ -223,6 +238,7 @@ impl<'a> Walk<'a> {
                     if slot != IdentSlot::Valid(ident) {
                         self.repairs.push((segment.header.first_index, ident));
                     }
+                    self.newest = Some((segment.header.first_index, ident));
                     self.offset += align(ident.len.into());
                     self.walked += 1;
                     progress(index);
@@ -407,72 +423,6 @@ impl<'a> Walk<'a> {
             Some(_) => Err(missing_segment(index)),
             None => Ok(false),
         }
-    }
-
-    /// Makes everything after the end of the log zero, as the writer expects it,
-    /// and writes ident entries again that were lost. Changes nothing in a log
-    /// that is as it should be.
-    fn clear_tail(&mut self, segment: &Segment) -> Result<()> {
-        let io = |e| StorageError::io(format!("clear the tail of {}", segment.name), e);
-        let mut dirty = false;
-        if !self.superblock.clean || !self.notes.is_empty() {
-            dirty = self.zero_data(segment)?;
-        }
-        if let Some(at) = segment.header.ident_offset(self.head.index + 1)
-            && segment.ident(self.head.index + 1)? != IdentSlot::Empty
-        {
-            segment.file.write_at(&[0; IDENT_BYTES], at).map_err(io)?;
-            dirty = true;
-        }
-        for (first, ident) in std::mem::take(&mut self.repairs) {
-            self.rewrite_ident(first, &ident)?;
-        }
-        if dirty {
-            segment.file.sync_data().map_err(io)?;
-        }
-        Ok(())
-    }
-
-    fn zero_data(&self, segment: &Segment) -> Result<bool> {
-        let io = |e| StorageError::io(format!("clear the tail of {}", segment.name), e);
-        let end = segment
-            .header
-            .segment_bytes
-            .min(self.offset + TORN_BYTES_MAX);
-        let mut cursor = Cursor::new(segment.file.as_ref(), &segment.name);
-        let zeroes = vec![0; PAGE_BYTES as usize];
-        let (mut at, mut dirty) = (self.offset, false);
-        while let Some(found) = cursor.first_nonzero(at, end)? {
-            let stop = (found + 1).next_multiple_of(PAGE_BYTES).min(end);
-            let piece = zeroes.get(..(stop - found) as usize).unwrap_or_default();
-            segment.file.write_at(piece, found).map_err(io)?;
-            (at, dirty) = (stop, true);
-        }
-        Ok(dirty)
-    }
-
-    fn rewrite_ident(&mut self, first: u64, ident: &Ident) -> Result<()> {
-        let segment = Segment::open(self.disk, self.data_dir, first, OpenMode::ReadWrite)?;
-        let Some(at) = segment.header.ident_offset(ident.index) else {
-            return Ok(());
-        };
-        segment
-            .file
-            .write_at(&ident.encode(), at)
-            .and_then(|()| segment.file.sync_data())
-            .map_err(|e| StorageError::io(format!("write {}", segment.name), e))?;
-        self.notes.push(Damage {
-            kind: DamageKind::Mismatch,
-            file: segment.name,
-            offset: at,
-            block_index: Some(ident.index),
-            expected: Some(ident.hash),
-            found: None,
-            tenants: Vec::new(),
-            detail: "the block is good, its ident entry was not; the entry was written again"
-                .into(),
-        });
-        Ok(())
     }
 
     fn finish(self) -> Recovered {

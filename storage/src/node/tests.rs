@@ -303,6 +303,17 @@ fn workload(node: &TestNode) -> Told {
     told
 }
 
+/// Operations of a disk until the workload is done and closed.
+fn operations_of_workload() -> u64 {
+    let disk = MemDisk::new();
+    let node = open(&disk, SMALL, 1).unwrap();
+    workload(&node);
+    drop(node);
+    let count = disk.operations();
+    assert!(count > 50, "{count}");
+    count
+}
+
 fn check_survivor(node: &TestNode, told: &Told, what: &str) {
     let Some(tenant) = told.tenant else { return };
     let last = node
@@ -325,14 +336,7 @@ fn check_survivor(node: &TestNode, told: &Told, what: &str) {
 
 #[test]
 fn a_crash_at_every_operation_loses_nothing_and_halves_nothing() {
-    let count = {
-        let disk = MemDisk::new();
-        let node = open(&disk, SMALL, 1).unwrap();
-        workload(&node);
-        drop(node);
-        disk.operations()
-    };
-    assert!(count > 50, "{count}");
+    let count = operations_of_workload();
     let mut torn = 0;
     for at in 1..=count {
         for seed in 0..4 {
@@ -388,5 +392,117 @@ fn a_crash_while_recovering_from_a_crash_is_no_worse() {
             &told,
             &format!("crash at {at}, then six while opening"),
         );
+    }
+}
+
+/// Opens a log whose last process was killed or could not flush, cuts the power
+/// soon after, and opens it once more: what the opening in between showed to
+/// anybody must still be there.
+fn check_killed_then_cut(killed: &MemDisk, told: &Told, cut_at: u64, seed: u64, what: &str) {
+    killed.inject(Fault::CrashAt(killed.operations() + cut_at));
+    let mut shown = Told { ..*told };
+    let mut more = None;
+    if let Ok(node) = open(killed, SMALL, 2) {
+        check_survivor(&node, told, what);
+        shown.acknowledged = last(&node, told);
+        more = told
+            .tenant
+            .filter(|tenant| node.set(*tenant, "new", b"1").is_ok());
+    }
+    let after = killed.crash(seed);
+    let node = open(&after, SMALL, 3).unwrap_or_else(|e| panic!("{what}: {e}"));
+    check_survivor(&node, &shown, what);
+    if let Some(tenant) = more {
+        assert_eq!(node.value(tenant, "new"), Some(b"1".to_vec()), "{what}");
+    }
+}
+
+fn last(node: &TestNode, told: &Told) -> u64 {
+    let stored = told.tenant.and_then(|tenant| node.value(tenant, "last"));
+    stored.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
+}
+
+/// The workload on a disk with this fault, and the disk as a kill leaves it.
+fn killed_at(fault: Fault) -> (MemDisk, Told) {
+    let disk = MemDisk::new();
+    disk.inject(fault);
+    let told = open(&disk, SMALL, 1).map_or(
+        Told {
+            tenant: None,
+            acknowledged: 0,
+            attempted: 0,
+        },
+        |node| workload(&node),
+    );
+    (disk.killed(), told)
+}
+
+#[test]
+fn a_block_that_a_kill_left_unflushed_is_durable_before_it_counts() {
+    for at in 1..=operations_of_workload() {
+        for seed in 0..6 {
+            let (disk, told) = killed_at(Fault::CrashAt(at));
+            let cut_at = 1 + (at * 7 + seed * 5) % 24;
+            let what = format!("killed at {at}, power cut {cut_at} later, seed {seed}");
+            check_killed_then_cut(&disk, &told, cut_at, seed ^ at << 8, &what);
+        }
+    }
+}
+
+#[test]
+fn a_block_whose_flush_failed_is_durable_before_it_counts() {
+    let disk = MemDisk::new();
+    workload(&open(&disk, SMALL, 1).unwrap());
+    for at in 1..=disk.syncs() {
+        for cut_at in 1..24 {
+            for seed in 0..4 {
+                let (disk, told) = killed_at(Fault::FailSync(at));
+                let what = format!("flush {at} failed, power cut {cut_at} later, seed {seed}");
+                check_killed_then_cut(&disk, &told, cut_at, seed * 31 + cut_at, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flush_that_fails_again_and_again_is_no_worse() {
+    for at in 1..40 {
+        for seed in 0..8 {
+            let (mut disk, told) = killed_at(Fault::FailSync(at));
+            for again in 0..4 {
+                disk.inject(Fault::FailSync(disk.syncs() + 1 + (seed + again) % 4));
+                let _ = open(&disk, SMALL, 2).map(drop);
+                disk = disk.killed();
+            }
+            let what = format!("flush {at} failed, then four of openings, seed {seed}");
+            check_killed_then_cut(&disk, &told, 1 + seed * 3, seed, &what);
+        }
+    }
+}
+
+#[test]
+fn the_name_of_a_segment_that_a_kill_left_unflushed_is_durable_before_it_counts() {
+    for kept in 0..12 {
+        let disk = MemDisk::new();
+        let node = open(&disk, SMALL, 1).unwrap();
+        let tenant = node.new_tenant().unwrap();
+        // Making a segment ends with its name, the sixth operation, and the
+        // barrier over that. Other commits take three.
+        for n in 0.. {
+            disk.clear_faults();
+            disk.inject(Fault::CrashAt(disk.operations() + 6));
+            let value = noise(n, 9_000);
+            if node.set(tenant, &format!("k{n}"), &value).is_err() {
+                break;
+            }
+        }
+        drop(node);
+        let killed = disk.killed();
+        let firsts = crate::segment::list(&killed, &crate::testing::dir());
+        assert_eq!(firsts.unwrap().len(), 2);
+        let node = open(&killed, SMALL, 2).unwrap();
+        node.set(tenant, "new", b"1").unwrap();
+        let again = open(&killed.crash(kept), SMALL, 3).unwrap();
+        assert_eq!(again.value(tenant, "new"), Some(b"1".to_vec()), "{kept}");
     }
 }

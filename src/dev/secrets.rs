@@ -13,7 +13,10 @@ use crate::os::SystemEntropy;
 /// password.
 pub(super) fn prepare(dir: &Path) -> Result<String, DevError> {
     let key = dir.join("master.key");
-    if !key.exists() {
+    if key.exists() {
+        // The process that made it may have been killed before it was on the disk.
+        FileKeyProvider::open(&key)?.make_durable()?;
+    } else {
         FileKeyProvider::generate(&key, &SystemEntropy)?;
     }
     let file = dir.join("password");

@@ -1,5 +1,6 @@
 //! Where the master key comes from.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::key::{KEY_LEN, Key};
 use super::wrap;
-use crate::env::Entropy;
+use crate::env::{Entropy, draw};
 use crate::error::{KeyError, Result, StorageError};
 
 /// The environment variable of [`EnvKeyProvider`].
@@ -79,7 +80,10 @@ impl FileKeyProvider {
     }
 
     /// Writes a new random key to a file that must not exist yet, readable by
-    /// its owner only, and waits until it is on the disk.
+    /// its owner only, and waits until it is on the disk. Data sealed under a key
+    /// that a power failure took is lost, so the file gets its name only when its
+    /// content is durable, and loses it when the name cannot be made durable. A
+    /// process that is killed may leave `.<digits>.<name>`, which nothing uses.
     ///
     /// # Errors
     /// [`StorageError::Io`] when the file exists or cannot be written.
@@ -88,8 +92,21 @@ impl FileKeyProvider {
         let key = Key::random(entropy);
         let mut text = Zeroizing::new(STANDARD.encode(key.expose()));
         text.push('\n');
-        write_new(&path, text.as_bytes()).map_err(|error| io_error("create", &path, error))?;
+        write_new(&path, text.as_bytes(), entropy)
+            .map_err(|error| io_error("create", &path, error))?;
         Ok(Self { path, key })
+    }
+
+    /// Waits until the file and its name are on the disk: a process that was
+    /// killed while it made the key may have left that undone.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`].
+    pub fn make_durable(&self) -> Result<()> {
+        File::open(&self.path)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| sync_folder_of(&self.path))
+            .map_err(|error| io_error("flush", &self.path, error))
     }
 }
 
@@ -156,15 +173,49 @@ fn read_small(file: &mut File, path: &Path) -> Result<Zeroizing<Vec<u8>>> {
     Ok(text)
 }
 
-fn write_new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+fn write_new(path: &Path, text: &[u8], entropy: &dyn Entropy) -> std::io::Result<()> {
+    // Refused here too, so that nothing is written when it must fail.
+    if path.try_exists()? {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
+    }
+    let temporary = temporary_beside(path, entropy);
+    let written = write_durably(&temporary, text).and_then(|()| publish(&temporary, path));
+    // What is left of it is used by nobody.
+    let _ = std::fs::remove_file(&temporary);
+    written
+}
+
+/// A name that no other process uses. It ends like the file's own.
+fn temporary_beside(path: &Path, entropy: &dyn Entropy) -> PathBuf {
+    let number = u64::from_le_bytes(draw(entropy));
+    let mut name = OsString::from(format!(".{number:016x}."));
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+fn write_durably(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
     file.write_all(text)?;
-    file.sync_all()?;
-    // The name must survive a crash too: data sealed under a lost key is lost.
+    file.sync_all()
+}
+
+/// Gives the temporary file the name as well, unless there is such a file, and
+/// takes the name back when it cannot be made durable.
+fn publish(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(temporary, path)?;
+    let synced = sync_folder_of(path);
+    if synced.is_err() {
+        // If this fails too, the first error says what matters.
+        let _ = std::fs::remove_file(path);
+    }
+    synced
+}
+
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

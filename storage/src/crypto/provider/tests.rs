@@ -32,6 +32,8 @@ fn a_generated_file_opens_again_and_is_the_same_key() {
         secret.expose()
     );
     assert!(again.describe().contains("master.key"));
+    let names = fs::read_dir(dir.path()).unwrap();
+    assert_eq!(names.count(), 1, "a temporary file was left");
 }
 
 #[test]
@@ -45,6 +47,27 @@ fn an_existing_key_file_is_never_overwritten() {
         "{refused:?}"
     );
     assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn of_two_that_make_the_key_at_once_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("master.key");
+    let (path, make) = (&path, |seed| {
+        let path = dir.path().join("master.key");
+        move || FileKeyProvider::generate(path, &FixedEntropy::new(seed))
+    });
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|seed| scope.spawn(make(seed))).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let mut made = made.into_iter().flatten();
+    let (one, none) = (made.next().unwrap(), made.next());
+    assert!(none.is_none());
+    let stored = FileKeyProvider::open(path).unwrap();
+    assert_eq!(stored.key.expose(), one.key.expose());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]

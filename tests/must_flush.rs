@@ -265,7 +265,6 @@ fn noise() -> Vec<u8> {
 /// either the transaction that needs it is refused, for certain, and the server
 /// goes on; or nobody knows, and the server stops.
 #[tokio::test]
-#[ignore = "the client is told to wait for a restart that never comes"]
 async fn a_segment_that_cannot_be_flushed_is_refused_or_stops_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let record = Record::default();

@@ -23,7 +23,7 @@ pub trait SegmentSource: Send {
     ///
     /// # Errors
     /// [`StorageError::Full`] when there is no room: nothing has changed, and it
-    /// may be tried again.
+    /// may be tried again. [`StorageError::Io`] and others when the medium failed.
     fn take(&mut self) -> Result<PreparedSegment>;
 }
 
@@ -174,8 +174,8 @@ impl SegmentSource for ThreadedSegments {
 
     fn take(&mut self) -> Result<PreparedSegment> {
         let mut slot = self.shared.lock();
-        // What failed some time ago may succeed now.
-        if matches!(*slot, Slot::Idle | Slot::Failed(_)) {
+        // Where there was no room some time ago, there may be now.
+        if matches!(*slot, Slot::Idle | Slot::Failed(StorageError::Full { .. })) {
             *slot = Slot::Wanted;
             self.shared.changed.notify_all();
         }

@@ -86,7 +86,9 @@ impl LogWriter {
     /// [`StorageError::Full`] before anything was written: the log is as it was,
     /// and later appends may succeed. [`StorageError::TooLarge`] when no segment
     /// takes the block. Any other error poisons the log: what reached the disk is
-    /// unknown, and nothing can be appended until it is opened again.
+    /// unknown, and nothing can be appended until it is opened again. That a new
+    /// segment could not be made is such an error too, although nothing of the
+    /// block was written: a medium that fails is not tried again.
     pub fn append(&mut self, block: &mut EncodedBlock) -> Result<()> {
         if let Some(reason) = &self.poisoned {
             return Err(StorageError::Closed(reason.clone()));
@@ -135,7 +137,11 @@ impl LogWriter {
                 max: header.block_bytes_max(),
             });
         }
-        let prepared = self.source.take()?;
+        let prepared = match self.source.take() {
+            Err(error @ StorageError::Full { .. }) => return Err(error),
+            Err(error) => return Err(self.poison(error.to_string())),
+            Ok(prepared) => prepared,
+        };
         let offset = header.data_offset;
         match self.install(prepared, header) {
             Ok(segment) => {

@@ -1,7 +1,7 @@
 //! The node over a disk that fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use crate::disk::{Fault, MemDisk};
+use crate::disk::{Disk as _, Fault, MemDisk, OpenMode};
 use crate::error::{FormatError, StorageError};
 use crate::ids::TenantId;
 use crate::testing::{TestNode, noise, open, open_with, sets};
@@ -505,4 +505,32 @@ fn the_name_of_a_segment_that_a_kill_left_unflushed_is_durable_before_it_counts(
         let again = open(&killed.crash(kept), SMALL, 3).unwrap();
         assert_eq!(again.value(tenant, "new"), Some(b"1".to_vec()), "{kept}");
     }
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_closes_the_log_for_good() {
+    let disk = MemDisk::new();
+    let node = open(&disk, SMALL, 1).unwrap();
+    let tenant = node.new_tenant().unwrap();
+    disk.create_dir(std::path::Path::new("/data/tmp")).unwrap();
+    // The name that the next segment is made under is taken.
+    let taken = std::path::Path::new("/data/tmp/segment-2.new");
+    disk.open(taken, OpenMode::CreateNew).unwrap();
+    let mut stored = 0;
+    let error = loop {
+        match node.set(tenant, &format!("k{stored}"), &noise(stored, 9_000)) {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(stored > 5, "{stored}");
+    let text = error.to_string();
+    assert!(matches!(error, StorageError::Closed(_)), "{text}");
+    assert!(text.contains("prepare a segment"), "{text}");
+    assert_eq!(node.fatal.load(Ordering::SeqCst), 1);
+    let later = node.set(tenant, "later", b"1").unwrap_err();
+    assert!(matches!(later, StorageError::Closed(_)), "{later}");
+    drop(node);
+    let again = open(&disk, SMALL, 2).unwrap();
+    assert_eq!(again.sink.rows().len() as u64, stored);
 }

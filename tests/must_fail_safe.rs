@@ -454,7 +454,6 @@ fn a_read_only_log_is_verified() {
 
 /// The newest block is acknowledged as all others are.
 #[test]
-#[ignore = "the lock of a read-only directory is taken for that of a running node"]
 fn a_read_only_log_of_a_killed_server_is_verified_to_its_end() {
     in_mount_namespace(
         "a_read_only_log_of_a_killed_server_is_verified_to_its_end",

@@ -20,8 +20,9 @@ use crate::os::{SystemClock, SystemEntropy};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without a key: checksums, hashes, the chain, every tenant's chain and tree. With the
-master key also: every event is opened, and on a stopped directory the projection is
-compared with a rebuild. Works beside a running node, except for its newest block.
+master key also: every event is opened, and on a stopped directory that can be written
+the projection is compared with a rebuild. Works beside a running node, except for its
+newest block.
 
 Compare the head hash that is printed with one you kept elsewhere: that shows that
 nothing was cut off the end either.

@@ -92,6 +92,12 @@ impl Disk for FsDisk {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(FsLock(file)))
     }
+
+    fn lock_shared(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let file = File::open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockShared)?;
+        Ok(Box::new(FsLock(file)))
+    }
 }
 
 impl DiskFile for FsFile {

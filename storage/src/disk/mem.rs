@@ -526,11 +526,19 @@ impl Disk for MemDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        let mut state = self.state();
+        let state = self.state();
         state.alive()?;
         if state.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
+        drop(state);
+        self.lock_shared(path)
+    }
+
+    /// Nobody needs to share here, so this is the exclusive lock.
+    fn lock_shared(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let mut state = self.state();
+        state.alive()?;
         if !state.locks.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }

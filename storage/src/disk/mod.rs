@@ -100,6 +100,14 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when another process or store holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+
+    /// Takes a lock on the existing file `path` that keeps the exclusive one away,
+    /// without a right to write.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when the exclusive lock is held,
+    /// [`io::ErrorKind::NotFound`] when there is no such file.
+    fn lock_shared(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
 }
 
 /// An open file.

@@ -12,8 +12,13 @@
 //! **A running node.** If the directory's lock is held, only blocks before the
 //! newest ident entry are read: that entry is written with its block, after the
 //! flush of the block before, so everything before it is durable and final.
+//!
+//! **A directory that cannot be written**, such as the copy an auditor gets, is
+//! checked to its end, except for the comparison of the projection: that takes room
+//! for the rebuild.
 
 mod compare;
+mod hold;
 mod inspect;
 mod opened;
 mod report;
@@ -34,9 +39,9 @@ use crate::error::{Damage, DamageKind, Result, StorageError};
 use crate::ids::TenantId;
 use crate::segment::{self, IdentSlot, Segment};
 use crate::superblock::{self, Superblock};
+use hold::Hold;
 use opened::Opened;
 use scan::Scan;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,20 +90,12 @@ pub struct VerifyProgress {
 ///
 /// # Errors
 /// When it could not be done: the directory cannot be read, is no data
-/// directory, or the master key is wrong.
+/// directory, or the master key is wrong ([`StorageError::WrongMasterKey`]).
 pub fn verify(options: &VerifyOptions, progress: &dyn Fn(VerifyProgress)) -> Result<VerifyReport> {
     let start_us = options.clock.now_us();
     let (disk, dir) = (options.disk.as_ref(), options.data_dir.as_path());
-    let lock = disk.lock(&dir.join("LOCK"));
-    let stopped = lock.is_ok();
-    if let Err(error) = &lock
-        && error.kind() == io::ErrorKind::NotFound
-    {
-        return Err(StorageError::io(
-            format!("open {}", dir.display()),
-            io::ErrorKind::NotFound.into(),
-        ));
-    }
+    let hold = hold::take(disk, dir)?;
+    let stopped = !matches!(hold, Hold::Running);
     let mut report = VerifyReport {
         stopped,
         ..VerifyReport::default()
@@ -116,11 +113,11 @@ pub fn verify(options: &VerifyOptions, progress: &dyn Fn(VerifyProgress)) -> Res
     let mut scan = Scan::new(options, superblock, firsts, end, opened, report);
     scan.run(progress)?;
     let mut report = scan.finish();
-    if stopped && let Some(keys) = &options.keys {
+    if let (Hold::Writable(_), Some(keys)) = (&hold, &options.keys) {
         compare::compare_projection(options, keys, &mut report)?;
     }
     report.elapsed_us = u64::try_from(options.clock.now_us() - start_us).unwrap_or(0);
-    drop(lock);
+    drop(hold);
     Ok(report)
 }
 

@@ -112,6 +112,21 @@ fn a_running_log_is_clean() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_is_checked_to_its_end() {
+    let (disk, _, running) = unclosed();
+    drop(running);
+    let writable = check(&disk);
+    assert!(writable.stopped);
+    disk.set_read_only(true);
+    assert_eq!(check(&disk), writable);
+    // A node that has it open.
+    let _lock = disk.lock_shared(&dir().join("LOCK")).unwrap();
+    let beside = check(&disk);
+    assert!(!beside.stopped && beside.is_clean());
+    assert_eq!(beside.blocks, writable.blocks - 1);
+}
+
+#[test]
 fn every_damaged_block_is_named_and_the_rest_is_still_checked() {
     let (disk, tenants) = sample();
     let whole = check(&disk).blocks;

@@ -2,6 +2,7 @@
 //! store, serves, and closes in the reverse order.
 
 mod error;
+mod fatal;
 mod files;
 mod open;
 
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use error::NodeError;
+use fatal::{Alarm, Clients};
 pub(crate) use open::engine_options;
 
 use crate::http::{self, NodeStatus, Phase};
@@ -170,7 +172,11 @@ impl<H: Host> Node<'_, H> {
             metrics,
             wire_metrics,
         };
-        let served = node.open_and_serve(options, client, signals).await;
+        let (alarm, clients) = fatal::alarm();
+        let served = node
+            .open_and_serve(options, client, signals, alarm, &clients)
+            .await;
+        clients.answered().await;
         http.stop().await;
         served
     }
@@ -181,6 +187,8 @@ impl<H: Host> Node<'_, H> {
         options: NodeOptions,
         client: BoundAddress,
         mut signals: StopSignals,
+        alarm: Alarm,
+        clients: &Clients,
     ) -> Result<(), NodeError> {
         let data_dir = options.data_dir.clone();
         let config = WireConfig {
@@ -192,7 +200,7 @@ impl<H: Host> Node<'_, H> {
             ..WireConfig::default()
         };
         let (store, engine) = tokio::select! {
-            opened = open::open(options, Arc::clone(&self.status)) => opened?,
+            opened = open::open(options, Arc::clone(&self.status), alarm) => opened?,
             name = signals.next() => {
                 tracing::info!(signal = name, "stopped while opening");
                 return Ok(());
@@ -202,19 +210,24 @@ impl<H: Host> Node<'_, H> {
         let figures = open::figures(Arc::clone(&store), Arc::clone(&self.wire_metrics));
         self.status.publish_figures(figures);
 
-        let served = self.serve_clients(client, &engine, config, signals).await;
+        let failure = clients.failure();
+        let served = self
+            .serve_clients(client, &engine, config, signals, failure)
+            .await;
         drop(engine);
         let closed = close(store, data_dir).await;
         served.and(closed)
     }
 
-    /// From the first client to the last.
+    /// From the first client to the last. After a `failure` of the log they are
+    /// told what became of their transactions, as far as that is known.
     async fn serve_clients(
         &self,
         client: BoundAddress,
         engine: &Arc<Engine>,
         config: WireConfig,
         mut signals: StopSignals,
+        failure: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
         self.host.opened(engine).await?;
         let listener = client.listen()?;
@@ -229,6 +242,7 @@ impl<H: Host> Node<'_, H> {
         self.host.accepting(&self.addresses)?;
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "stopping"),
+            () = failure => {}
             _ = &mut serving => return Err(NodeError::Ended("the client listener")),
         }
         signals.exit_at_next();

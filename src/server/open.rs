@@ -7,18 +7,20 @@ use kimberlite_sql::{Engine, EngineOptions};
 use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
 
+use super::fatal::Alarm;
 use super::{NodeError, NodeOptions};
-use crate::exit::Exit;
 use crate::http::NodeStatus;
 use crate::os::{SystemClock, SystemEntropy};
 use crate::wire::WireMetrics;
 
-/// Opens the store of `options`, replaying what is to be replayed.
+/// Opens the store of `options`, replaying what is to be replayed. The alarm is
+/// raised when its log cannot go on.
 pub(super) async fn open(
     options: NodeOptions,
     status: Arc<NodeStatus>,
+    alarm: Alarm,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
-    tokio::task::spawn_blocking(move || open_blocking(options, status))
+    tokio::task::spawn_blocking(move || open_blocking(options, status, alarm))
         .await
         .map_err(|_| NodeError::Ended("opening the store"))?
 }
@@ -26,6 +28,7 @@ pub(super) async fn open(
 fn open_blocking(
     options: NodeOptions,
     status: Arc<NodeStatus>,
+    alarm: Alarm,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
     let data_dir = options.data_dir.clone();
     let spill_dir = data_dir.clone();
@@ -36,7 +39,7 @@ fn open_blocking(
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: options.segment_bytes,
-        on_fatal: Box::new(end_process),
+        on_fatal: Box::new(move |error| alarm.raise(error)),
         progress: Box::new(move |progress| status.progress(progress.to_string())),
     })
     .map_err(|source| NodeError::Storage { source, data_dir })?;
@@ -59,14 +62,6 @@ pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
         spill_key,
         query_threads: std::thread::available_parallelism().map_or(2, usize::from),
     }
-}
-
-/// After a failed write or flush nobody knows what the disk holds. Going on
-/// could acknowledge what is lost; the next start reads what is really there.
-fn end_process(error: &kimberlite_storage::StorageError) {
-    tracing::error!(%error, "the log cannot be written: stopping at once");
-    eprintln!("kimberlite: the log cannot be written: {error}; stopping at once");
-    std::process::exit(Exit::LogFailed.code());
 }
 
 /// The figures of `/status` that only an open store has.

@@ -47,7 +47,8 @@ pub const BLOCK_EVENTS_MAX: usize = 1 << 16;
 const APPLY_BLOCKS_MAX: usize = 16;
 
 /// Called once, with the reason, when the log cannot go on. The process should
-/// exit.
+/// exit. It should not do so in this call, nor should the call take long: those
+/// who wait for a commit are told after it that nobody knows its outcome.
 pub type OnFatal = Arc<dyn Fn(&StorageError) + Send + Sync>;
 
 /// What a node is made of.

@@ -45,8 +45,9 @@ pub struct StoreOptions {
     pub disk: Arc<dyn Disk>,
     /// Size of new segments in bytes.
     pub segment_bytes: u64,
-    /// Called once when the log cannot go on. The process should exit: what is on
-    /// the medium is only known after opening again.
+    /// Called once when the log cannot go on. The process should exit soon after:
+    /// what is on the medium is only known after opening again. Those who wait for
+    /// a commit are told when this has returned.
     pub on_fatal: Box<dyn Fn(&StorageError) + Send + Sync>,
     /// Called while long steps of opening go on.
     pub progress: Box<dyn Fn(Progress) + Send + Sync>,

@@ -7,7 +7,7 @@
 //! | 2 | command line or configuration refused | correct it; restarting does not help |
 //! | 3 | an address cannot be listened on | free the port or choose another |
 //! | 4 | another server has the data directory | stop that one |
-//! | 5 | the data directory cannot be used (missing, not initialised, read-only, full) | the message says which |
+//! | 5 | the data directory cannot be used (missing, not initialised, read-only, full, on a disk that fails) | the message says which |
 //! | 6 | the master key is missing, unreadable or not the right one | restore the original key |
 //! | 7 | the log is damaged | `kimberlite-cli storage verify`, then restore |
 //! | 8 | a write or flush failed while running; the process stopped at once | check the disk, then restart |
@@ -84,6 +84,9 @@ pub fn storage_hint(error: &StorageError, data_dir: &std::path::Path) -> Option<
             if source.kind() == std::io::ErrorKind::PermissionDenied =>
         {
             format!("This user may not write in {dir}: change its owner or its mode.")
+        }
+        error if error.is_medium_failure() => {
+            format!("The disk of {dir} failed: see the system's log (dmesg) before starting again.")
         }
         StorageError::Projection(_) => format!(
             "Projections are derived from the log and can be made again: \

@@ -68,6 +68,9 @@ impl NodeError {
             Self::Address(_) => Exit::Address,
             Self::Tls(_) | Self::Logging(_) | Self::Usage(_) => Exit::Usage,
             Self::Dev(DevError::Locked(_)) => Exit::Locked,
+            Self::Dev(DevError::Key(source)) | Self::Key(source) if disk_refused(source) => {
+                Exit::DataDir
+            }
             Self::Dev(DevError::KeyMissing { .. } | DevError::Key(_)) | Self::Key(_) => Exit::Key,
             Self::Dev(DevError::Io { .. }) | Self::DataDir(_) => Exit::DataDir,
             Self::Storage { source, .. } => Exit::of_storage(source),
@@ -95,4 +98,13 @@ impl NodeError {
             _ => None,
         }
     }
+}
+
+/// Whether the key is not to blame, but the disk that it lies on or should lie on.
+fn disk_refused(error: &StorageError) -> bool {
+    error.is_medium_failure()
+        || matches!(
+            error,
+            StorageError::Full { .. } | StorageError::ReadOnly { .. }
+        )
 }

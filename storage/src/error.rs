@@ -88,6 +88,14 @@ impl StorageError {
             _ => Self::Io { context, source },
         }
     }
+
+    /// Whether the medium itself failed (EIO): trying again or rebuilding what is
+    /// derived does not help on it.
+    #[must_use]
+    pub fn is_medium_failure(&self) -> bool {
+        let failed = rustix::io::Errno::IO.raw_os_error();
+        matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(failed))
+    }
 }
 
 impl From<Damage> for StorageError {

@@ -185,6 +185,11 @@ pub(super) fn failed(doing: &str, error: &rocksdb::Error) -> StorageError {
             context: context(),
             source: io::Error::other("too many open files"),
         }
+    } else if says("Input/output error") {
+        StorageError::Io {
+            context: context(),
+            source: rustix::io::Errno::IO.into(),
+        }
     } else {
         StorageError::Projection(format!("{doing}: {text}"))
     }

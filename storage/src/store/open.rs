@@ -216,7 +216,11 @@ impl Opening {
         options: &ProjectionOptions,
         recovered: &Recovered,
     ) -> Result<Option<Projection>> {
-        let projection = Projection::open(&self.dir(PROJECTION_DIR), key, options)?;
+        let projection = match Projection::open(&self.dir(PROJECTION_DIR), key, options) {
+            // One file that cannot be read any more; made again, it lies elsewhere.
+            Err(error) if error.is_medium_failure() => return Ok(None),
+            opened => opened?,
+        };
         let positions = [projection.applied(), projection.pending_bulk()];
         if positions == [None, None] && recovered.head.index > 0 {
             return Ok(None);

@@ -34,6 +34,13 @@ pub(super) fn compare_projection(
             report.projection_equal = Some(false);
             return Ok(());
         }
+        Err(error) if error.is_medium_failure() => {
+            report
+                .damages
+                .push(different(format!("it cannot be read: {error}")));
+            report.projection_equal = Some(false);
+            return Ok(());
+        }
         Err(other) => return Err(other),
     };
     let Some((index, hash)) = stored.applied() else {

@@ -212,6 +212,23 @@ fn a_second_opening_and_a_wrong_key_change_nothing() {
 }
 
 #[test]
+fn verification_with_another_key_says_nothing_about_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 1);
+    let tenant = store.create_tenant().unwrap();
+    set(&store, tenant, "a", b"1");
+    store.close().unwrap();
+    drop(store);
+    let error = verify(&verify_options(dir.path(), OTHER_KEY), &|_| {}).unwrap_err();
+    assert!(
+        matches!(error, StorageError::WrongMasterKey { .. }),
+        "{error}"
+    );
+    let report = verify(&verify_options(dir.path(), KEY), &|_| {}).unwrap();
+    assert!(report.is_clean());
+}
+
+#[test]
 fn a_changed_block_is_named_and_not_served() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 1);

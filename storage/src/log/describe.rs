@@ -69,13 +69,17 @@ pub fn describe(
         Some(len) => tenants_of(cursor.window(evidence.offset, len)?),
         None => Vec::new(),
     };
+    let found = header.map(|header| header.compute_hash());
+    // A checksum can differ where the header, and with it the hash, is good. Then
+    // the checksums in the detail are what tells, and two equal hashes are not.
+    let found = found.filter(|found| Some(found) != expected.as_ref());
     Ok(Damage {
         kind: evidence.kind,
         file: segment.name.clone(),
         offset: evidence.offset,
         block_index: Some(evidence.index),
         expected,
-        found: header.map(|header| header.compute_hash()),
+        found,
         tenants,
         detail: evidence.detail,
     })

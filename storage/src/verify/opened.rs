@@ -3,7 +3,7 @@
 use super::{VerifyKeys, VerifyOptions};
 use crate::apply::EventOpener;
 use crate::crypto::{Keyring, Opener};
-use crate::error::{FormatError, Result, StorageError};
+use crate::error::Result;
 use crate::event::{EventKind, EventRef};
 use crate::ids::Hash32;
 use std::sync::Arc;
@@ -39,6 +39,13 @@ impl Opened {
         Ok(this)
     }
 
+    /// Opens an event whose block is good.
+    ///
+    /// # Errors
+    /// What is wrong with it; [`StorageError::WrongMasterKey`] says that of the
+    /// caller's key, provided that the event's body is the one that was written.
+    ///
+    /// [`StorageError::WrongMasterKey`]: crate::error::StorageError::WrongMasterKey
     pub(super) fn event(&self, ordinal: u16, event: &EventRef<'_>, leaf: Hash32) -> Result<()> {
         if event.header.flags.redacted() {
             return Ok(());
@@ -47,16 +54,7 @@ impl Opened {
             EventKind::TxnPart => self.opener.open_txn(&event.header, event.body).map(drop),
             EventKind::Key => {
                 self.opener.open(ordinal, &event.header, leaf, event.body)?;
-                match self.keyring.check_master_key() {
-                    Err(StorageError::WrongMasterKey { provider, what }) => {
-                        Err(FormatError::Message {
-                            what: "a key record",
-                            detail: format!("the master key ({provider}) does not open {what}"),
-                        }
-                        .into())
-                    }
-                    other => other,
-                }
+                self.keyring.check_master_key()
             }
             _ => self
                 .opener

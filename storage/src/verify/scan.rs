@@ -27,6 +27,9 @@ pub(super) struct Scan<'a> {
     tenants: Tenants,
     /// Where unused room is known to be zero, in a full scan.
     tails: Option<Tails>,
+    /// The master key is not that of the log: that is no damage, and nothing can
+    /// be said about what it should have opened.
+    wrong_key: Option<StorageError>,
     /// `None` = the block before is not known.
     head: Option<ChainHead>,
     /// The block that comes next.
@@ -71,6 +74,7 @@ impl<'a> Scan<'a> {
             head: head.map(|s| ChainHead::genesis(s.lineage)),
             tenants: Tenants::new(from == 1),
             tails: None,
+            wrong_key: None,
             options,
             superblock,
             firsts,
@@ -99,7 +103,7 @@ impl<'a> Scan<'a> {
         let (sender, receiver) = mpsc::sync_channel(tail::WAITING);
         self.tails = Some(Tails::new(receiver));
         let (disk, dir) = (self.options.disk.as_ref(), self.options.data_dir.as_path());
-        let firsts = self.from_current();
+        let firsts = self.current_and_later();
         std::thread::scope(|scope| {
             scope.spawn(move || tail::find(disk, dir, &firsts, &sender));
             let walked = self.walk(progress);
@@ -110,14 +114,14 @@ impl<'a> Scan<'a> {
     }
 
     /// The segments from the one that holds the current block on.
-    fn from_current(&self) -> Vec<u64> {
+    fn current_and_later(&self) -> Vec<u64> {
         let start = self.firsts.iter().rposition(|first| *first <= self.index);
         let rest = self.firsts.get(start.unwrap_or(0)..);
         rest.unwrap_or_default().to_vec()
     }
 
     fn walk(&mut self, progress: &dyn Fn(VerifyProgress)) -> Result<()> {
-        for first in self.from_current() {
+        for first in self.current_and_later() {
             if self.past_end() {
                 break;
             }
@@ -276,6 +280,9 @@ impl<'a> Scan<'a> {
                     let found = describe(disk, dir, place.segment, evidence)?;
                     self.damage(found);
                 }
+                if let Some(error) = self.wrong_key.take() {
+                    return Err(error);
+                }
                 place.offset = offset + align(len);
                 self.index += 1;
                 if self.options.full_scan {
@@ -407,6 +414,12 @@ impl<'a> Scan<'a> {
             if let Some(opened) = &self.opened
                 && let Err(error) = opened.event(ordinal as u16, event, *leaf)
             {
+                if matches!(error, StorageError::WrongMasterKey { .. })
+                    && event.verify_body().is_ok()
+                {
+                    self.wrong_key = Some(error);
+                    return None;
+                }
                 let detail = format!("event {ordinal}: {error}");
                 problem.get_or_insert(bad(DamageKind::Unopenable, detail));
             }

@@ -152,6 +152,9 @@ fn every_damaged_block_is_named_and_the_rest_is_still_checked() {
         assert_eq!(damage.kind, DamageKind::Checksum);
         assert_eq!(damage.offset as usize, place(&disk, index).0);
         assert!(damage.expected.is_some(), "{damage}");
+        // The checksums tell; a hash that is as it should be would not.
+        assert!(damage.found != damage.expected, "{damage}");
+        assert!(damage.detail.contains("checksum"), "{damage}");
         assert_eq!(
             damage.tenants,
             [tenants[(index as usize - 3) % 2]],

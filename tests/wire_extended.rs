@@ -248,6 +248,69 @@ fn deallocate_all_and_discard_all_forget_statements() {
 }
 
 #[test]
+fn sql_and_the_protocol_share_the_names_of_statements() {
+    let (_dir, _server, mut raw) = login();
+    assert_eq!(
+        raw.ask(&[parse("p", "SELECT $1::int + 1"), sync()]),
+        "1 Z(I)"
+    );
+    assert_eq!(raw.query("EXECUTE p(41)"), "T D(42) C(SELECT 1) Z(I)");
+    assert_eq!(raw.query("PREPARE p AS SELECT 1"), "E(42P05) Z(I)");
+    assert_eq!(raw.query("DEALLOCATE p"), "C(DEALLOCATE) Z(I)");
+    assert_eq!(raw.query("EXECUTE p(41)"), "E(26000) Z(I)");
+    assert_eq!(raw.ask(&[bind("", "p", &["1"]), sync()]), "E(26000) Z(I)");
+
+    assert_eq!(
+        raw.query("PREPARE q (int) AS SELECT $1 * 2"),
+        "C(PREPARE) Z(I)"
+    );
+    assert_eq!(raw.ask(&[parse("q", "SELECT 1"), sync()]), "E(42P05) Z(I)");
+    let answer = raw.ask(&[
+        describe(b'S', "q"),
+        bind("", "q", &["21"]),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(answer, "t T 2 D(42) C(SELECT 1) Z(I)");
+    assert_eq!(raw.ask(&[close(b'S', "q"), sync()]), "3 Z(I)");
+    assert_eq!(raw.query("EXECUTE q(1)"), "E(26000) Z(I)");
+}
+
+#[test]
+fn names_of_statements_keep_their_case() {
+    let (_dir, _server, mut raw) = login();
+    raw.ask(&[parse("Kept", "SELECT 1"), sync()]);
+    assert_eq!(raw.query("EXECUTE Kept"), "E(26000) Z(I)");
+    assert_eq!(raw.query("EXECUTE \"Kept\""), ONE);
+    assert_eq!(raw.query("DEALLOCATE kept"), "E(26000) Z(I)");
+    assert_eq!(raw.query("DEALLOCATE \"Kept\""), "C(DEALLOCATE) Z(I)");
+}
+
+#[test]
+fn statements_outlive_the_transaction_that_prepared_them() {
+    let (_dir, _server, mut raw) = login();
+    raw.query("BEGIN");
+    raw.ask(&[parse("s", "SELECT 1"), sync()]);
+    raw.query("ROLLBACK");
+    assert_eq!(raw.query("EXECUTE s"), ONE);
+    raw.query("BEGIN; DEALLOCATE s; ROLLBACK");
+    assert_eq!(raw.ask(&[bind("", "s", &[]), sync()]), "E(26000) Z(I)");
+}
+
+#[test]
+fn a_statement_cannot_execute_itself() {
+    let (_dir, _server, mut raw) = login();
+    assert_eq!(raw.ask(&[parse("s", "EXECUTE s"), sync()]), "1 Z(I)");
+    assert_eq!(raw.query("EXECUTE s"), "E(0A000) Z(I)");
+    assert_eq!(
+        raw.ask(&[bind("", "s", &[]), execute("", 0), sync()]),
+        "2 E(0A000) Z(I)"
+    );
+    assert_eq!(raw.query("PREPARE t AS EXECUTE t"), "E(42601) Z(I)");
+    assert_eq!(raw.query("SELECT 1"), ONE);
+}
+
+#[test]
 fn counts_in_a_bind_must_fit() {
     let (_dir, _server, mut raw) = login();
     raw.ask(&[parse("s", "SELECT $1::int, $2::int"), sync()]);

@@ -76,16 +76,17 @@ async fn serve(
     phase: watch::Receiver<Phase>,
 ) {
     let Established {
-        session,
+        mut session,
         cancel_key,
         slot,
     } = established;
+    session.statements().limit(shared.config.max_statements);
     let mut connection = Connection {
         io,
         out,
         cancel: session.cancel_handle(),
         session,
-        names: Names::new(shared.config.max_statements, shared.config.max_portals),
+        names: Names::new(shared.config.max_portals),
         phase,
         max_body: shared.config.max_message_bytes.min((1 << 30) - 5),
         skipping: false,
@@ -280,10 +281,8 @@ impl Connection {
         match tag {
             // Also where another transaction follows at once (AND CHAIN).
             "COMMIT" => self.names.close_all_portals(),
-            "DEALLOCATE ALL" => self.names.close_all_statements(),
             "DISCARD ALL" => {
                 self.names.close_all_portals();
-                self.names.close_all_statements();
                 self.names.close_unnamed();
             }
             _ => {}

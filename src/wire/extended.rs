@@ -18,18 +18,36 @@ impl Connection {
     pub(super) async fn on_parse(&mut self, body: Bytes) -> Result<(), Stop> {
         let parse = Parse::decode(body)?;
         let name = parse.name.as_str();
-        self.names.make_way_for_statement(name)?;
+        if name.is_empty() {
+            self.names.close_unnamed_statement();
+        } else {
+            self.session.statements().make_way(name)?;
+        }
         let prepare = self.session.prepare(parse.query.as_str(), &parse.types);
         let prepared = self.io.watch(&self.cancel, prepare).await?;
-        self.names.put_statement(name, prepared);
+        if name.is_empty() {
+            self.names.put_unnamed(prepared);
+        } else {
+            self.session.statements().put(name, prepared);
+        }
         backend::bare(&mut self.out, Bare::ParseComplete);
         Ok(())
+    }
+
+    /// The statement of this name, or the unnamed one.
+    fn statement(&mut self, name: &str) -> SqlResult<Arc<Prepared>> {
+        let statement = if name.is_empty() {
+            self.names.unnamed()?
+        } else {
+            self.session.statements().get(name)?
+        };
+        Ok(Arc::clone(statement))
     }
 
     /// Bind.
     pub(super) fn on_bind(&mut self, body: Bytes) -> Result<(), Stop> {
         let bind = Bind::decode(body)?;
-        let prepared = Arc::clone(self.names.statement(bind.statement.as_str())?);
+        let prepared = self.statement(bind.statement.as_str())?;
         check_bind(&bind, &prepared)?;
         let name = bind.portal.as_str();
         self.names.make_way_for_portal(name)?;
@@ -60,14 +78,14 @@ impl Connection {
         let (target, name) = frontend::decode_target(body, "DESCRIBE")?;
         let (prepared, formats) = match target {
             Target::Statement => {
-                let prepared = self.names.statement(name.as_str())?;
+                let prepared = self.statement(name.as_str())?;
                 backend::parameter_description(&mut self.out, prepared.parameter_types());
                 // The formats are not known before Bind: text, by convention.
                 (prepared, &[][..])
             }
             Target::Portal => {
                 let portal = self.names.portal(name.as_str())?;
-                (&portal.prepared, &portal.result_formats[..])
+                (Arc::clone(&portal.prepared), &portal.result_formats[..])
             }
         };
         match prepared.fields() {
@@ -158,7 +176,10 @@ impl Connection {
     pub(super) fn on_close(&mut self, body: Bytes) -> Result<(), Stop> {
         let (target, name) = frontend::decode_target(body, "CLOSE")?;
         match target {
-            Target::Statement => self.names.close_statement(name.as_str()),
+            Target::Statement if name.as_str().is_empty() => self.names.close_unnamed_statement(),
+            Target::Statement => {
+                self.session.statements().remove(name.as_str());
+            }
             Target::Portal => self.names.close_portal(name.as_str()),
         }
         backend::bare(&mut self.out, Bare::CloseComplete);

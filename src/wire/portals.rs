@@ -1,4 +1,5 @@
-//! Prepared statements and portals of one session, by name and bounded.
+//! The unnamed statement of one session, and its portals, by name and bounded.
+//! Named statements are the session's own: SQL knows their names too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,85 +30,48 @@ pub(super) struct Portal {
     pub(super) progress: Progress,
 }
 
-/// What is kept by name, and the unnamed ones. `S` and `P` are a statement and
-/// a portal.
+/// What the protocol keeps for a session. `S` and `P` are a statement and a
+/// portal.
 pub(super) struct Names<S = Arc<Prepared>, P = Portal> {
-    statements: HashMap<String, S>,
     unnamed_statement: Option<S>,
     portals: HashMap<String, P>,
     unnamed_portal: Option<P>,
-    max_statements: usize,
     max_portals: usize,
 }
 
 impl<S, P> Names<S, P> {
     /// Nothing yet.
-    pub(super) fn new(max_statements: usize, max_portals: usize) -> Self {
+    pub(super) fn new(max_portals: usize) -> Self {
         Names {
-            statements: HashMap::new(),
             unnamed_statement: None,
             portals: HashMap::new(),
             unnamed_portal: None,
-            max_statements,
             max_portals,
         }
     }
 
-    /// Makes way for a Parse: the name must be free and there must be room.
-    /// An unnamed statement gives way to its successor, even one that fails.
-    pub(super) fn make_way_for_statement(&mut self, name: &str) -> SqlResult<()> {
-        if name.is_empty() {
-            self.unnamed_statement = None;
-            return Ok(());
-        }
-        if self.statements.contains_key(name) {
-            return Err(SqlError::new(
-                state::DUPLICATE_PSTATEMENT,
-                format!("prepared statement \"{name}\" already exists"),
-            ));
-        }
-        if self.statements.len() >= self.max_statements {
-            return Err(limit("prepared statements", self.max_statements));
-        }
-        Ok(())
+    /// Replaces the unnamed statement.
+    pub(super) fn put_unnamed(&mut self, statement: S) {
+        self.unnamed_statement = Some(statement);
     }
 
-    /// Keeps a statement under a name that was made way for.
-    pub(super) fn put_statement(&mut self, name: &str, statement: S) {
-        if name.is_empty() {
-            self.unnamed_statement = Some(statement);
-        } else {
-            self.statements.insert(name.to_owned(), statement);
-        }
-    }
-
-    /// The statement of this name.
-    pub(super) fn statement(&self, name: &str) -> SqlResult<&S> {
-        let found = if name.is_empty() {
-            self.unnamed_statement.as_ref()
-        } else {
-            self.statements.get(name)
-        };
-        found.ok_or_else(|| {
-            let message = if name.is_empty() {
-                "unnamed prepared statement does not exist".to_owned()
-            } else {
-                format!("prepared statement \"{name}\" does not exist")
-            };
-            SqlError::new(state::INVALID_SQL_STATEMENT_NAME, message)
+    /// The unnamed statement.
+    pub(super) fn unnamed(&self) -> SqlResult<&S> {
+        self.unnamed_statement.as_ref().ok_or_else(|| {
+            SqlError::new(
+                state::INVALID_SQL_STATEMENT_NAME,
+                "unnamed prepared statement does not exist",
+            )
         })
     }
 
-    /// Forgets a statement, if there is one of this name.
-    pub(super) fn close_statement(&mut self, name: &str) {
-        if name.is_empty() {
-            self.unnamed_statement = None;
-        } else {
-            self.statements.remove(name);
-        }
+    /// Forgets the unnamed statement: Close, and a Parse even if it fails.
+    pub(super) fn close_unnamed_statement(&mut self) {
+        self.unnamed_statement = None;
     }
 
-    /// Makes way for a Bind, like [`Self::make_way_for_statement`].
+    /// Makes way for a Bind: the name must be free and there must be room. An
+    /// unnamed portal gives way to its successor, even one that fails.
     pub(super) fn make_way_for_portal(&mut self, name: &str) -> SqlResult<()> {
         if name.is_empty() {
             self.unnamed_portal = None;
@@ -175,11 +139,6 @@ impl<S, P> Names<S, P> {
         self.unnamed_statement = None;
         self.unnamed_portal = None;
     }
-
-    /// Forgets every named statement: DISCARD ALL and DEALLOCATE ALL.
-    pub(super) fn close_all_statements(&mut self) {
-        self.statements.clear();
-    }
 }
 
 fn no_portal(name: &str) -> SqlError {
@@ -204,13 +163,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names<u8, u8> {
-        Names::new(2, 2)
-    }
-
-    fn prepare(names: &mut Names<u8, u8>, name: &str, value: u8) -> SqlResult<()> {
-        names.make_way_for_statement(name)?;
-        names.put_statement(name, value);
-        Ok(())
+        Names::new(2)
     }
 
     fn bind(names: &mut Names<u8, u8>, name: &str, value: u8) -> SqlResult<()> {
@@ -220,22 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a_named_statement_is_not_replaced_and_an_unnamed_one_is() {
+    fn the_unnamed_statement_is_replaced() {
         let mut names = names();
-        prepare(&mut names, "a", 1).unwrap();
-        assert_eq!(prepare(&mut names, "a", 2).unwrap_err().sqlstate(), "42P05");
-        assert_eq!(names.statement("a").unwrap(), &1);
-        prepare(&mut names, "", 3).unwrap();
-        prepare(&mut names, "", 4).unwrap();
-        assert_eq!(names.statement("").unwrap(), &4);
-    }
-
-    #[test]
-    fn an_unnamed_statement_goes_even_when_its_successor_fails() {
-        let mut names = names();
-        prepare(&mut names, "", 3).unwrap();
-        names.make_way_for_statement("").unwrap();
-        assert_eq!(names.statement("").unwrap_err().sqlstate(), "26000");
+        names.put_unnamed(3);
+        names.put_unnamed(4);
+        assert_eq!(names.unnamed().unwrap(), &4);
+        names.close_unnamed_statement();
+        assert_eq!(names.unnamed().unwrap_err().sqlstate(), "26000");
     }
 
     #[test]
@@ -249,43 +193,36 @@ mod tests {
     }
 
     #[test]
-    fn both_are_bounded() {
+    fn portals_are_bounded() {
         let mut names = names();
         for name in ["a", "b"] {
-            prepare(&mut names, name, 0).unwrap();
             bind(&mut names, name, 0).unwrap();
         }
-        assert_eq!(prepare(&mut names, "c", 0).unwrap_err().sqlstate(), "54000");
         assert_eq!(bind(&mut names, "c", 0).unwrap_err().sqlstate(), "54000");
-        prepare(&mut names, "", 0).unwrap();
         bind(&mut names, "", 0).unwrap();
-        names.close_statement("a");
         names.close_portal("a");
-        prepare(&mut names, "c", 0).unwrap();
         bind(&mut names, "c", 0).unwrap();
     }
 
     #[test]
     fn what_is_not_there_is_named() {
         let mut names = names();
-        assert_eq!(names.statement("x").unwrap_err().sqlstate(), "26000");
         assert_eq!(names.portal("x").unwrap_err().sqlstate(), "34000");
         assert_eq!(names.take_portal("").unwrap_err().sqlstate(), "34000");
-        names.close_statement("x");
         names.close_portal("x");
     }
 
     #[test]
-    fn a_transactions_end_leaves_statements_alone() {
+    fn a_transactions_end_leaves_the_statement_alone() {
         let mut names = names();
+        names.put_unnamed(0);
         for name in ["", "a"] {
-            prepare(&mut names, name, 0).unwrap();
             bind(&mut names, name, 0).unwrap();
         }
         names.close_all_portals();
         assert!(names.portal("").is_err() && names.portal("a").is_err());
-        assert!(names.statement("").is_ok() && names.statement("a").is_ok());
+        assert!(names.unnamed().is_ok());
         names.close_unnamed();
-        assert!(names.statement("").is_err() && names.statement("a").is_ok());
+        assert!(names.unnamed().is_err());
     }
 }

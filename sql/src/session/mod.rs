@@ -14,10 +14,10 @@ mod prepared;
 mod rewrite;
 mod settings;
 mod show;
+mod statements;
 mod transaction;
 mod utility;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_statement};
 pub use plan::{CachedPlan, PlanKey, Prepared};
 pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings};
+pub use statements::Statements;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
 pub(crate) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
@@ -126,7 +127,7 @@ pub struct Session {
     cancel: Cancellation,
     timeout: Option<execute::TimeoutGuard>,
     notices: Vec<SqlError>,
-    prepared: HashMap<String, Arc<Prepared>>,
+    statements: Statements,
     info: Option<Arc<SessionInfo>>,
 }
 
@@ -166,7 +167,7 @@ impl Session {
             cancel: Cancellation::default(),
             timeout: None,
             notices: Vec::new(),
-            prepared: HashMap::new(),
+            statements: Statements::default(),
             info: None,
         })
     }
@@ -184,6 +185,11 @@ impl Session {
     /// Notices and warnings since the last call.
     pub fn take_notices(&mut self) -> Vec<SqlError> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// The statements prepared by name, by PREPARE or through the protocol.
+    pub fn statements(&mut self) -> &mut Statements {
+        &mut self.statements
     }
 
     /// What ReadyForQuery reports.

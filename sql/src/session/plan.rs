@@ -82,6 +82,11 @@ impl Prepared {
         }
     }
 
+    /// Whether it is neither a query nor a change of rows, or nothing at all.
+    pub(super) fn is_utility(&self) -> bool {
+        matches!(self.plan.lock().kind, PlanKind::Utility)
+    }
+
     /// The parameters' type identifiers.
     pub fn parameter_types(&self) -> &[u32] {
         &self.parameter_types

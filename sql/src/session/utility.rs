@@ -2,7 +2,9 @@
 //! SHOW, PREPARE and EXECUTE, EXPLAIN, COPY, DDL.
 
 use bytes::BytesMut;
-use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, Reset, Set, Statement, Value};
+use sqlparser::ast::{
+    DiscardObject, Expr, Ident, ObjectName, ObjectNamePart, Reset, Set, Statement, Value,
+};
 
 use super::execute::Execution;
 use super::fields::FieldDescription;
@@ -13,9 +15,6 @@ use crate::error::{SqlError, state};
 use crate::exec::expr::{Scope, Values, compile};
 use crate::types::wire_encode::encode_row_from_datums;
 use crate::types::{Datum, Format, OutputColumn, PgType, SessionFormat};
-
-/// Most statements a session may PREPARE.
-const PREPARED_MAX: usize = 4_096;
 
 /// Whether a statement may run in a failed transaction, because it ends it or
 /// goes back in it.
@@ -230,7 +229,7 @@ impl Session {
         match object {
             DiscardObject::ALL => {
                 self.not_in_block("DISCARD ALL")?;
-                self.prepared.clear();
+                self.statements.clear();
                 self.settings.reset_all();
             }
             DiscardObject::PLANS => {}
@@ -246,19 +245,7 @@ impl Session {
         statement: &Statement,
     ) -> Result<String, SqlError> {
         let name = fold_identifier(name);
-        if self.prepared.contains_key(&name) {
-            return Err(SqlError::new(
-                state::DUPLICATE_PSTATEMENT,
-                format!("prepared statement \"{name}\" already exists"),
-            ));
-        }
-        if self.prepared.len() >= PREPARED_MAX {
-            return Err(SqlError::new(
-                state::PROGRAM_LIMIT_EXCEEDED,
-                format!("a session can prepare at most {PREPARED_MAX} statements"),
-            )
-            .hint("DEALLOCATE those that are no longer needed."));
-        }
+        self.statements.make_way(&name)?;
         let declared = types
             .iter()
             .map(|t| PgType::from_sql_ast(t).map(|ty| ty.oid()))
@@ -269,7 +256,13 @@ impl Session {
             text: statement.to_string(),
         };
         let prepared = self.prepare_statement(inner, &declared)?;
-        self.prepared.insert(name, prepared);
+        if prepared.is_utility() {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                "PREPARE is for SELECT, INSERT, UPDATE, DELETE and VALUES",
+            ));
+        }
+        self.statements.put(name, prepared);
         Ok("PREPARE".to_owned())
     }
 
@@ -279,8 +272,20 @@ impl Session {
         arguments: &[Expr],
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        let name = name.to_string().trim_matches('"').to_owned();
-        let prepared = self.find_prepared(&name)?;
+        let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                format!("syntax error at \"{name}\""),
+            ));
+        };
+        let name = fold_identifier(name);
+        let prepared = self.statements.get(&name)?.clone();
+        if prepared.is_utility() {
+            // One of them could be an EXECUTE, of itself even.
+            return Err(SqlError::unsupported(
+                "EXECUTE of other statements than queries and changes",
+            ));
+        }
         let plan = self.current_plan(&prepared)?;
         if arguments.len() != plan.parameters.len() {
             return Err(SqlError::new(
@@ -325,23 +330,14 @@ impl Session {
         }
     }
 
-    fn find_prepared(&self, name: &str) -> Result<std::sync::Arc<super::Prepared>, SqlError> {
-        self.prepared.get(name).cloned().ok_or_else(|| {
-            SqlError::new(
-                state::INVALID_SQL_STATEMENT_NAME,
-                format!("prepared statement \"{name}\" does not exist"),
-            )
-        })
-    }
-
     fn deallocate(&mut self, name: &Ident) -> Result<String, SqlError> {
         if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
-            self.prepared.clear();
+            self.statements.clear();
             return Ok("DEALLOCATE ALL".to_owned());
         }
         let name = fold_identifier(name);
-        self.find_prepared(&name)?;
-        self.prepared.remove(&name);
+        self.statements.get(&name)?;
+        self.statements.remove(&name);
         Ok("DEALLOCATE".to_owned())
     }
 }

@@ -241,3 +241,76 @@ async fn constraint_errors_name_schema_and_table() {
         assert_eq!(error.constraint(), constraint, "{statement}");
     }
 }
+
+/// What a statement does that waits for `first` to commit: rows of `t` afterwards.
+async fn after_waiting(setup: &str, first: &str, second: &str) -> Vec<(i32, i32)> {
+    let (_dir, server, client) = start().await;
+    client.batch_execute(setup).await.unwrap();
+    let other = connect(&server.url).await.unwrap();
+    other
+        .batch_execute(&format!("BEGIN; {first}"))
+        .await
+        .unwrap();
+    let waiting = client.batch_execute(second);
+    let commit = async {
+        // Long enough for the other to come to the locked row; were it not, it
+        // would see the change at once and the test would prove nothing.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        other.batch_execute("COMMIT").await
+    };
+    let (waited, committed) = futures::join!(waiting, commit);
+    waited.unwrap();
+    committed.unwrap();
+    let rows = client.query("SELECT id, n FROM t ORDER BY id", &[]).await;
+    let rows = rows.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+const TWO_ROWS: &str =
+    "CREATE TABLE t (id int4 PRIMARY KEY, n int4); INSERT INTO t VALUES (1, 10), (2, 20)";
+
+#[tokio::test]
+async fn only_the_target_of_an_update_shows_its_new_version() {
+    let rows = after_waiting(
+        TWO_ROWS,
+        "UPDATE t SET n = n + 1",
+        "UPDATE t SET n = t.n * 100 + o.n + (SELECT max(n) FROM t) \
+         FROM t o WHERE t.id = 1 AND o.id = 2",
+    )
+    .await;
+    assert_eq!(rows, [(1, 1140), (2, 21)]);
+}
+
+#[tokio::test]
+async fn a_row_joined_with_itself_has_an_old_and_a_new_version() {
+    let rows = after_waiting(
+        TWO_ROWS,
+        "UPDATE t SET n = n + 1",
+        "UPDATE t SET n = t.n * 100 + o.n FROM t o WHERE t.id = o.id",
+    )
+    .await;
+    assert_eq!(rows, [(1, 1110), (2, 2120)]);
+}
+
+#[tokio::test]
+async fn only_the_target_of_a_delete_shows_its_new_version() {
+    let rows = after_waiting(
+        TWO_ROWS,
+        "UPDATE t SET n = n + 1 WHERE id = 1",
+        "DELETE FROM t USING t o WHERE t.id = 1 AND o.id = 2 AND t.n < o.n",
+    )
+    .await;
+    assert_eq!(rows, [(2, 20)]);
+}
+
+#[tokio::test]
+async fn a_changed_row_is_checked_against_what_the_statement_saw() {
+    let rows = after_waiting(
+        "CREATE TABLE t (id int4 PRIMARY KEY, n int4); CREATE TABLE most (n int4);
+         INSERT INTO t VALUES (1, 0); INSERT INTO most VALUES (5)",
+        "UPDATE t SET n = 1; UPDATE most SET n = 0",
+        "UPDATE t SET n = n + 10 WHERE n < (SELECT n FROM most)",
+    )
+    .await;
+    assert_eq!(rows, [(1, 11)]);
+}

@@ -392,7 +392,7 @@ impl ChangePlan {
             Locked::Gone => return Ok(false),
             Locked::Changed { csn, stored } => {
                 let newest = (found.key, csn, stored);
-                match self.recheck(newest, run, writer).await? {
+                match self.recheck(newest, run).await? {
                     Some(again) => found = again,
                     None => return Ok(false),
                 }
@@ -418,19 +418,15 @@ impl ChangePlan {
         Ok(true)
     }
 
-    /// Runs the query again with only the newest version of one row.
+    /// Runs the query again with only the newest version of one row in the target.
+    /// Everything else is what the statement saw when it started.
     async fn recheck(
         &self,
         row: (Vec<u8>, u64, Vec<u8>),
         run: &Run,
-        writer: &StatementWriter<'_>,
     ) -> Result<Option<Found>, SqlError> {
         let again = Run {
-            view: writer.txn.newest_view(writer.engine.snapshot()),
-            replace: Some(RowOverride {
-                table: self.table.desc.oid,
-                rows: vec![row],
-            }),
+            replace: Some(RowOverride { rows: vec![row] }),
             ..run.clone()
         };
         let mut stream = self.query.execute(again).await?;

@@ -14,7 +14,7 @@ pub struct Run {
     pub view: ReadView,
     /// Values of `$1`, `$2`, …, of the types the plan reports.
     pub params: Vec<Datum>,
-    /// Rows that stand in for a table's, if any.
+    /// Rows that stand in for those of the target of a change, if any.
     pub replace: Option<RowOverride>,
     /// The session.
     pub session: Arc<SessionInfo>,
@@ -24,12 +24,11 @@ pub struct Run {
     pub work_mem: usize,
 }
 
-/// The named table shows only these rows: a READ COMMITTED statement that waited
-/// for a row checks its WHERE again on the newest version of that row.
+/// The target of a change, the table with hidden columns, shows only these rows: a
+/// READ COMMITTED statement that waited for a row checks its WHERE again on the
+/// newest version of that row. Other mentions of the table show what they did.
 #[derive(Debug, Clone)]
 pub struct RowOverride {
-    /// Object identifier of the table.
-    pub table: u32,
     /// Row key, commit sequence number, stored row.
     pub rows: Vec<(Vec<u8>, u64, Vec<u8>)>,
 }

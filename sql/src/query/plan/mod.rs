@@ -61,8 +61,9 @@ pub struct PlanContext {
     pub search_path: Vec<String>,
     /// Declared types of `$1`, `$2`, …; `None` = find out.
     pub param_types: Vec<Option<PgType>>,
-    /// Whether the tables in the outermost FROM also have `__key`, `__csn` and
-    /// `__row`. `*` must not be used in the outermost SELECT then.
+    /// Whether the first table of the outermost FROM, the target of a change, also
+    /// has `__key`, `__csn` and `__row`. `*` must not be used in the outermost
+    /// SELECT then.
     pub hidden_columns: bool,
     /// The session.
     pub session: Arc<SessionInfo>,

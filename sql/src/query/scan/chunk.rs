@@ -169,7 +169,7 @@ impl<'a> Filling<'a> {
 
     fn fill(&mut self, ranges: &[KeyRange]) -> Result<(), SqlError> {
         if let Some(replace) = &self.run.replace
-            && replace.table == self.shape.info.desc.oid
+            && self.shape.target
         {
             for (key, csn, row) in &replace.rows {
                 self.batch.push(key, *csn, row)?;

@@ -57,25 +57,39 @@ pub(super) struct ScanShape {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
     pub(super) access: Access,
+    /// Whether the table is what the statement changes.
+    pub(super) target: bool,
     /// Whether the scan reads so much that it would push what other queries need
     /// out of the block cache.
     pub(super) bypass_cache: bool,
+}
+
+/// What a scan gives.
+pub(super) struct Projected {
+    pub(super) schema: SchemaRef,
+    pub(super) sources: Vec<Source>,
+    /// Whether the table is what the statement changes.
+    pub(super) target: bool,
 }
 
 impl TableScan {
     /// Plans a scan. `run` tells sizes when the scan is planned to be run.
     pub(super) fn new(
         info: Arc<TableInfo>,
-        schema: SchemaRef,
-        sources: Vec<Source>,
+        projected: Projected,
         access: Access,
         limit: Option<usize>,
         run: Option<&RunContext>,
         target_partitions: usize,
     ) -> Result<Self> {
+        let Projected {
+            schema,
+            sources,
+            target,
+        } = projected;
         let replaced = run
             .and_then(|r| r.replace.as_ref())
-            .filter(|r| r.table == info.desc.oid)
+            .filter(|_| target)
             .map(|r| r.rows.len());
         let bytes = match replaced {
             Some(_) => 0,
@@ -111,6 +125,7 @@ impl TableScan {
                 schema,
                 sources,
                 access,
+                target,
                 bypass_cache: run.is_some_and(|run| is_too_large_to_cache(bytes, run)),
             }),
             partitions,

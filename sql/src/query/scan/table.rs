@@ -13,7 +13,7 @@ use super::super::effort::Effort;
 use super::super::error::external;
 use super::super::run::RunContext;
 use super::access;
-use super::exec::TableScan;
+use super::exec::{Projected, TableScan};
 use crate::catalog::TableDescriptor;
 use crate::error::SqlError;
 use crate::exec::table::TableInfo;
@@ -46,6 +46,8 @@ pub(crate) struct StoredTable {
     pub(super) info: Arc<TableInfo>,
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
+    /// Whether it is what a statement changes, with the hidden columns for that.
+    target: bool,
     /// The primary key, by which other columns are known when rows are grouped.
     constraints: Constraints,
 }
@@ -61,7 +63,8 @@ const TABLE_KEY: &str = "pg.table";
 const ATTRIBUTE_KEY: &str = "pg.attribute";
 
 impl StoredTable {
-    /// Prepares a table; `hidden` adds the columns that DML needs.
+    /// Prepares a table; `hidden` adds the columns that a change needs of its
+    /// target.
     ///
     /// # Errors
     /// XX001 when the descriptor is damaged.
@@ -105,6 +108,7 @@ impl StoredTable {
             Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
         };
         Ok(Self {
+            target: hidden,
             constraints,
             info: Arc::new(TableInfo::new(Arc::clone(desc))?),
             schema: Arc::new(Schema::new(fields)),
@@ -162,8 +166,11 @@ impl TableProvider for StoredTable {
         let target = Effort::scan_partitions(state.config());
         let scan = TableScan::new(
             Arc::clone(&self.info),
-            schema,
-            sources,
+            Projected {
+                schema,
+                sources,
+                target: self.target,
+            },
             access,
             limit,
             run.as_deref(),

@@ -122,7 +122,6 @@ fn a_query_sees_the_changes_of_its_own_transaction() {
 #[test]
 fn an_override_stands_in_for_the_table() {
     let fixture = clinic();
-    let (table, _) = patient_rows(&fixture);
     let mut context = fixture.context();
     context.hidden_columns = true;
     let plan = fixture
@@ -135,7 +134,6 @@ fn an_override_stands_in_for_the_table() {
     let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
     let stored = row(&fixture, "New");
     run.replace = Some(RowOverride {
-        table,
         rows: vec![(key(2), 77, stored.clone())],
     });
     let batch = fixture.block_on(async {
@@ -154,6 +152,33 @@ fn an_override_stands_in_for_the_table() {
     );
     assert_eq!(batch.column(2).as_binary::<i32>().value(0), stored);
     assert_eq!(batch.column(3).as_string_view().value(0), "New!");
+}
+
+#[test]
+fn an_override_is_of_one_mention_of_the_table() {
+    let fixture = clinic();
+    let mut context = fixture.context();
+    context.hidden_columns = true;
+    let plan = fixture
+        .plan_in(
+            "SELECT p.name, o.name, (SELECT count(*) FROM patient) FROM patient p, patient o \
+             WHERE p.id = 2 AND o.id IN (1, 2) AND EXISTS (SELECT 1 FROM patient WHERE name = 'Cy')",
+            &context,
+        )
+        .unwrap();
+    let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
+    run.replace = Some(RowOverride {
+        rows: vec![(key(2), 77, row(&fixture, "New"))],
+    });
+    let mut lines: Vec<String> = fixture
+        .answer(&plan, run)
+        .unwrap()
+        .lines()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    assert_eq!(lines, ["New|Ann|4", "New|Bob|4"]);
 }
 
 #[test]

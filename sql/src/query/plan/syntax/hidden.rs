@@ -1,4 +1,4 @@
-//! Tables that show their hidden columns.
+//! The table that shows its hidden columns.
 
 use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableFactor, TableWithJoins};
 
@@ -9,13 +9,13 @@ use crate::error::SqlError;
 /// Catalog part of a table name that stands for "with hidden columns".
 pub(in super::super) const HIDDEN_CATALOG: &str = "\u{1f}hidden";
 
-/// Marks the tables of the outermost FROM as showing their hidden columns.
-pub(super) fn show_hidden(table: &mut TableWithJoins) -> Result<(), SqlError> {
-    show_hidden_in(&mut table.relation)?;
-    for join in &mut table.joins {
-        show_hidden_in(&mut join.relation)?;
+/// Marks the first table of a FROM as the one that shows its hidden columns: the
+/// target of a change. Other mentions of the same table are just read.
+pub(super) fn show_hidden(from: &mut [TableWithJoins]) -> Result<(), SqlError> {
+    match from.first_mut() {
+        Some(first) => show_hidden_in(&mut first.relation),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn show_hidden_in(factor: &mut TableFactor) -> Result<(), SqlError> {
@@ -48,9 +48,6 @@ fn show_hidden_in(factor: &mut TableFactor) -> Result<(), SqlError> {
             ]);
             Ok(())
         }
-        TableFactor::NestedJoin {
-            table_with_joins, ..
-        } => show_hidden(table_with_joins),
         _ => Ok(()),
     }
 }

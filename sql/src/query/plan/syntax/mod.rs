@@ -147,9 +147,7 @@ impl Preparer<'_> {
             && self.depth == 1
             && let SetExpr::Select(select) = query.body.as_mut()
         {
-            for table in &mut select.from {
-                hidden::show_hidden(table)?;
-            }
+            hidden::show_hidden(&mut select.from)?;
         }
         Ok(())
     }

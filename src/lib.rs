@@ -22,6 +22,7 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod os;
+pub mod scrub;
 pub mod server;
 pub mod signals;
 pub mod start;

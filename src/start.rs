@@ -27,6 +27,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         tls: config.security.tls.as_ref().map(tls::load).transpose()?,
         max_connections: config.security.max_connections,
         segment_bytes: SEGMENT_BYTES,
+        scrub_interval: config.storage.scrub_interval,
         data_dir: config.storage.data_dir,
     };
     server::run(options, Production)

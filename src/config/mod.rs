@@ -19,6 +19,7 @@ mod schema;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use environment::{Environment, Mode};
 pub use problem::{ConfigError, Problem};
@@ -46,6 +47,9 @@ pub struct Config {
 pub struct Storage {
     /// The data directory: log, keyring and projections.
     pub data_dir: PathBuf,
+    /// From the end of one verification of the whole log to the start of the next
+    /// (`scrub_interval_seconds`); zero = never.
+    pub scrub_interval: Duration,
 }
 
 /// `[crypto]`: where the key that wraps all other keys comes from.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::document::Document;
 use super::environment::{Environment, Mode};
@@ -11,6 +12,7 @@ use super::{
     LogSettings, MAX_CONNECTIONS_DEFAULT, MAX_CONNECTIONS_LIMIT, METRICS_ADDRESS_DEFAULT,
     MasterKeySource, Monitoring, Security, Storage, Tls, schema,
 };
+use crate::scrub::SCRUB_INTERVAL_DEFAULT;
 
 /// Reads every section and returns either the configuration or every problem.
 pub(super) fn config(text: &str, environment: &Environment) -> Result<Config, Vec<Problem>> {
@@ -52,6 +54,9 @@ fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage>
              and flushes are shared between the sessions that commit at one time",
         );
     }
+    let scrub_interval = doc
+        .number("storage", "scrub_interval_seconds")
+        .map_or(SCRUB_INTERVAL_DEFAULT, Duration::from_secs);
     let from_file = doc.string("storage", "data_dir").map(PathBuf::from);
     let data_dir = environment.data_dir.clone().or(from_file);
     match data_dir {
@@ -59,7 +64,10 @@ fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage>
             doc.refuse("storage", "data_dir", "is empty");
             None
         }
-        Some(data_dir) => Some(Storage { data_dir }),
+        Some(data_dir) => Some(Storage {
+            data_dir,
+            scrub_interval,
+        }),
         None => {
             if doc.line("storage", "data_dir").is_none() {
                 doc.refuse(

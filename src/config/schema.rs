@@ -85,6 +85,7 @@ pub(super) const SECTIONS: &[Section] = &[
                  that is meant for the log",
             ),
             yes("sync_on_write"),
+            yes("scrub_interval_seconds"),
             not_yet(
                 "max_log_size_gb",
                 "the log is not bounded by this version; watch kimberlite_storage_log_size_bytes \

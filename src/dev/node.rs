@@ -8,6 +8,7 @@ use kimberlite_sql::{Engine, SYSTEM_DATABASE, SqlError};
 use kimberlite_storage::FileKeyProvider;
 
 use super::{DATABASE, DevDirectory, ROLE};
+use crate::scrub::SCRUB_INTERVAL_DEFAULT;
 use crate::server::{self, Addresses, Host, NodeError, NodeOptions, Wanted};
 use crate::{tls, verifier};
 
@@ -45,6 +46,7 @@ pub fn run(options: Options) -> Result<(), NodeError> {
         tls: Some(tls::load(&directory.tls())?),
         max_connections: MAX_CONNECTIONS,
         segment_bytes: SEGMENT_BYTES,
+        scrub_interval: SCRUB_INTERVAL_DEFAULT,
     };
     let host = DevHost {
         directory,

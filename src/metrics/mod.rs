@@ -18,6 +18,8 @@
 //! | `kimberlite_consensus_refusals_total` | transactions refused since the start |
 //! | `kimberlite_encryption_operations_total{operation}` | events sealed and opened |
 //! | `kimberlite_hash_chain_verifications_total{result}` | blocks verified |
+//! | `kimberlite_storage_scrub_blocks_total`, `…_scrub_passes_total` | blocks verified again, passes over the log |
+//! | `kimberlite_storage_scrub_damages` | damaged places that the scrubber knows of; expect 0 |
 //! | `kimberlite_connections_…` | client connections |
 //! | `kimberlite_node_ready` | 1 when the store is open |
 //! | `process_resident_memory_bytes`, `process_open_fds` | of this process |
@@ -33,6 +35,7 @@ use kimberlite_storage::metrics::{BUCKET_BOUNDS_US, Histogram};
 use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
 
+use crate::scrub::ScrubMetrics;
 use crate::wire::WireMetrics;
 use family::{counter, gauge, histogram, labelled_counter};
 
@@ -41,6 +44,7 @@ pub struct Metrics {
     data_dir: PathBuf,
     wire: Arc<WireMetrics>,
     store: OnceLock<Arc<Store>>,
+    scrub: Arc<ScrubMetrics>,
 }
 
 impl Metrics {
@@ -50,7 +54,13 @@ impl Metrics {
             data_dir,
             wire,
             store: OnceLock::new(),
+            scrub: Arc::default(),
         }
+    }
+
+    /// Where the scrubber notes what it finds.
+    pub fn scrub(&self) -> Arc<ScrubMetrics> {
+        Arc::clone(&self.scrub)
     }
 
     /// Adds the store's figures; the first call counts.
@@ -72,9 +82,30 @@ impl Metrics {
         ));
         if let Some(store) = self.store.get() {
             families.extend(of_store(store));
+            families.extend(self.of_scrubber());
         }
         families.sort_by(|a, b| a.name().cmp(b.name()));
         TextEncoder::new().encode_to_string(&families)
+    }
+
+    fn of_scrubber(&self) -> Vec<MetricFamily> {
+        vec![
+            counter(
+                "kimberlite_storage_scrub_blocks_total",
+                "Blocks of the log read again and verified.",
+                self.scrub.blocks(),
+            ),
+            counter(
+                "kimberlite_storage_scrub_passes_total",
+                "Complete verifications of the log by the running node.",
+                self.scrub.passes(),
+            ),
+            gauge(
+                "kimberlite_storage_scrub_damages",
+                "Damaged places in the log that the scrubber knows of; expect 0.",
+                self.scrub.damages() as f64,
+            ),
+        ]
     }
 
     fn of_process(&self) -> Vec<MetricFamily> {

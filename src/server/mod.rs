@@ -24,6 +24,7 @@ pub(crate) use open::engine_options;
 use crate::http::{self, NodeStatus, Phase};
 use crate::listen::{AddressError, BoundAddress};
 use crate::metrics::Metrics;
+use crate::scrub::{ScrubOptions, Scrubber};
 use crate::signals::StopSignals;
 use crate::wire::{self, TlsSettings, WireConfig, WireMetrics};
 
@@ -83,6 +84,8 @@ pub struct NodeOptions {
     pub max_connections: usize,
     /// Size of a log segment in bytes.
     pub segment_bytes: u64,
+    /// How often the log is verified while the node runs; zero = never.
+    pub scrub_interval: Duration,
 }
 
 /// The addresses of a running node, with the ports that were chosen.
@@ -199,6 +202,7 @@ impl<H: Host> Node<'_, H> {
             metrics: Arc::clone(&self.wire_metrics),
             ..WireConfig::default()
         };
+        let interval = options.scrub_interval;
         let (store, engine) = tokio::select! {
             opened = open::open(options, Arc::clone(&self.status), alarm) => opened?,
             name = signals.next() => {
@@ -210,11 +214,23 @@ impl<H: Host> Node<'_, H> {
         let figures = open::figures(Arc::clone(&store), Arc::clone(&self.wire_metrics));
         self.status.publish_figures(figures);
 
+        let scrubber = Scrubber::start(ScrubOptions {
+            data_dir: data_dir.clone(),
+            interval,
+            store: Arc::clone(&store),
+            metrics: self.metrics.scrub(),
+        })
+        .map_err(|source| NodeError::System {
+            what: "starting the scrubber",
+            source,
+        })?;
         let failure = clients.failure();
         let served = self
             .serve_clients(client, &engine, config, signals, failure)
             .await;
         drop(engine);
+        // It may be in the middle of a step.
+        let _ = tokio::task::spawn_blocking(move || scrubber.stop()).await;
         let closed = close(store, data_dir).await;
         served.and(closed)
     }

@@ -97,7 +97,7 @@ impl<'a> Scan<'a> {
 
     /// Checks everything that was asked for.
     pub(super) fn run(&mut self, progress: &dyn Fn(VerifyProgress)) -> Result<()> {
-        if !self.options.full_scan {
+        if !self.options.full_scan || self.options.to.is_some() {
             return self.walk(progress);
         }
         let (sender, receiver) = mpsc::sync_channel(tail::WAITING);

@@ -1,27 +1,28 @@
-//! `generate_series` in FROM.
+//! `generate_series` in FROM. Its values are made as they are read.
 
+use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
-use datafusion::datasource::MemTable;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
 
 use super::super::arrow_value::array_of;
-use super::super::error::{from_arrow, from_datafusion};
+use super::super::error::{external, from_arrow, from_datafusion};
 use super::super::plan::{constant_of, typed_field};
 use super::interval::add_local;
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, Interval, PgType, SessionFormat};
 
-/// Most values of a series: they are made at once.
-const MOST: usize = 10_000_000;
-
 /// A function in FROM; `None` when there is no such function.
 ///
 /// # Errors
-/// 22023 for a step of zero, 54000 for too many values, 0A000 for arguments
-/// that are not constants.
+/// 22023 for a step of zero, 0A000 for arguments that are not constants.
 pub(in crate::query) fn table_function(
     name: &str,
     args: Vec<Expr>,
@@ -37,17 +38,124 @@ pub(in crate::query) fn table_function(
         })?);
     }
     let (ty, series) = series(&values, format)?;
-    let field = typed_field("generate_series", ty, true);
-    let array = array_of(&series, field.data_type())?;
-    let schema = Arc::new(Schema::new(vec![field]));
-    let batch = arrow::record_batch::RecordBatch::try_new(Arc::clone(&schema), vec![array])
-        .map_err(from_arrow)?;
-    let batches = (0..batch.num_rows())
-        .step_by(8_192)
-        .map(|start| batch.slice(start, 8_192.min(batch.num_rows() - start)))
-        .collect();
-    let table = MemTable::try_new(schema, vec![batches]).map_err(from_datafusion)?;
-    Ok(Some(Arc::new(table)))
+    let schema = Arc::new(Schema::new(vec![typed_field("generate_series", ty, true)]));
+    let partition = SeriesPartition {
+        schema: Arc::clone(&schema),
+        series,
+    };
+    let table = StreamingTable::try_new(schema, vec![Arc::new(partition)]);
+    Ok(Some(Arc::new(table.map_err(from_datafusion)?)))
+}
+
+/// A series that is read from the start each time.
+struct SeriesPartition {
+    schema: SchemaRef,
+    series: Series,
+}
+
+impl fmt::Debug for SeriesPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SeriesPartition")
+    }
+}
+
+impl PartitionStream for SeriesPartition {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = context.session_config().batch_size();
+        let schema = Arc::clone(&self.schema);
+        let mut series = self.series.clone();
+        let batches =
+            std::iter::from_fn(move || series.batch(&schema, rows).map_err(external).transpose());
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            futures::stream::iter(batches),
+        ))
+    }
+}
+
+/// Values that are still to come.
+#[derive(Clone)]
+enum Series {
+    /// `None` = nothing is left.
+    Integers {
+        next: Option<i64>,
+        last: i64,
+        step: i64,
+        small: bool,
+    },
+    /// Local times in microseconds, which steps of months and days are added to.
+    Timestamps {
+        next: Option<i64>,
+        last: i64,
+        step: Interval,
+        zone: Option<SessionFormat>,
+    },
+}
+
+impl Series {
+    /// The next values, `rows` at most; `None` after the last.
+    fn batch(&mut self, schema: &SchemaRef, rows: usize) -> SqlResult<Option<RecordBatch>> {
+        let mut values = Vec::with_capacity(rows);
+        while values.len() < rows {
+            match self.next()? {
+                Some(value) => values.push(value),
+                None => break,
+            }
+        }
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let array = array_of(&values, schema.field(0).data_type())?;
+        RecordBatch::try_new(Arc::clone(schema), vec![array])
+            .map(Some)
+            .map_err(from_arrow)
+    }
+
+    fn next(&mut self) -> SqlResult<Option<Datum>> {
+        match self {
+            Self::Integers {
+                next,
+                last,
+                step,
+                small,
+            } => {
+                let Some(value) = next.filter(|v| within(*v, *last, *step > 0)) else {
+                    return Ok(None);
+                };
+                *next = value.checked_add(*step);
+                Ok(Some(match i32::try_from(value) {
+                    Ok(value) if *small => Datum::Int4(value),
+                    _ => Datum::Int8(value),
+                }))
+            }
+            Self::Timestamps {
+                next,
+                last,
+                step,
+                zone,
+            } => {
+                let Some(local) = next.filter(|v| within(*v, *last, step.span() > 0)) else {
+                    return Ok(None);
+                };
+                *next = Some(add_local(local, *step)?);
+                Ok(Some(match zone {
+                    Some(format) => {
+                        let offset = i64::from(format.time_zone.offset_at_local(local));
+                        Datum::Timestamptz(local - offset * 1_000_000)
+                    }
+                    None => Datum::Timestamp(local),
+                }))
+            }
+        }
+    }
+}
+
+fn within(value: i64, last: i64, up: bool) -> bool {
+    if up { value <= last } else { value >= last }
 }
 
 fn zero_step() -> SqlError {
@@ -57,14 +165,7 @@ fn zero_step() -> SqlError {
     )
 }
 
-fn too_many() -> SqlError {
-    SqlError::new(
-        state::PROGRAM_LIMIT_EXCEEDED,
-        format!("generate_series in FROM makes at most {MOST} values"),
-    )
-}
-
-fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType, Vec<Datum>)> {
+fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType, Series)> {
     let whole = |(value, ty): &(Datum, PgType)| match (value, ty) {
         (Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_), _) => value.as_i64(),
         _ => None,
@@ -79,14 +180,17 @@ fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType
                 .iter()
                 .all(|(_, ty)| matches!(ty, PgType::Int2 | PgType::Int4));
             let ty = if small { PgType::Int4 } else { PgType::Int8 };
+            if step == 0 {
+                return Err(zero_step());
+            }
             Ok((
                 ty,
-                integers(
-                    whole(first).unwrap_or(0),
-                    whole(last).unwrap_or(0),
+                Series::Integers {
+                    next: whole(first),
+                    last: whole(last).unwrap_or(0),
                     step,
-                    ty,
-                )?,
+                    small,
+                },
             ))
         }
         [first, last, (Datum::Interval(step), _)] => timestamps(first, last, *step, format),
@@ -98,7 +202,15 @@ fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType
             };
             timestamps(first, last, step, format)
         }
-        _ if args.iter().any(|(value, _)| value.is_null()) => Ok((PgType::Int4, Vec::new())),
+        _ if args.iter().any(|(value, _)| value.is_null()) => Ok((
+            PgType::Int4,
+            Series::Integers {
+                next: None,
+                last: 0,
+                step: 1,
+                small: true,
+            },
+        )),
         _ => Err(no_series(args)),
     }
 }
@@ -112,34 +224,12 @@ fn no_series(args: &[(Datum, PgType)]) -> SqlError {
     .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
-fn integers(first: i64, last: i64, step: i64, ty: PgType) -> SqlResult<Vec<Datum>> {
-    if step == 0 {
-        return Err(zero_step());
-    }
-    let mut out = Vec::new();
-    let mut value = first;
-    while (step > 0 && value <= last) || (step < 0 && value >= last) {
-        if out.len() >= MOST {
-            return Err(too_many());
-        }
-        out.push(match (ty, i32::try_from(value)) {
-            (PgType::Int4, Ok(value)) => Datum::Int4(value),
-            _ => Datum::Int8(value),
-        });
-        match value.checked_add(step) {
-            Some(next) => value = next,
-            None => break,
-        }
-    }
-    Ok(out)
-}
-
 fn timestamps(
     first: &(Datum, PgType),
     last: &(Datum, PgType),
     step: Interval,
     format: &SessionFormat,
-) -> SqlResult<(PgType, Vec<Datum>)> {
+) -> SqlResult<(PgType, Series)> {
     let zoned = [first, last]
         .iter()
         .any(|(_, ty)| *ty == PgType::Timestamptz)
@@ -162,20 +252,13 @@ fn timestamps(
     if step.span() == 0 {
         return Err(zero_step());
     }
-    let (mut local, last, up) = (read(first)?, read(last)?, step.span() > 0);
-    let mut out = Vec::new();
-    while (up && local <= last) || (!up && local >= last) {
-        if out.len() >= MOST {
-            return Err(too_many());
-        }
-        out.push(if zoned {
-            Datum::Timestamptz(
-                local - i64::from(format.time_zone.offset_at_local(local)) * 1_000_000,
-            )
-        } else {
-            Datum::Timestamp(local)
-        });
-        local = add_local(local, step)?;
-    }
-    Ok((ty, out))
+    Ok((
+        ty,
+        Series::Timestamps {
+            next: Some(read(first)?),
+            last: read(last)?,
+            step,
+            zone: zoned.then_some(*format),
+        },
+    ))
 }

@@ -72,3 +72,17 @@ fn a_query_that_needs_too_much_memory_fails_with_53200_and_others_go_on() {
     assert_eq!(error.sqlstate(), "53200");
     assert_eq!(fixture.query("SELECT count(*) FROM large").lines(), "40000");
 }
+
+#[test]
+fn a_series_is_made_as_it_is_read() {
+    let fixture = Fixture::with_memory(2 << 20);
+    let long = "SELECT count(*), max(i) FROM (SELECT i FROM generate_series(1, 9000000000000000) AS s(i) LIMIT 20000) q";
+    assert_eq!(fixture.query(long).lines(), "20000|20000");
+    let edge = "SELECT * FROM generate_series(9223372036854775805, 9223372036854775807, 2)";
+    assert_eq!(
+        fixture.query(edge).lines(),
+        "9223372036854775805\n9223372036854775807"
+    );
+    let down = "SELECT * FROM generate_series(1, 3, -1) UNION ALL SELECT * FROM generate_series(2, 1, -1) ORDER BY 1";
+    assert_eq!(fixture.query(down).lines(), "1\n2");
+}

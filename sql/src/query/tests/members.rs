@@ -30,6 +30,11 @@ fn numbers() -> Fixture {
 
 /// What no join can say yet.
 const REFUSED: &[&str] = &[
+    "SELECT x, (SELECT 7 + max(c) FROM (SELECT count(*) AS c FROM n WHERE a = e.x) s WHERE c = 0) FROM e",
+    "SELECT x, (SELECT c FROM (SELECT count(*) AS c FROM n WHERE a = e.x) s) FROM e",
+    "SELECT x, (SELECT max(b) FROM n WHERE a = e.x LIMIT 1) FROM e",
+    "SELECT x FROM e WHERE EXISTS (SELECT 1 FROM (SELECT count(*) FROM n WHERE a = e.x) s)",
+    "SELECT x FROM e WHERE 0 IN (SELECT c FROM (SELECT count(*) AS c FROM n WHERE a = e.x) s)",
     "SELECT x FROM e WHERE (1, 2) NOT IN (SELECT a, b FROM n) ORDER BY x",
     "SELECT x FROM e WHERE (1, 2) IN (SELECT a, b FROM n) ORDER BY x",
     "SELECT count(*) FILTER (WHERE 9 NOT IN (SELECT a FROM n)), count(*) FILTER (WHERE x NOT IN (SELECT a FROM n)) FROM e",

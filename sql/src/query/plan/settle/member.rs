@@ -152,10 +152,10 @@ impl Membership<'_> {
     fn answer(self, asked: Asked) -> Result<Expr> {
         let negated = self.test.negated;
         if !self.test.subquery.outer_ref_columns.is_empty() {
+            refuse_lost_rows(&self.test.subquery.subquery)?;
             if has_one_row(&self.test.subquery.subquery) {
                 return self.with_the_row();
             }
-            refuse_lost_rows(&self.test.subquery.subquery)?;
         }
         if self.count_rows {
             // A count can be joined by equalities only, which all of a value's are.

@@ -93,9 +93,6 @@ pub(super) fn single_row(subquery: Subquery) -> Result<Subquery> {
     if subquery.outer_ref_columns.is_empty() {
         return nullable(subquery);
     }
-    if has_one_row(&subquery.subquery) {
-        return Ok(subquery);
-    }
     refuse_lost_rows(&subquery.subquery)?;
     if at_most_one_row(&subquery.subquery) {
         return Ok(subquery);
@@ -147,16 +144,16 @@ pub(super) fn has_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         LogicalPlan::Projection(projection) => has_one_row(&projection.input),
-        LogicalPlan::SubqueryAlias(alias) => has_one_row(&alias.input),
         LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
         _ => false,
     }
 }
 
 /// Refuses correlated subqueries that aggregate without groups below other nodes: as
-/// joins they lack the row that an aggregate gives where there is nothing.
+/// joins they lack the row that an aggregate gives where there is nothing. For an
+/// aggregate on top the planner makes up for it.
 pub(super) fn refuse_lost_rows(plan: &LogicalPlan) -> Result<()> {
-    let lost = plan.exists(|node| {
+    let lost = below_the_row(plan).exists(|node| {
         let LogicalPlan::Aggregate(aggregate) = node else {
             return Ok(false);
         };
@@ -171,4 +168,13 @@ pub(super) fn refuse_lost_rows(plan: &LogicalPlan) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// What an aggregate without groups on top of a plan aggregates; a plan without one.
+fn below_the_row(plan: &LogicalPlan) -> &LogicalPlan {
+    match plan {
+        LogicalPlan::Projection(projection) => below_the_row(&projection.input),
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => &aggregate.input,
+        other => other,
+    }
 }

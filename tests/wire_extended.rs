@@ -277,6 +277,30 @@ fn sql_and_the_protocol_share_the_names_of_statements() {
 }
 
 #[test]
+fn execute_is_described_as_what_it_executes() {
+    let (_dir, _server, mut raw) = login();
+    raw.query("PREPARE two (int) AS SELECT $1, 2");
+    let answer = raw.ask(&[
+        parse("", "EXECUTE two(1)"),
+        describe(b'S', ""),
+        bind("", "", &[]),
+        describe(b'P', ""),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(answer, "1 t T 2 T D(1,2) C(SELECT 1) Z(I)");
+    // It is known when it runs that there is none of that name.
+    let answer = raw.ask(&[
+        parse("", "EXECUTE nobody"),
+        describe(b'S', ""),
+        bind("", "", &[]),
+        execute("", 0),
+        sync(),
+    ]);
+    assert_eq!(answer, "1 t n 2 E(26000) Z(I)");
+}
+
+#[test]
 fn names_of_statements_keep_their_case() {
     let (_dir, _server, mut raw) = login();
     raw.ask(&[parse("Kept", "SELECT 1"), sync()]);

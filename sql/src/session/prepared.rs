@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use sqlparser::ast::Statement;
+
 use super::execute::{Execution, bind_values, check_counts, with_formats};
 use super::fields::FieldDescription;
-use super::parse::parse;
+use super::parse::{Command, parse};
 use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared};
 use super::{BoundParameters, Outcome, Session};
 use crate::error::{SqlError, state};
+use crate::exec::target::simple_name;
 
 impl Session {
     /// Prepares one statement. Parameter types that are 0 are found out.
@@ -54,6 +57,10 @@ impl Session {
     ) -> Result<Arc<Prepared>, SqlError> {
         self.start_statement(&statement.command)?;
         self.statement_done();
+        if let Some(plan) = self.plan_of_execute(&statement.command) {
+            let declared = declared.to_vec();
+            return Ok(Arc::new(Prepared::new(Some(statement), declared, plan)));
+        }
         let key = self.plan_key(&statement.text, declared)?;
         let plan = match key.as_ref().and_then(|key| self.engine.cached_plan(key)) {
             Some(plan) => plan,
@@ -70,6 +77,28 @@ impl Session {
             declared.to_vec(),
             plan,
         )))
+    }
+
+    /// EXECUTE has the result columns of what it executes, which is this session's
+    /// alone: no other may find such a plan.
+    fn plan_of_execute(&self, command: &Command) -> Option<Arc<CachedPlan>> {
+        let Command::Sql(statement) = command else {
+            return None;
+        };
+        let Statement::Execute {
+            name: Some(name), ..
+        } = statement.as_ref()
+        else {
+            return None;
+        };
+        let named = self.statements.get(&simple_name(name)?).ok()?;
+        Some(Arc::new(CachedPlan {
+            kind: PlanKind::Utility,
+            parameters: Vec::new(),
+            fields: named.fields().map(<[_]>::to_vec),
+            catalog_version: 0,
+            time_zone: self.settings.time_zone(),
+        }))
     }
 
     /// What identifies a plan; none while the transaction has a catalog of its

@@ -358,7 +358,7 @@ impl Session {
             replace: None,
             session,
             cancel: self.cancel.clone(),
-            work_mem: WORK_MEM_BYTES,
+            work_mem: self.settings.work_mem(),
         })
     }
 
@@ -466,9 +466,6 @@ fn collector<'c>(
         None => Ok(()),
     }
 }
-
-/// Memory of a query's sorts and hash tables before they spill, in bytes.
-const WORK_MEM_BYTES: usize = 64 << 20;
 
 /// Encoded RETURNING rows that are kept, in bytes.
 const RETURNING_BYTES_MAX: usize = 256 << 20;

@@ -1,6 +1,7 @@
 //! What a setting does when it is set.
 
 use super::known::is_tuning;
+use super::size::work_mem;
 use super::value::{
     boolean, duration, invalid, is_encoding, on_off, only, parse_isolation, search_path, time_zone,
 };
@@ -18,6 +19,11 @@ impl Settings {
             "statement_timeout" => self.statement_timeout = duration(lower, value)?,
             "lock_timeout" => self.lock_timeout = duration(lower, value)?,
             "kimberlite.fast_path" => self.fast_path = boolean(lower, value)?,
+            "work_mem" => {
+                let (bytes, text) = work_mem(value)?;
+                self.work_mem = bytes;
+                return Ok(text);
+            }
             "search_path" => self.search_path = search_path(value, &self.user),
             _ => return accepted(lower, value),
         }
@@ -50,7 +56,7 @@ fn accepted(lower: &str, value: &str) -> Result<String, SqlError> {
             return Ok(on_off(boolean(lower, value)?));
         }
         "extra_float_digits" => float_digits(lower, value)?,
-        "application_name" | "client_min_messages" | "synchronous_commit" | "work_mem" => {}
+        "application_name" | "client_min_messages" | "synchronous_commit" => {}
         other if is_tuning(other) || other.contains('.') => {}
         other => return Err(unknown(other)),
     }

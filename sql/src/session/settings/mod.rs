@@ -6,6 +6,7 @@
 mod before;
 mod effect;
 mod known;
+mod size;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -22,6 +23,9 @@ pub(super) use before::SettingsBefore;
 pub use known::{SERVER_VERSION, SERVER_VERSION_NUM};
 pub(super) use value::parse_isolation;
 
+/// `work_mem` of a new session in bytes; [`DEFAULTS`] shows it.
+const WORK_MEM_DEFAULT: usize = 64 << 20;
+
 /// The settings of one session.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,6 +34,7 @@ pub struct Settings {
     statement_timeout: Option<Duration>,
     lock_timeout: Option<Duration>,
     fast_path: bool,
+    work_mem: usize,
     search_path: Vec<String>,
     user: String,
     changed: Vec<&'static str>,
@@ -63,6 +68,7 @@ impl Settings {
             statement_timeout: None,
             lock_timeout: None,
             fast_path: true,
+            work_mem: WORK_MEM_DEFAULT,
             search_path: value::search_path("\"$user\", public", user),
             user: user.to_owned(),
             changed: Vec::new(),
@@ -87,6 +93,11 @@ impl Settings {
     /// Whether simple statements may skip the general planner.
     pub fn fast_path(&self) -> bool {
         self.fast_path
+    }
+
+    /// Bytes that an operator of a query may hold before it spills.
+    pub fn work_mem(&self) -> usize {
+        self.work_mem
     }
 
     /// Schemas to look in, in order.

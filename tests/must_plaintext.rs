@@ -225,6 +225,7 @@ async fn what_is_stored_is_in_no_file_and_in_no_log() {
     running.folder(dir.path(), &forms);
     running.unlinked(server.running.pid(), &forms);
     assert!(running.found.is_empty(), "{:#?}", running.found);
+    assert!(running.spilled > 10 << 20, "{} bytes", running.spilled);
     drop(portal);
     transaction.rollback().await.unwrap();
 

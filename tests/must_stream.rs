@@ -14,7 +14,8 @@ use tokio::net::TcpSocket;
 
 const MIB: u64 = 1 << 20;
 
-/// Rows of a result; each has at least 300 bytes.
+/// Rows of a result; each has at least 300 bytes, and no two the same: equal ones
+/// would share their memory.
 fn rows() -> u64 {
     if std::env::var_os("KIMBERLITE_LONG_TESTS").is_some() {
         10_000_000
@@ -106,7 +107,7 @@ fn a_series_streams_to_a_slow_client() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::dev(dir.path());
     let sql = format!(
-        "SELECT i, repeat('slow', 75) FROM generate_series(1, {}) AS t(i)",
+        "SELECT i, repeat('slow', 75) || i FROM generate_series(1, {}) AS t(i)",
         rows()
     );
     stream(&server, &[query(&sql)]);
@@ -132,7 +133,7 @@ fn a_table_streams_to_a_slow_client() {
     let (status, log) = server.stop();
     assert_eq!(status.code(), Some(0), "{log}");
     let server = Server::dev(dir.path());
-    let sql = "SELECT id, word, repeat('slow', 75) FROM t";
+    let sql = "SELECT id, word, repeat('slow', 75) || id FROM t";
     let messages = [parse("", sql), bind("", "", &[]), execute("", 0), sync()];
     stream(&server, &messages);
 }

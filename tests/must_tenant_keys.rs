@@ -30,13 +30,15 @@ struct Stored {
     body: Vec<u8>,
 }
 
+/// A tenant and its marker.
+type Tenant = (TenantId, String);
+
 /// A stopped data directory with two databases, and what was put into each.
 struct Site {
     dir: tempfile::TempDir,
     events: Vec<Stored>,
-    /// The tenants and their markers.
-    first: (TenantId, String),
-    second: (TenantId, String),
+    first: Tenant,
+    second: Tenant,
 }
 
 /// Random letters, long enough that random bytes do not contain them.
@@ -91,7 +93,7 @@ impl Site {
     }
 
     /// Each tenant with the other.
-    fn pairs(&self) -> [(&(TenantId, String), &(TenantId, String)); 2] {
+    fn pairs(&self) -> [(&Tenant, &Tenant); 2] {
         [(&self.first, &self.second), (&self.second, &self.first)]
     }
 }

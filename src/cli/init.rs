@@ -95,13 +95,7 @@ fn master_key(
     source: &MasterKeySource,
 ) -> Result<Arc<dyn KeyProvider>, NodeError> {
     if !arguments.create_master_key {
-        return start::master_key(source).map_err(|error| match source {
-            MasterKeySource::File(path) if !path.exists() => NodeError::Usage(format!(
-                "the key file {} does not exist; add --create-master-key to make it",
-                path.display()
-            )),
-            _ => error,
-        });
+        return existing_master_key(source);
     }
     match source {
         MasterKeySource::File(path) => {
@@ -120,6 +114,23 @@ fn master_key(
                 .to_owned(),
         )),
     }
+}
+
+/// The key that is there. One that an `init` made which was killed then may not be on
+/// the disk yet, and the log must not outlive it.
+fn existing_master_key(source: &MasterKeySource) -> Result<Arc<dyn KeyProvider>, NodeError> {
+    let MasterKeySource::File(path) = source else {
+        return start::master_key(source);
+    };
+    if !path.exists() {
+        return Err(NodeError::Usage(format!(
+            "the key file {} does not exist; add --create-master-key to make it",
+            path.display()
+        )));
+    }
+    let provider = FileKeyProvider::open(path).map_err(NodeError::Key)?;
+    provider.make_durable().map_err(NodeError::Key)?;
+    Ok(Arc::new(provider))
 }
 
 fn create(

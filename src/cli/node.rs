@@ -55,7 +55,8 @@ Examples:
     #[command(after_help = "\
 Environment: KIMBERLITE_CONFIG, KIMBERLITE_DATA_DIR and KIMBERLITE_LOG_LEVEL override
 the file; KIMBERLITE_ENV is `production` (default) or `development`;
-KIMBERLITE_MASTER_KEY holds the key when master_key_source is \"env\".")]
+KIMBERLITE_MASTER_KEY holds the key when master_key_source is \"env\".
+The sources hold a file to begin with, with every key: deploy/kimberlite.toml.")]
     Start(StartArguments),
     /// Prepare an empty data directory: the store and its first operator
     Init(init::Arguments),

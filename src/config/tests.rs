@@ -297,3 +297,38 @@ proptest::proptest! {
         let _ = parse(&text);
     }
 }
+
+/// The file that people begin with.
+const SAMPLE: &str = include_str!("../../deploy/kimberlite.toml");
+
+#[test]
+fn the_sample_names_every_key() {
+    parse(SAMPLE).unwrap();
+    let honoured = schema::SECTIONS
+        .iter()
+        .flat_map(|section| section.keys)
+        .filter(|key| key.support == schema::Support::Yes);
+    for key in honoured {
+        let setting = format!("{} = ", key.name);
+        assert!(SAMPLE.contains(&setting), "{}", key.name);
+    }
+}
+
+#[test]
+fn what_the_sample_calls_a_default_is_one() {
+    let is_setting = |line: &str| {
+        let name = line.split(" = ").next().unwrap_or_default();
+        line.contains(" = ") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let uncommented: Vec<&str> = SAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            // It has no default, and goes with another client_auth.
+            Some(setting) if is_setting(setting) && !setting.starts_with("tls_ca_path") => setting,
+            _ => line,
+        })
+        .collect();
+    let uncommented = uncommented.join("\n");
+    assert_ne!(uncommented, SAMPLE.trim_end());
+    assert_eq!(parse(&uncommented).unwrap(), parse(SAMPLE).unwrap());
+}

@@ -7,8 +7,8 @@ use sqlparser::ast::{
     CopyLegacyOption, CopyOption, CopySource, CopyTarget, Ident, ObjectName, Statement,
 };
 
+use super::changes::writer;
 use super::copy_options::copy_format;
-use super::execute::writer;
 use super::{Outcome, POSTGRES_EPOCH_US, Session};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};

@@ -1,6 +1,8 @@
 //! Sessions: one client's settings, transaction and statements.
 
 mod alter;
+mod binding;
+mod changes;
 mod copy_in;
 mod copy_options;
 mod copy_out;
@@ -8,8 +10,10 @@ mod cursor;
 mod ddl;
 mod execute;
 mod fields;
+mod locking;
 mod parse;
 mod plan;
+mod planning;
 mod prepared;
 mod rewrite;
 mod settings;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlparser::ast::Statement;
 
-use super::execute::{Execution, bind_values, check_counts, with_formats};
+use super::binding::{bind_values, check_counts, with_formats};
+use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, parse};
 use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared};

@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 use sqlparser::ast::{Ident, Statement};
 
+use super::binding::with_formats;
 use super::cursor::RowCursor;
-use super::execute::{Execution, with_formats};
+use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::Command;
 use super::plan::PlanKind;

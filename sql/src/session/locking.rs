@@ -1,0 +1,66 @@
+//! Locks that statements take before they run.
+
+use super::plan::{CachedPlan, PlanKind};
+use super::{Block, Session};
+use crate::error::SqlError;
+use crate::exec::fast::FastAction;
+use crate::txn::{LockKey, LockMode, WaitPolicy};
+
+impl Session {
+    /// Locks the tables that a plan uses; says whether the plan still fits the
+    /// catalog now that they are locked.
+    pub(super) async fn lock_tables(&mut self, plan: &CachedPlan) -> Result<bool, SqlError> {
+        match &plan.kind {
+            PlanKind::Utility => return Ok(true),
+            PlanKind::Query(query) => {
+                // A single query reads one snapshot and needs no locks; in a
+                // block its tables must stay as they are for the next one.
+                if self.block == Block::Explicit {
+                    for table in query.tables() {
+                        self.lock_table(*table, LockMode::AccessShare).await?;
+                    }
+                }
+            }
+            PlanKind::Fast(fast) => match fast.action {
+                FastAction::Select(_) if self.block == Block::Implicit => {}
+                FastAction::Select(_) => {
+                    self.lock_table(fast.table.desc.oid, LockMode::AccessShare)
+                        .await?;
+                }
+                _ => {
+                    self.lock_table(fast.table.desc.oid, LockMode::RowExclusive)
+                        .await?;
+                }
+            },
+            PlanKind::Insert(insert) => {
+                self.lock_table(insert.table.desc.oid, LockMode::RowExclusive)
+                    .await?;
+            }
+            PlanKind::Change(change, _) => {
+                self.lock_table(change.table.desc.oid, LockMode::RowExclusive)
+                    .await?;
+            }
+        }
+        Ok(self.catalog()?.version() == plan.catalog_version)
+    }
+
+    /// Locks a table for the rest of the transaction.
+    pub(super) async fn lock_table(&mut self, oid: u32, mode: LockMode) -> Result<(), SqlError> {
+        let key = LockKey::table(self.tenant, oid);
+        self.lock(key, mode).await?;
+        if mode == LockMode::AccessExclusive {
+            self.transaction()?.own_table(oid);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn lock(&mut self, key: LockKey, mode: LockMode) -> Result<bool, SqlError> {
+        let policy = WaitPolicy::Wait(self.settings.lock_timeout());
+        let cancel = self.cancel.clone();
+        let manager = self.engine.locks().clone();
+        let txn = self.transaction()?;
+        manager
+            .acquire(txn.held(), key, mode, policy, &cancel)
+            .await
+    }
+}

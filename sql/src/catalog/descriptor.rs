@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::index::IndexDescriptor;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -73,23 +74,6 @@ pub struct Column {
     pub missing: Option<String>,
     /// Whether the column was dropped; it stays to keep its place in old rows.
     pub dropped: bool,
-}
-
-/// A secondary index, or the index behind a UNIQUE constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndexDescriptor {
-    /// Object identifier.
-    pub oid: u32,
-    /// Index (and constraint) name.
-    pub name: String,
-    /// Stream of the index entries.
-    pub stream: u64,
-    /// Indexed columns, by `attnum`, in key order.
-    pub columns: Vec<u16>,
-    /// Whether two rows may not have equal keys (NULLs are distinct).
-    pub unique: bool,
-    /// Whether the index belongs to a UNIQUE constraint of the same name.
-    pub constraint: bool,
 }
 
 /// A table.

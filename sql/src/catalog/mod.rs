@@ -7,13 +7,15 @@
 
 mod bootstrap;
 mod descriptor;
+mod index;
 mod names;
 mod snapshot;
 
 pub use bootstrap::bootstrap_changes;
 pub use descriptor::{
-    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, IndexDescriptor,
-    RoleDescriptor, SchemaDescriptor, TableDescriptor,
+    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor,
+    SchemaDescriptor, TableDescriptor,
 };
+pub use index::{IndexDescriptor, KeyOrder};
 pub use names::{QualifiedName, fold_identifier};
 pub use snapshot::{Catalog, CatalogChange, SYSTEM_SCHEMAS};

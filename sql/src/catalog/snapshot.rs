@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::descriptor::{
-    CatalogEntry, Column, Counters, Database, FIRST_USER_OID, IndexDescriptor, RoleDescriptor,
-    SchemaDescriptor, TableDescriptor,
+    CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor, SchemaDescriptor,
+    TableDescriptor,
 };
+use super::index::IndexDescriptor;
 use super::names::QualifiedName;
 use crate::error::{SqlError, state};
 

@@ -2,12 +2,13 @@
 //!
 //! | index | key | value |
 //! |---|---|---|
-//! | unique, no NULL in the key | memcomparable columns | row key |
+//! | exclusive | memcomparable columns | row key |
 //! | otherwise | memcomparable columns ‖ row key | length of the columns part, `u16` little-endian |
 //!
-//! A unique index treats NULLs as distinct, so an entry with a NULL in it takes
-//! the second form and never collides. The first byte of a value tells the forms
-//! apart: `0` row key follows, `1` a length follows.
+//! Entries of a unique index are exclusive, but for those with a NULL in the key
+//! when NULLs are distinct: they take the second form and never collide. The
+//! first byte of a value tells the forms apart: `0` row key follows, `1` a length
+//! follows.
 
 use crate::error::SqlError;
 use crate::types::{Datum, key};
@@ -26,12 +27,23 @@ pub(crate) struct IndexEntry {
     pub(crate) exclusive: bool,
 }
 
+/// Which entries exclude others with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Uniqueness {
+    /// None: the index is not unique.
+    None,
+    /// Those without a NULL.
+    NullsDistinct,
+    /// All.
+    NullsEqual,
+}
+
 /// Encodes the entry of one row.
 ///
 /// # Errors
 /// 54000 when the indexed columns take more than 64 KiB.
 pub(crate) fn encode(
-    unique: bool,
+    uniqueness: Uniqueness,
     columns: &[&Datum],
     row_key: &[u8],
 ) -> Result<IndexEntry, SqlError> {
@@ -39,7 +51,12 @@ pub(crate) fn encode(
     for column in columns {
         key::encode(column, &mut entry_key)?;
     }
-    if unique && columns.iter().all(|c| !c.is_null()) {
+    let exclusive = match uniqueness {
+        Uniqueness::None => false,
+        Uniqueness::NullsDistinct => columns.iter().all(|c| !c.is_null()),
+        Uniqueness::NullsEqual => true,
+    };
+    if exclusive {
         let mut value = Vec::with_capacity(1 + row_key.len());
         value.push(ROW_KEY_FOLLOWS);
         value.extend_from_slice(row_key);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kimberlite_storage::Space;
 
-use super::index_entry::{self, IndexEntry};
+use super::index_entry::{self, IndexEntry, Uniqueness};
 use crate::catalog::{Column, IndexDescriptor, TableDescriptor};
 use crate::error::SqlError;
 use crate::txn::StreamKey;
@@ -75,7 +75,12 @@ impl TableInfo {
         row_key: &[u8],
     ) -> Result<IndexEntry, SqlError> {
         let columns: Vec<&Datum> = index.columns.iter().map(|a| datum_at(row, *a)).collect();
-        index_entry::encode(index.unique, &columns, row_key)
+        let uniqueness = match (index.unique, index.nulls_not_distinct) {
+            (false, _) => Uniqueness::None,
+            (true, false) => Uniqueness::NullsDistinct,
+            (true, true) => Uniqueness::NullsEqual,
+        };
+        index_entry::encode(uniqueness, &columns, row_key)
     }
 
     /// Names and values of some columns as error details print them:

@@ -59,10 +59,8 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
                 rows.extend(table.columns.iter().map(|c| of_column(oid, c)));
             }
             Object::Index(index) => {
-                let columns = index
-                    .columns
-                    .iter()
-                    .filter_map(|n| index.table.attribute(*n));
+                let all = index.all_columns();
+                let columns = all.iter().filter_map(|n| index.table.attribute(*n));
                 rows.extend(
                     columns
                         .enumerate()

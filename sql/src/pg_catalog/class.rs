@@ -33,7 +33,7 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
             "i",
             facts.owner(&index.table.owner),
             BTREE,
-            index.columns.len(),
+            index.all_columns().len(),
             false,
             false,
         ),

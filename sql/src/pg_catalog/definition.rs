@@ -5,9 +5,42 @@ use super::facts::{Index, Object};
 use super::lookup::relation_name;
 use crate::query::quote_ident;
 
-fn columns(index: &Index<'_>) -> String {
-    let names: Vec<String> = index.column_names().into_iter().map(quote_ident).collect();
+/// Names of columns of the index's table, in a list.
+fn names(index: &Index<'_>, attnums: &[u16]) -> String {
+    let names: Vec<String> = attnums
+        .iter()
+        .filter_map(|n| index.table.attribute(*n))
+        .map(|c| quote_ident(&c.name))
+        .collect();
     names.join(", ")
+}
+
+/// ` INCLUDE (…)`, if there is anything to include.
+fn include(index: &Index<'_>) -> String {
+    match index.include() {
+        [] => String::new(),
+        included => format!(" INCLUDE ({})", names(index, included)),
+    }
+}
+
+/// The columns of the key with their orders, as far as these are unusual.
+fn ordered_columns(index: &Index<'_>) -> String {
+    let columns: Vec<String> = index
+        .column_names()
+        .into_iter()
+        .enumerate()
+        .map(|(position, name)| {
+            let order = index.order(position);
+            let suffix = match (order.descending, order.nulls_first) {
+                (false, false) => "",
+                (false, true) => " NULLS FIRST",
+                (true, true) => " DESC",
+                (true, false) => " DESC NULLS LAST",
+            };
+            format!("{}{suffix}", quote_ident(name))
+        })
+        .collect();
+    columns.join(", ")
 }
 
 /// `CREATE INDEX …`; `pretty` leaves out the schema of a table that is found
@@ -20,10 +53,16 @@ pub(super) fn definition_of(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) 
         format!("{schema}.{}", quote_ident(&index.table.name))
     };
     format!(
-        "CREATE {}INDEX {} ON {table} USING btree ({})",
+        "CREATE {}INDEX {} ON {table} USING btree ({}){}{}",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(index.name),
-        columns(index),
+        ordered_columns(index),
+        include(index),
+        if index.nulls_not_distinct() {
+            " NULLS NOT DISTINCT"
+        } else {
+            ""
+        },
     )
 }
 
@@ -41,13 +80,12 @@ pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option
     let Object::Index(index) = facts.object(oid)? else {
         return None;
     };
-    let names = index.column_names();
     let position = usize::try_from(position).ok()?.checked_sub(1)?;
-    Some(
-        names
-            .get(position)
-            .map_or_else(String::new, |n| quote_ident(n)),
-    )
+    let column = index
+        .all_columns()
+        .get(position)
+        .and_then(|n| index.table.attribute(*n));
+    Some(column.map_or_else(String::new, |c| quote_ident(&c.name)))
 }
 
 /// What `pg_get_constraintdef` gives; `None` when there is no such constraint.
@@ -55,8 +93,11 @@ pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32) -> Option<Strin
     let index = facts.constraints().find(|index| index.oid == oid)?;
     let kind = if index.primary {
         "PRIMARY KEY"
+    } else if index.nulls_not_distinct() {
+        "UNIQUE NULLS NOT DISTINCT"
     } else {
         "UNIQUE"
     };
-    Some(format!("{kind} ({})", columns(&index)))
+    let columns = names(&index, index.columns);
+    Some(format!("{kind} ({columns}){}", include(&index)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::relation::{self, Relation};
-use crate::catalog::{Catalog, SYSTEM_SCHEMAS, TableDescriptor};
+use crate::catalog::{Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::query::SessionInfo;
 
 /// Object identifier of a database's first role, which owns what has no owner.
@@ -26,13 +26,15 @@ pub(crate) struct Index<'a> {
     pub(crate) name: &'a str,
     /// Attribute numbers of the key.
     pub(crate) columns: &'a [u16],
+    /// What only an index of its own can have.
+    pub(crate) own: Option<&'a IndexDescriptor>,
     pub(crate) unique: bool,
     pub(crate) primary: bool,
     /// Whether a constraint of the same name and object identifier exists.
     pub(crate) constraint: bool,
 }
 
-impl Index<'_> {
+impl<'a> Index<'a> {
     /// Names of the columns of the key.
     pub(crate) fn column_names(&self) -> Vec<&str> {
         self.columns
@@ -40,6 +42,27 @@ impl Index<'_> {
             .filter_map(|n| self.table.attribute(*n))
             .map(|c| c.name.as_str())
             .collect()
+    }
+
+    /// Attribute numbers of the columns that INCLUDE names.
+    pub(crate) fn include(&self) -> &'a [u16] {
+        self.own.map_or(&[], |own| &own.include)
+    }
+
+    /// Attribute numbers of all columns.
+    pub(crate) fn all_columns(&self) -> Vec<u16> {
+        [self.columns, self.include()].concat()
+    }
+
+    /// The declared order of a column of the key, counted from 0.
+    pub(crate) fn order(&self, position: usize) -> KeyOrder {
+        self.own
+            .map_or_else(KeyOrder::default, |own| own.order(position))
+    }
+
+    /// Whether two NULLs in the key are equal.
+    pub(crate) fn nulls_not_distinct(&self) -> bool {
+        self.own.is_some_and(|own| own.nulls_not_distinct)
     }
 }
 
@@ -170,6 +193,7 @@ pub(crate) fn indexes_of(table: &Arc<TableDescriptor>) -> Vec<Index<'_>> {
         oid: *oid,
         name,
         columns: &table.primary_key,
+        own: None,
         unique: true,
         primary: true,
         constraint: true,
@@ -179,6 +203,7 @@ pub(crate) fn indexes_of(table: &Arc<TableDescriptor>) -> Vec<Index<'_>> {
         oid: index.oid,
         name: &index.name,
         columns: &index.columns,
+        own: Some(index),
         unique: index.unique,
         primary: false,
         constraint: index.constraint,

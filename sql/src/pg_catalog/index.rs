@@ -22,6 +22,11 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
     facts
         .indexes()
         .map(|index| {
+            let all = index.all_columns();
+            let options = (0..index.columns.len()).map(|i| {
+                let order = index.order(i);
+                Datum::Int2(i16::from(order.descending) + 2 * i16::from(order.nulls_first))
+            });
             let types: Vec<PgType> = index
                 .columns
                 .iter()
@@ -35,7 +40,7 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
             vec![
                 ("indexrelid", Datum::Oid(index.oid)),
                 ("indrelid", Datum::Oid(index.table.oid)),
-                ("indnatts", small(index.columns.len())),
+                ("indnatts", small(all.len())),
                 ("indnkeyatts", small(index.columns.len())),
                 ("indisunique", Datum::Bool(index.unique)),
                 ("indisprimary", Datum::Bool(index.primary)),
@@ -43,13 +48,14 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
                 ("indisvalid", Datum::Bool(true)),
                 ("indisready", Datum::Bool(true)),
                 ("indislive", Datum::Bool(true)),
-                ("indkey", numbers(index.columns)),
+                (
+                    "indnullsnotdistinct",
+                    Datum::Bool(index.nulls_not_distinct()),
+                ),
+                ("indkey", numbers(&all)),
                 ("indcollation", each(collation_of)),
                 ("indclass", each(operator_class)),
-                (
-                    "indoption",
-                    array(PgType::Int2, vec![Datum::Int2(0); types.len()]),
-                ),
+                ("indoption", array(PgType::Int2, options.collect())),
             ]
         })
         .collect()

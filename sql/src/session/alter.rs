@@ -15,9 +15,10 @@ use crate::catalog::{
 };
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
-use crate::exec::ddl::{KeyKind, KeyRequest, add_column, add_key, column_mut, key_request};
+use crate::exec::ddl::{add_column, column_mut};
 use crate::exec::expr::Values;
 use crate::exec::insert::default_of;
+use crate::exec::keys::{KeyKind, KeyRequest, add_key, key_request};
 use crate::exec::table::{TableInfo, datum_at, display};
 use crate::txn::{Layer, LockMode, ReadView};
 
@@ -199,7 +200,7 @@ impl Session {
                 "dropping a column of the primary key",
             ));
         }
-        a.table.indexes.retain(|i| !i.columns.contains(&attnum));
+        a.table.indexes.retain(|i| !i.mentions(attnum));
         let column = column_mut(&mut a.table, name)?;
         column.dropped = true;
         column.not_null = false;

@@ -11,14 +11,15 @@ use super::Session;
 use super::rewrite;
 use crate::catalog::{
     Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
-    TableDescriptor,
+    TableDescriptor, fold_identifier,
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
-use crate::exec::ddl::{KeyKind, KeyRequest, add_key, build_table, key_columns};
+use crate::exec::ddl::build_table;
 use crate::exec::expr::ScalarExpr;
 use crate::exec::insert::{default_of, refuse_any};
+use crate::exec::keys::{KeyKind, KeyRequest, add_key};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockKey, LockMode};
 use crate::types::SessionFormat;
@@ -150,29 +151,33 @@ impl Session {
             .as_ref()
             .map(|m| m.to_string().to_ascii_lowercase());
         refuse_any(&[
-            (create.concurrently, "CREATE INDEX CONCURRENTLY"),
             (create.predicate.is_some(), "partial indexes"),
-            (!create.include.is_empty(), "INCLUDE columns"),
-            (create.nulls_distinct == Some(false), "NULLS NOT DISTINCT"),
             (
                 method.is_some_and(|m| m != "btree"),
                 "index methods other than btree",
             ),
         ])?;
+        if create.concurrently {
+            // Building an index never keeps readers out; writers wait either way.
+            self.not_in_block("CREATE INDEX CONCURRENTLY")?;
+        }
         let mut catalog = self.catalog_to_change("CREATE INDEX").await?;
         let mut table = self.table_to_change(&create.table_name, &catalog)?;
+        let kind = if create.unique {
+            KeyKind::UniqueIndex
+        } else {
+            KeyKind::Index
+        };
         let request = KeyRequest {
             name: match &create.name {
                 Some(name) => Some(QualifiedName::from_ast(name, &self.database)?.name),
                 None => None,
             },
-            columns: key_columns(&create.columns)?,
-            kind: if create.unique {
-                KeyKind::UniqueIndex
-            } else {
-                KeyKind::Index
-            },
-        };
+            include: create.include.iter().map(fold_identifier).collect(),
+            nulls_not_distinct: create.nulls_distinct == Some(false),
+            ..KeyRequest::new(kind)
+        }
+        .with_columns(&create.columns)?;
         if let Some(name) = &request.name
             && create.if_not_exists
             && catalog.relation_exists(table.schema, name)

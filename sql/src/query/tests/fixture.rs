@@ -133,7 +133,7 @@ impl Fixture {
                 stream: self.catalog.allocate_stream(),
                 columns: columns.to_vec(),
                 unique: *unique,
-                constraint: false,
+                ..IndexDescriptor::default()
             })
             .collect();
         let desc = TableDescriptor {

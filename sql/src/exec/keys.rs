@@ -1,0 +1,249 @@
+//! Keys of a table: PRIMARY KEY, UNIQUE and indexes, from a statement to the
+//! table's descriptor.
+
+use sqlparser::ast::{Expr, IndexColumn, NullsDistinctOption, TableConstraint};
+
+use super::object_name::{free_name, joined};
+use crate::catalog::{Catalog, IndexDescriptor, KeyOrder, TableDescriptor, fold_identifier};
+use crate::error::{SqlError, state};
+use crate::exec::insert::refuse_any;
+use crate::types::key;
+
+/// Most columns of an index, as in PostgreSQL.
+const MAX_KEY_COLUMNS: usize = 32;
+
+/// A key that a statement asks for: PRIMARY KEY, UNIQUE, or CREATE INDEX.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyRequest {
+    pub(crate) name: Option<String>,
+    pub(crate) columns: Vec<String>,
+    pub(crate) orders: Vec<KeyOrder>,
+    pub(crate) include: Vec<String>,
+    pub(crate) nulls_not_distinct: bool,
+    pub(crate) kind: KeyKind,
+}
+
+/// Which sort of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    PrimaryKey,
+    UniqueConstraint,
+    UniqueIndex,
+    Index,
+}
+
+impl KeyKind {
+    fn is_constraint(self) -> bool {
+        matches!(self, Self::PrimaryKey | Self::UniqueConstraint)
+    }
+
+    /// What errors call the constraint.
+    fn described(self) -> &'static str {
+        match self {
+            Self::PrimaryKey => "primary key",
+            _ => "unique",
+        }
+    }
+}
+
+impl KeyRequest {
+    /// A key without columns.
+    pub(crate) fn new(kind: KeyKind) -> Self {
+        Self {
+            name: None,
+            columns: Vec::new(),
+            orders: Vec::new(),
+            include: Vec::new(),
+            nulls_not_distinct: false,
+            kind,
+        }
+    }
+
+    /// Takes the columns of a key or an index.
+    ///
+    /// # Errors
+    /// 0A000 for expressions and operator classes.
+    pub(crate) fn with_columns(mut self, columns: &[IndexColumn]) -> Result<Self, SqlError> {
+        for column in columns {
+            refuse_any(&[(column.operator_class.is_some(), "operator classes")])?;
+            let options = &column.column.options;
+            let descending = options.asc == Some(false);
+            self.orders.push(KeyOrder {
+                descending,
+                nulls_first: options.nulls_first.unwrap_or(descending),
+            });
+            match &column.column.expr {
+                Expr::Identifier(ident) => self.columns.push(fold_identifier(ident)),
+                other => return Err(SqlError::unsupported(format!("index expression {other}"))),
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// The key that a table constraint asks for.
+///
+/// # Errors
+/// 0A000 for other constraints.
+pub(crate) fn key_request(constraint: &TableConstraint) -> Result<KeyRequest, SqlError> {
+    match constraint {
+        TableConstraint::PrimaryKey(key) => {
+            refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
+            KeyRequest {
+                name: key.name.as_ref().map(fold_identifier),
+                ..KeyRequest::new(KeyKind::PrimaryKey)
+            }
+            .with_columns(&key.columns)
+        }
+        TableConstraint::Unique(key) => {
+            refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
+            KeyRequest {
+                name: key.name.as_ref().map(fold_identifier),
+                nulls_not_distinct: key.nulls_distinct == NullsDistinctOption::NotDistinct,
+                ..KeyRequest::new(KeyKind::UniqueConstraint)
+            }
+            .with_columns(&key.columns)
+        }
+        TableConstraint::ForeignKey(_) => Err(SqlError::unsupported("FOREIGN KEY constraints")),
+        TableConstraint::Check(_) => Err(SqlError::unsupported("CHECK constraints")),
+        other => Err(SqlError::unsupported(format!("constraint {other}"))),
+    }
+}
+
+/// Adds a key to a table: sets the primary key, or adds an index.
+///
+/// # Errors
+/// 42703 unknown column, 42P16 second primary key, 42P07 name taken, 0A000 for
+/// column types that cannot be keys.
+pub(crate) fn add_key(
+    table: &mut TableDescriptor,
+    request: &KeyRequest,
+    catalog: &mut Catalog,
+) -> Result<(), SqlError> {
+    if request.kind == KeyKind::PrimaryKey && !table.primary_key.is_empty() {
+        return Err(SqlError::new(
+            state::INVALID_TABLE_DEFINITION,
+            format!(
+                "multiple primary keys for table \"{}\" are not allowed",
+                table.name
+            ),
+        ));
+    }
+    let attnums = key_attnums(table, request)?;
+    let include = included(table, request)?;
+    if attnums.len() + include.len() > MAX_KEY_COLUMNS {
+        return Err(SqlError::new(
+            state::TOO_MANY_COLUMNS,
+            format!("cannot use more than {MAX_KEY_COLUMNS} columns in an index"),
+        ));
+    }
+    let name = match &request.name {
+        Some(name) => name.clone(),
+        None => generated_name(table, request, catalog),
+    };
+    if !is_free(table, &name, catalog) {
+        return Err(SqlError::new(
+            state::DUPLICATE_TABLE,
+            format!("relation \"{name}\" already exists"),
+        ));
+    }
+    let oid = catalog.allocate_oid();
+    if request.kind == KeyKind::PrimaryKey {
+        for column in &mut table.columns {
+            column.not_null |= attnums.contains(&column.attnum);
+        }
+        table.primary_key = attnums;
+        table.primary_key_name = Some((name, oid));
+        return Ok(());
+    }
+    let plain = request.orders.iter().all(|o| *o == KeyOrder::default());
+    table.indexes.push(IndexDescriptor {
+        oid,
+        name,
+        stream: catalog.allocate_stream(),
+        columns: attnums,
+        unique: request.kind != KeyKind::Index,
+        constraint: request.kind == KeyKind::UniqueConstraint,
+        orders: if plain {
+            Vec::new()
+        } else {
+            request.orders.clone()
+        },
+        include,
+        nulls_not_distinct: request.nulls_not_distinct,
+    });
+    Ok(())
+}
+
+fn no_column(name: &str, kind: KeyKind) -> SqlError {
+    let message = if kind.is_constraint() {
+        format!("column \"{name}\" named in key does not exist")
+    } else {
+        format!("column \"{name}\" does not exist")
+    };
+    SqlError::new(state::UNDEFINED_COLUMN, message)
+}
+
+fn key_attnums(table: &TableDescriptor, request: &KeyRequest) -> Result<Vec<u16>, SqlError> {
+    let mut attnums = Vec::with_capacity(request.columns.len());
+    for name in &request.columns {
+        let column = table
+            .column(name)
+            .ok_or_else(|| no_column(name, request.kind))?;
+        if !key::supports(column.ty) {
+            return Err(SqlError::unsupported(format!(
+                "a key on a column of type {}",
+                column.ty.sql_name()
+            )));
+        }
+        if request.kind.is_constraint() && attnums.contains(&column.attnum) {
+            return Err(SqlError::new(
+                state::DUPLICATE_COLUMN,
+                format!(
+                    "column \"{name}\" appears twice in {} constraint",
+                    request.kind.described()
+                ),
+            ));
+        }
+        attnums.push(column.attnum);
+    }
+    Ok(attnums)
+}
+
+fn included(table: &TableDescriptor, request: &KeyRequest) -> Result<Vec<u16>, SqlError> {
+    request
+        .include
+        .iter()
+        .map(|name| {
+            table
+                .column(name)
+                .map(|column| column.attnum)
+                .ok_or_else(|| no_column(name, request.kind))
+        })
+        .collect()
+}
+
+/// Whether no relation of the table's schema has the name yet.
+fn is_free(table: &TableDescriptor, name: &str, catalog: &Catalog) -> bool {
+    !catalog.relation_exists(table.schema, name)
+        && table.name != name
+        && table.indexes.iter().all(|i| i.name != name)
+        && table
+            .primary_key_name
+            .as_ref()
+            .is_none_or(|(key, _)| key != name)
+}
+
+/// PostgreSQL's names: `t_pkey`, `t_a_b_key`, `t_a_b_idx`, with a number when
+/// taken.
+fn generated_name(table: &TableDescriptor, request: &KeyRequest, catalog: &Catalog) -> String {
+    let free = |name: &str| is_free(table, name, catalog);
+    let columns = request.columns.iter().chain(&request.include);
+    match request.kind {
+        KeyKind::PrimaryKey => free_name(&table.name, "", "pkey", free),
+        KeyKind::UniqueConstraint => free_name(&table.name, &joined(columns), "key", free),
+        KeyKind::UniqueIndex | KeyKind::Index => {
+            free_name(&table.name, &joined(columns), "idx", free)
+        }
+    }
+}

@@ -37,6 +37,12 @@ test: setup ## all tests (under 15 minutes once dependencies are built)
 .PHONY: test-long
 test-long: setup ## the tests that take longer: hundreds of crashes, thousands of flipped bytes (about an hour)
 	KIMBERLITE_LONG_TESTS=1 cargo test --workspace -- --include-ignored
+	$(MAKE) conformance
+
+.PHONY: conformance
+conformance: setup ## the same statements on PostgreSQL 15 and here, compared with the committed scoreboard (CONFORMANCE_ARGS="--help")
+	cargo build --bins -p kimberlite -p kimberlite-conformance
+	$(CARGO_TARGET_DIR)/debug/kimberlite-conformance --json $(CARGO_TARGET_DIR)/conformance.json $(CONFORMANCE_ARGS)
 
 .PHONY: lint
 lint: setup ## formatting, clippy with warnings as errors, the text of the tree

@@ -2,7 +2,8 @@
 //!
 //! `storage` knows nobody; `consensus` and `sql` know `storage` and never each
 //! other (they meet through the `CommitLog` trait that `storage` defines); the
-//! server knows all three; the test runner stands alone. `storage` is
+//! server knows all three; the test runner stands alone and
+//! the conformance run is built on it. `storage` is
 //! synchronous: no async runtime may be among what it links.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -11,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("kimberlite-storage", &[]),
     ("kimberlite-consensus", &["kimberlite-storage"]),
     ("kimberlite-sql", &["kimberlite-storage"]),
+    ("kimberlite-conformance", &["kimberlite-sqllogictest"]),
     ("kimberlite-sqllogictest", &[]),
     (
         "kimberlite",
@@ -27,7 +29,10 @@ const ALLOWED: [(&str, &[&str]); 5] = [
 ];
 
 /// Crates of ours that a crate's tests may use besides what it links.
-const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("kimberlite", &["kimberlite-sqllogictest"])];
+const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [(
+    "kimberlite",
+    &["kimberlite-conformance", "kimberlite-sqllogictest"],
+)];
 
 /// Crates that bring an async runtime, a clock of their own or an event loop.
 const NOT_IN_STORAGE: [&str; 6] = ["async-std", "futures", "mio", "smol", "tokio", "tokio-util"];

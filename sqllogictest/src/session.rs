@@ -87,7 +87,7 @@ impl Session {
                 let token = self.client.cancel_token();
                 let cancelled = tokio::time::timeout(CANCEL_GRACE, async {
                     let asked = match self.target.tls() {
-                        Some(tls) => token.cancel_query(tls.clone()).await,
+                        Some(tls) => token.cancel_query(tls).await,
                         None => token.cancel_query(NoTls).await,
                     };
                     asked.is_ok() && query.await.is_err_and(|e| !e.is_closed())
@@ -132,7 +132,7 @@ async fn connect(target: &Target) -> Result<(Client, JoinHandle<()>)> {
     let attempt = async {
         Ok(match target.tls() {
             Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await?;
+                let (client, connection) = config.connect(tls).await?;
                 (client, tokio::spawn(async move { drop(connection.await) }))
             }
             None => {

@@ -5,7 +5,9 @@
 //! harmless ones dropped.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode as DriverSslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -30,7 +32,7 @@ const IGNORED: [&str; 9] = [
 #[derive(Clone)]
 pub struct Target {
     config: Config,
-    tls: Option<MakeRustlsConnect>,
+    tls: Option<Arc<ClientConfig>>,
     shown: String,
 }
 
@@ -75,7 +77,7 @@ impl Target {
             config.password(password.to_string_lossy().as_bytes());
         }
         config.application_name("kimberlite-sqllogictest");
-        let tls = client_config(mode, root.as_ref())?.map(MakeRustlsConnect::new);
+        let tls = client_config(mode, root.as_ref())?.map(Arc::new);
         let shown = describe(&config);
         Ok(Self { config, tls, shown })
     }
@@ -94,12 +96,21 @@ impl Target {
         &self.shown
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// Host, port, user, password, database, as the driver takes them.
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
-    pub(crate) fn tls(&self) -> Option<&MakeRustlsConnect> {
-        self.tls.as_ref()
+    /// How to encrypt, for a client that speaks the protocol itself; `None`
+    /// where the connection string turns it off.
+    pub fn tls_client(&self) -> Option<Arc<ClientConfig>> {
+        self.tls.clone()
+    }
+
+    pub(crate) fn tls(&self) -> Option<MakeRustlsConnect> {
+        self.tls
+            .as_ref()
+            .map(|config| MakeRustlsConnect::new(ClientConfig::clone(config)))
     }
 }
 

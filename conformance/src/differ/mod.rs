@@ -1,0 +1,10 @@
+//! One script, several servers: every statement goes to all of them, and what
+//! they answer is compared before the next one goes out.
+
+mod commands;
+mod copy_command;
+mod run;
+mod side;
+
+pub use run::{Limits, Progress, Sides, run_script};
+pub use side::Side;

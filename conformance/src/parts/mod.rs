@@ -1,0 +1,3 @@
+//! The parts of a run, each measured by a collection of its own.
+
+pub mod regress;

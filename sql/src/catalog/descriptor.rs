@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::index::IndexDescriptor;
+use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -147,6 +148,8 @@ pub enum CatalogEntry {
     Schema(SchemaDescriptor),
     /// A table with its columns and indexes.
     Table(Box<TableDescriptor>),
+    /// A view.
+    View(Box<ViewDescriptor>),
     /// A role.
     Role(RoleDescriptor),
     /// A database (system tenant only).
@@ -160,6 +163,7 @@ impl CatalogEntry {
             Self::Counters(_) => (b'c', 0),
             Self::Schema(s) => (b's', s.oid),
             Self::Table(t) => (b't', t.oid),
+            Self::View(v) => (b'v', v.oid),
             Self::Role(r) => (b'r', r.oid),
             Self::Database(d) => (b'd', d.oid),
         };
@@ -191,16 +195,21 @@ impl CatalogEntry {
 }
 
 /// A type in the catalog: `[oid, typmod]`, as PostgreSQL numbers them.
-mod type_code {
+pub(super) mod type_code {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::types::PgType;
 
-    pub(super) fn serialize<S: Serializer>(ty: &PgType, out: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        ty: &PgType,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
         (ty.oid(), ty.typmod()).serialize(out)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PgType, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<PgType, D::Error> {
         let (oid, typmod) = <(u32, i32)>::deserialize(from)?;
         PgType::from_oid(oid, typmod)
             .ok_or_else(|| serde::de::Error::custom(format!("unknown type {oid}")))

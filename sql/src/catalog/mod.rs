@@ -6,16 +6,21 @@
 //! builds a new one, statements keep the one they were planned with.
 
 mod bootstrap;
+mod depend;
 mod descriptor;
 mod index;
 mod names;
 mod snapshot;
+mod view;
 
 pub use bootstrap::bootstrap_changes;
+pub use depend::{Dependent, ObjectKind};
+pub(crate) use depend::{cascade_notice, still_needed};
 pub use descriptor::{
     CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor,
     SchemaDescriptor, TableDescriptor,
 };
 pub use index::{IndexDescriptor, KeyOrder};
 pub use names::{QualifiedName, fold_identifier};
-pub use snapshot::{Catalog, CatalogChange, SYSTEM_SCHEMAS};
+pub use snapshot::{Catalog, CatalogChange, RelationEntry, SYSTEM_SCHEMAS};
+pub use view::{BoundColumn, BoundQuery, BoundRelation, CheckOption, ViewColumn, ViewDescriptor};

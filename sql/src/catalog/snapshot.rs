@@ -9,6 +9,7 @@ use super::descriptor::{
 };
 use super::index::IndexDescriptor;
 use super::names::QualifiedName;
+use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
 
 /// Schemas that exist in every database and hold no stored tables.
@@ -23,11 +24,23 @@ pub enum CatalogChange {
     Remove(CatalogEntry),
 }
 
+/// A relation that a name means.
+#[derive(Debug, Clone, Copy)]
+pub enum RelationEntry<'a> {
+    /// A table.
+    Table(&'a Arc<TableDescriptor>),
+    /// A view.
+    View(&'a Arc<ViewDescriptor>),
+    /// An index, by its object identifier.
+    Index(u32),
+}
+
 /// An immutable view of one tenant's objects. Cloning shares the descriptors.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     schemas: BTreeMap<u32, Arc<SchemaDescriptor>>,
     tables: BTreeMap<u32, Arc<TableDescriptor>>,
+    views: BTreeMap<u32, Arc<ViewDescriptor>>,
     roles: BTreeMap<u32, Arc<RoleDescriptor>>,
     databases: BTreeMap<u32, Arc<Database>>,
     counters: Counters,
@@ -41,6 +54,7 @@ impl Default for Catalog {
         Self {
             schemas: BTreeMap::new(),
             tables: BTreeMap::new(),
+            views: BTreeMap::new(),
             roles: BTreeMap::new(),
             databases: BTreeMap::new(),
             counters: Counters {
@@ -102,6 +116,11 @@ impl Catalog {
                 }
                 self.tables.insert(t.oid, Arc::new(*t));
             }
+            CatalogEntry::View(v) => {
+                self.forget_view_name(v.oid);
+                self.relations.insert((v.schema, v.name.clone()), v.oid);
+                self.views.insert(v.oid, Arc::new(*v));
+            }
         }
     }
 
@@ -121,6 +140,16 @@ impl Catalog {
                 self.forget_names(t.oid);
                 self.tables.remove(&t.oid);
             }
+            CatalogEntry::View(v) => {
+                self.forget_view_name(v.oid);
+                self.views.remove(&v.oid);
+            }
+        }
+    }
+
+    fn forget_view_name(&mut self, view: u32) {
+        if let Some(old) = self.views.get(&view) {
+            self.relations.remove(&(old.schema, old.name.clone()));
         }
     }
 
@@ -142,6 +171,7 @@ impl Catalog {
             CatalogEntry::Role(r) => self.roles.contains_key(&r.oid),
             CatalogEntry::Database(d) => self.databases.contains_key(&d.oid),
             CatalogEntry::Table(t) => self.tables.contains_key(&t.oid),
+            CatalogEntry::View(v) => self.views.contains_key(&v.oid),
         }
     }
 
@@ -172,6 +202,16 @@ impl Catalog {
     /// All tables.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDescriptor>> {
         self.tables.values()
+    }
+
+    /// All views.
+    pub fn views(&self) -> impl Iterator<Item = &Arc<ViewDescriptor>> {
+        self.views.values()
+    }
+
+    /// Finds a view by identifier.
+    pub fn view_by_oid(&self, oid: u32) -> Option<&Arc<ViewDescriptor>> {
+        self.views.get(&oid)
     }
 
     /// All roles.
@@ -224,13 +264,31 @@ impl Catalog {
         name: &QualifiedName,
         search_path: &[String],
     ) -> Option<&Arc<TableDescriptor>> {
-        self.schemas_to_search(name, search_path)
-            .find_map(|schema| self.table_in(schema, &name.name))
+        match self.find_relation(name, search_path)? {
+            RelationEntry::Table(table) => Some(table),
+            _ => None,
+        }
     }
 
-    fn table_in(&self, schema: u32, name: &str) -> Option<&Arc<TableDescriptor>> {
-        let oid = self.relations.get(&(schema, name.to_owned()))?;
-        self.tables.get(oid)
+    /// Finds whatever relation a name means along `search_path`.
+    pub fn find_relation(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Option<RelationEntry<'_>> {
+        self.schemas_to_search(name, search_path)
+            .find_map(|schema| self.relations.get(&(schema, name.name.clone())))
+            .map(|oid| self.relation(*oid))
+    }
+
+    fn relation(&self, oid: u32) -> RelationEntry<'_> {
+        if let Some(table) = self.tables.get(&oid) {
+            return RelationEntry::Table(table);
+        }
+        match self.views.get(&oid) {
+            Some(view) => RelationEntry::View(view),
+            None => RelationEntry::Index(oid),
+        }
     }
 
     /// Finds an index by name along `search_path`, with its table.
@@ -251,6 +309,16 @@ impl Catalog {
     /// Whether a relation of that name exists in the schema.
     pub fn relation_exists(&self, schema: u32, name: &str) -> bool {
         self.relations.contains_key(&(schema, name.to_owned()))
+    }
+
+    /// The first schema along `search_path` that has a relation of that name.
+    pub(super) fn first_schema_with(
+        &self,
+        name: &QualifiedName,
+        search_path: &[String],
+    ) -> Option<u32> {
+        self.schemas_to_search(name, search_path)
+            .find(|schema| self.relation_exists(*schema, &name.name))
     }
 
     fn schemas_to_search<'a>(

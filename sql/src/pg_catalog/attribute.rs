@@ -67,6 +67,10 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
                         .map(|(i, c)| attribute(oid, i + 1, &c.name, c.ty)),
                 );
             }
+            Object::View(view) => {
+                let columns = view.columns.iter().enumerate();
+                rows.extend(columns.map(|(i, c)| attribute(oid, i + 1, &c.name, c.ty)));
+            }
             Object::System(relation) => {
                 let columns = relation.columns.iter().enumerate();
                 rows.extend(columns.map(|(i, (name, ty))| attribute(oid, i + 1, name, *ty)));

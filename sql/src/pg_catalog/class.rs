@@ -37,6 +37,14 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
             false,
             false,
         ),
+        Object::View(view) => (
+            "v",
+            facts.owner(&view.owner),
+            0,
+            view.columns.len(),
+            false,
+            true,
+        ),
         Object::System(relation) => (
             relation.kind,
             FIRST_ROLE,
@@ -86,19 +94,4 @@ pub(super) fn pg_tables(facts: &Facts<'_>) -> Vec<Row> {
         ]
     });
     system.chain(stored).collect()
-}
-
-/// The views of `pg_class`: only the system's.
-pub(super) fn pg_views(facts: &Facts<'_>) -> Vec<Row> {
-    relation::all()
-        .iter()
-        .filter(|r| r.kind == "v")
-        .map(|r| {
-            vec![
-                ("schemaname", Datum::text(r.schema)),
-                ("viewname", Datum::text(r.name)),
-                ("viewowner", Datum::text(facts.first_role())),
-            ]
-        })
-        .collect()
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::relation::{self, Relation};
-use crate::catalog::{Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, TableDescriptor};
+use crate::catalog::{
+    Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, TableDescriptor, ViewDescriptor,
+};
 use crate::query::SessionInfo;
 
 /// Object identifier of a database's first role, which owns what has no owner.
@@ -73,6 +75,8 @@ pub(crate) enum Object<'a> {
     Table(&'a Arc<TableDescriptor>),
     /// An index of a stored table.
     Index(Index<'a>),
+    /// A view.
+    View(&'a Arc<ViewDescriptor>),
     /// A system table or view.
     System(&'static Relation),
 }
@@ -83,6 +87,7 @@ impl<'a> Object<'a> {
         match self {
             Self::Table(table) => table.oid,
             Self::Index(index) => index.oid,
+            Self::View(view) => view.oid,
             Self::System(relation) => relation.oid,
         }
     }
@@ -92,6 +97,7 @@ impl<'a> Object<'a> {
         match self {
             Self::Table(table) => &table.name,
             Self::Index(index) => index.name,
+            Self::View(view) => &view.name,
             Self::System(relation) => relation.name,
         }
     }
@@ -101,6 +107,7 @@ impl<'a> Object<'a> {
         match self {
             Self::Table(table) => table.schema,
             Self::Index(index) => index.table.schema,
+            Self::View(view) => view.schema,
             Self::System(relation) => system_schema(relation.schema),
         }
     }
@@ -124,6 +131,7 @@ impl<'a> Facts<'a> {
                 std::iter::once(Object::Table(table))
                     .chain(indexes_of(table).into_iter().map(Object::Index))
             }))
+            .chain(self.catalog.views().map(Object::View))
     }
 
     /// All indexes.

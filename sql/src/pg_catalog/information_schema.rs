@@ -44,7 +44,11 @@ pub(super) fn tables(facts: &Facts<'_>) -> Vec<Row> {
         .catalog
         .tables()
         .map(|t| row(facts.schema_name(t.schema), &t.name, false));
-    stored.chain(system).collect()
+    let views = facts
+        .catalog
+        .views()
+        .map(|v| row(facts.schema_name(v.schema), &v.name, true));
+    stored.chain(views).chain(system).collect()
 }
 
 /// What the standard calls precision, for numbers and times.
@@ -134,14 +138,23 @@ pub(super) fn columns(facts: &Facts<'_>) -> Vec<Row> {
     for table in facts.catalog.tables() {
         rows.extend(table.live_columns().map(|c| of_table(facts, table, c)));
     }
+    let mut of_view = |schema: &str, view: &str, position: usize, name: &str, ty: PgType| {
+        let mut row = column_row(facts, schema, view, name, ty);
+        row.push(("ordinal_position", number(position + 1)));
+        row.push(("is_nullable", yes_or_no(true)));
+        row.push(("dtd_identifier", Datum::text((position + 1).to_string())));
+        row.push(("is_updatable", yes_or_no(false)));
+        rows.push(row);
+    };
+    for view in facts.catalog.views() {
+        let schema = facts.schema_name(view.schema);
+        for (position, column) in view.columns.iter().enumerate() {
+            of_view(schema, &view.name, position, &column.name, column.ty);
+        }
+    }
     for r in relation::all() {
         for (position, (name, ty)) in r.columns.iter().enumerate() {
-            let mut row = column_row(facts, r.schema, r.name, name, *ty);
-            row.push(("ordinal_position", number(position + 1)));
-            row.push(("is_nullable", yes_or_no(true)));
-            row.push(("dtd_identifier", Datum::text((position + 1).to_string())));
-            row.push(("is_updatable", yes_or_no(false)));
-            rows.push(row);
+            of_view(r.schema, r.name, position, name, *ty);
         }
     }
     rows

@@ -89,7 +89,7 @@ pub(crate) fn relation_oid(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
 }
 
 /// Whether a relation is what its bare name means.
-fn is_visible(facts: &Facts<'_>, oid: u32, name: &str) -> bool {
+pub(super) fn is_visible(facts: &Facts<'_>, oid: u32, name: &str) -> bool {
     facts
         .search_path()
         .find_map(|schema| facts.object_in(schema, name))

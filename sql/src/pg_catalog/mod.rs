@@ -20,6 +20,7 @@ mod procedure;
 mod relation;
 mod settings;
 mod types;
+mod view;
 
 pub(crate) use definition::{constraint_definition, index_column, index_definition};
 pub(crate) use facts::{Facts, Object};
@@ -28,6 +29,7 @@ pub(crate) use lookup::{
     relation_oid, role_name, role_oid, type_name, type_oid,
 };
 pub(crate) use relation::{Relation, find};
+pub(crate) use view::view_definition;
 
 use crate::types::Datum;
 
@@ -38,11 +40,11 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 34] = [
+const FILLED: [(&str, Rows); 35] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
-    ("pg_views", class::pg_views),
+    ("pg_views", view::pg_views),
     ("pg_attribute", attribute::pg_attribute),
     ("pg_attrdef", attribute::pg_attrdef),
     ("pg_type", types::pg_type),
@@ -62,6 +64,7 @@ const FILLED: [(&str, Rows); 34] = [
     ("pg_language", access::pg_language),
     ("pg_proc", procedure::pg_proc),
     ("tables", information_schema::tables),
+    ("views", view::views),
     ("columns", information_schema::columns),
     ("schemata", information_schema::schemata),
     ("table_constraints", information_schema::table_constraints),

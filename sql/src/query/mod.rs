@@ -31,7 +31,7 @@ mod tests;
 pub use arrow_value::datum_at;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::quote_ident;
-pub use plan::PlanContext;
+pub use plan::{PlanContext, ViewScope};
 pub use planned::{OutputColumn, PlannedQuery};
 pub use run::{RowOverride, Run};
 pub use session_info::SessionInfo;

@@ -21,6 +21,7 @@ use super::plan::PlanParts;
 use super::run::Run;
 use super::stop::{self, Stop};
 use super::stream::{Message, QueryStream, WAITING_BATCHES};
+use crate::catalog::BoundRelation;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -62,9 +63,14 @@ impl PlannedQuery {
         &self.parts.parameters
     }
 
-    /// Object identifiers of the stored tables the query reads, each once.
+    /// Object identifiers of the stored tables and views the query reads, each once.
     pub fn tables(&self) -> &[u32] {
         &self.parts.tables
+    }
+
+    /// The relations that the query names, and the columns it uses of them.
+    pub fn relations(&self) -> &[BoundRelation] {
+        &self.parts.relations
     }
 
     /// `FOR UPDATE` and the like, which the caller must act on or refuse: running

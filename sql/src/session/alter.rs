@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, RenameTableNameKind,
-    TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, DropBehavior, Ident,
+    RenameTableNameKind, TableConstraint,
 };
 
 use super::ddl::check_defaults;
 use super::rewrite::{self, contains_nulls, for_each_row};
 use super::{POSTGRES_EPOCH_US, Session};
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor, fold_identifier,
+    Catalog, CatalogChange, CatalogEntry, ObjectKind, QualifiedName, TableDescriptor,
+    fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
@@ -29,6 +30,8 @@ struct Alteration {
     table: TableDescriptor,
     /// Rows and index entries written on the way.
     layer: Layer,
+    /// What goes along with dropped columns.
+    dropped: Vec<ObjectKind>,
 }
 
 impl Session {
@@ -53,12 +56,21 @@ impl Session {
             catalog,
             table,
             layer: Layer::default(),
+            dropped: Vec::new(),
         };
         for operation in &alter.operations {
             self.alter_one(operation, &mut alteration)?;
         }
-        let change = CatalogChange::Put(CatalogEntry::Table(Box::new(alteration.table)));
-        self.change_catalog(alteration.catalog, vec![change], alteration.layer)?;
+        let mut changes = vec![CatalogChange::Put(CatalogEntry::Table(Box::new(
+            alteration.table,
+        )))];
+        for object in alteration.dropped {
+            if let ObjectKind::Relation(oid) = object {
+                self.lock_table(oid, LockMode::AccessExclusive).await?;
+            }
+            changes.extend(alteration.catalog.removal(object));
+        }
+        self.change_catalog(alteration.catalog, changes, alteration.layer)?;
         Ok("ALTER TABLE".to_owned())
     }
 
@@ -77,10 +89,14 @@ impl Session {
             AlterTableOperation::DropColumn {
                 column_names,
                 if_exists,
+                drop_behavior,
                 ..
-            } => column_names
-                .iter()
-                .try_for_each(|name| self.drop_column(name, *if_exists, a)),
+            } => {
+                let cascade = *drop_behavior == Some(DropBehavior::Cascade);
+                column_names
+                    .iter()
+                    .try_for_each(|name| self.drop_column(name, *if_exists, cascade, a))
+            }
             AlterTableOperation::RenameColumn {
                 old_column_name,
                 new_column_name,
@@ -182,6 +198,7 @@ impl Session {
         &mut self,
         name: &Ident,
         if_exists: bool,
+        cascade: bool,
         a: &mut Alteration,
     ) -> Result<(), SqlError> {
         let folded = fold_identifier(name);
@@ -200,6 +217,12 @@ impl Session {
                 "dropping a column of the primary key",
             ));
         }
+        let object = [ObjectKind::Column(a.table.oid, attnum)];
+        let dependents = a
+            .catalog
+            .dependents_of(&object, self.settings.search_path());
+        self.allow_cascade(&a.catalog, &object, &dependents, cascade)?;
+        a.dropped.extend(dependents.iter().map(|d| d.object));
         a.table.indexes.retain(|i| !i.mentions(attnum));
         let column = column_mut(&mut a.table, name)?;
         column.dropped = true;

@@ -8,10 +8,11 @@ use sqlparser::ast::{
 };
 
 use super::Session;
+use super::objects::DroppedKind;
 use super::rewrite;
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
-    TableDescriptor, fold_identifier,
+    Catalog, CatalogChange, CatalogEntry, ObjectKind, QualifiedName, SYSTEM_SCHEMAS,
+    SchemaDescriptor, TableDescriptor, fold_identifier,
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
@@ -293,47 +294,15 @@ impl Session {
         names: &[ObjectName],
         cascade: bool,
     ) -> Result<String, SqlError> {
+        if let Some(kind) = DroppedKind::of(object) {
+            return self.drop_relations(kind, names, if_exists, cascade).await;
+        }
         match object {
-            ObjectType::Table => self.drop_tables(names, if_exists).await,
             ObjectType::Index => self.drop_indexes(names, if_exists).await,
             ObjectType::Schema => self.drop_schemas(names, if_exists, cascade).await,
             ObjectType::Database => self.drop_database(names, if_exists).await,
             other => Err(SqlError::unsupported(format!("DROP {other}"))),
         }
-    }
-
-    async fn drop_tables(
-        &mut self,
-        names: &[ObjectName],
-        if_exists: bool,
-    ) -> Result<String, SqlError> {
-        let catalog = self.catalog_to_change("DROP TABLE").await?;
-        let mut changes = Vec::new();
-        for name in names {
-            let name = QualifiedName::from_ast(name, &self.database)?;
-            match catalog
-                .find_table(&name, self.settings.search_path())
-                .cloned()
-            {
-                Some(table) => {
-                    self.lock_table(table.oid, LockMode::AccessExclusive)
-                        .await?;
-                    let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
-                    changes.push(CatalogChange::Remove(entry));
-                }
-                None if if_exists => {
-                    self.notice(format!("table \"{}\" does not exist, skipping", name.name));
-                }
-                None => {
-                    return Err(SqlError::new(
-                        state::UNDEFINED_TABLE,
-                        format!("table \"{}\" does not exist", name.name),
-                    ));
-                }
-            }
-        }
-        self.change_catalog(catalog, changes, Layer::default())?;
-        Ok("DROP TABLE".to_owned())
     }
 
     async fn drop_indexes(
@@ -389,7 +358,7 @@ impl Session {
         cascade: bool,
     ) -> Result<String, SqlError> {
         let catalog = self.catalog_to_change("DROP SCHEMA").await?;
-        let mut changes = Vec::new();
+        let mut roots = Vec::new();
         for name in names {
             let name = QualifiedName::from_ast(name, &self.database)?.name;
             let Some(schema) = catalog.schema(&name).cloned() else {
@@ -402,28 +371,9 @@ impl Session {
                     format!("schema \"{name}\" does not exist"),
                 ));
             };
-            let inside: Vec<_> = catalog
-                .tables()
-                .filter(|t| t.schema == schema.oid)
-                .cloned()
-                .collect();
-            if !inside.is_empty() && !cascade {
-                return Err(SqlError::new(
-                    state::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot drop schema {name} because other objects depend on it"),
-                )
-                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-            for table in inside {
-                self.lock_table(table.oid, LockMode::AccessExclusive)
-                    .await?;
-                let entry = CatalogEntry::Table(Box::new(table.as_ref().clone()));
-                changes.push(CatalogChange::Remove(entry));
-            }
-            let entry = CatalogEntry::Schema(schema.as_ref().clone());
-            changes.push(CatalogChange::Remove(entry));
+            roots.push(ObjectKind::Schema(schema.oid));
         }
-        self.change_catalog(catalog, changes, Layer::default())?;
+        self.drop_with_dependents(catalog, &roots, cascade).await?;
         Ok("DROP SCHEMA".to_owned())
     }
 

@@ -4,16 +4,17 @@
 //! tokenizer, so that each statement keeps its own text and position, and the
 //! few commands that its grammar lacks are recognised by their first word.
 
-use sqlparser::ast::{Expr, Statement};
+use sqlparser::ast::{Expr, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
+use super::objects::{self, ObjectCommand};
 use crate::error::{SqlError, state};
 
 /// How deep expressions may nest.
-const RECURSION_LIMIT: usize = 200;
+pub(super) const RECURSION_LIMIT: usize = 200;
 
 /// One statement of a query string.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Maintenance(&'static str),
     /// ABORT: another word for ROLLBACK.
     Abort,
+    /// A command about a view, a sequence and the like.
+    Object(Box<ObjectCommand>),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -56,11 +59,11 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
         .collect()
 }
 
-fn is_meaningful(token: &TokenWithSpan) -> bool {
+pub(super) fn is_meaningful(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_) | Token::EOF)
 }
 
-fn is_word(token: &TokenWithSpan, keyword: Keyword) -> bool {
+pub(super) fn is_word(token: &TokenWithSpan, keyword: Keyword) -> bool {
     matches!(&token.token, Token::Word(word) if word.keyword == keyword)
 }
 
@@ -90,7 +93,7 @@ fn adapt_copy(tokens: &mut Vec<TokenWithSpan>) {
 }
 
 /// A string literal goes on in the next one when a line ends between them.
-fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     // Where the last token that means something is, and whether its line has ended.
     let mut last: Option<(usize, bool)> = None;
@@ -127,7 +130,10 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
     let text = text_of(sql, tokens);
     let command = match special_command(tokens) {
         Some(command) => command,
-        None => parse_sql(sql, tokens)?,
+        None => match objects::parse(sql, tokens)? {
+            Some(command) => Command::Object(Box::new(command)),
+            None => parse_sql(sql, tokens)?,
+        },
     };
     Ok(ParsedStatement { command, text })
 }
@@ -160,6 +166,17 @@ pub(crate) fn parse_statement(sql: &str) -> Result<Statement, SqlError> {
     }
 }
 
+/// Parses a stored query.
+///
+/// # Errors
+/// XX001 when it is none.
+pub(crate) fn parse_query(sql: &str) -> Result<Query, SqlError> {
+    match parse_statement(sql) {
+        Ok(Statement::Query(query)) => Ok(*query),
+        _ => Err(SqlError::corrupted(format!("no query: {sql}"))),
+    }
+}
+
 /// Parses a stored expression, such as a column's default.
 pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
     let dialect = PostgreSqlDialect {};
@@ -185,8 +202,8 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
-        "CHECKPOINT" | "REINDEX" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "REFRESH"
-        | "IMPORT" | "NOTIFY" | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
+        "CHECKPOINT" | "REINDEX" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "IMPORT"
+        | "NOTIFY" | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
         _ => None,
     }
 }
@@ -204,7 +221,7 @@ fn text_of(sql: &str, tokens: &[TokenWithSpan]) -> String {
 }
 
 /// Byte offset of a line and column (both from 1, columns in characters).
-fn byte_offset(sql: &str, location: Location) -> usize {
+pub(super) fn byte_offset(sql: &str, location: Location) -> usize {
     let line_start = match usize::try_from(location.line.saturating_sub(1)) {
         Ok(0) | Err(_) => 0,
         Ok(line) => sql
@@ -225,7 +242,7 @@ pub(crate) fn position_of(sql: &str, location: Location) -> u32 {
     u32::try_from(characters + 1).unwrap_or(u32::MAX)
 }
 
-fn near(sql: &str, token: &TokenWithSpan) -> SqlError {
+pub(super) fn near(sql: &str, token: &TokenWithSpan) -> SqlError {
     if token.token == Token::EOF {
         let end = u32::try_from(sql.chars().count() + 1).unwrap_or(u32::MAX);
         return SqlError::new(state::SYNTAX_ERROR, "syntax error at end of input").position(end);
@@ -238,7 +255,7 @@ fn near(sql: &str, token: &TokenWithSpan) -> SqlError {
 }
 
 /// sqlparser puts the place into its message ("… at Line: 1, Column: 8").
-fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlError {
+pub(super) fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlError {
     let message = match error {
         ParserError::ParserError(m) | ParserError::TokenizerError(m) => m,
         ParserError::RecursionLimitExceeded => {

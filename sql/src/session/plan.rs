@@ -135,6 +135,7 @@ impl Planner<'_> {
                 param_types: parameters.clone(),
                 hidden_columns,
                 session: info.clone(),
+                view: None,
             },
         )?;
         *parameters = planned

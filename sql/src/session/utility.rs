@@ -63,6 +63,7 @@ impl Session {
                 ));
                 (*tag).to_owned()
             }
+            Command::Object(command) => self.object_command(command).await?,
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

@@ -18,6 +18,11 @@ pub(super) static OVERLOADS: &[Overload] = &[
         index_part,
     )
     .stable(),
+    Overload::new("pg_get_viewdef", &[OID], PgType::Text, view).stable(),
+    Overload::new("pg_get_viewdef", &[OID, BOOL], PgType::Text, view).stable(),
+    Overload::new("pg_get_viewdef", &[OID, INT4], PgType::Text, view).stable(),
+    Overload::new("pg_get_viewdef", &[TEXT], PgType::Text, view).stable(),
+    Overload::new("pg_get_viewdef", &[TEXT, BOOL], PgType::Text, view).stable(),
     Overload::new("pg_get_constraintdef", &[OID], PgType::Text, constraint).stable(),
     Overload::new(
         "pg_get_constraintdef",
@@ -232,6 +237,14 @@ fn constraint(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         Some(text) => Ok(Datum::Text(text)),
         None => Ok(Datum::Null),
     }
+}
+
+fn view(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let oid = relation(call, args, 0)?;
+    Ok(text_or_null(pg_catalog::view_definition(
+        &facts(call)?,
+        oid,
+    )))
 }
 
 fn role(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {

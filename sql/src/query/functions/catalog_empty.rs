@@ -11,13 +11,11 @@ const fn nothing(name: &'static str, args: &'static [Arg]) -> Overload {
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    // No comments, views, rules, triggers, partitions or statistics objects.
+    // No comments, rules, triggers, partitions or statistics objects.
     nothing("obj_description", &[OID]),
     nothing("obj_description", &[OID, TEXT]),
     nothing("col_description", &[OID, INT4]),
     nothing("shobj_description", &[OID, TEXT]),
-    nothing("pg_get_viewdef", &[OID]),
-    nothing("pg_get_viewdef", &[OID, BOOL]),
     nothing("pg_get_ruledef", &[OID]),
     nothing("pg_get_ruledef", &[OID, BOOL]),
     nothing("pg_get_triggerdef", &[OID]),

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF,
 };
 
+use parking_lot::Mutex;
 use sqlparser::ast::{ObjectNamePart, Query, TableFactor, Visit, Visitor};
 
 use super::super::catalog_table::SystemTable;
@@ -26,13 +27,14 @@ use super::super::functions;
 use super::super::scan::StoredTable;
 use super::PlanContext;
 use super::analyze::Analyzer;
+use super::lookup::Found;
 use super::operators::Operators;
 use super::relation::Subqueries;
 use super::syntax::HIDDEN_CATALOG;
-use super::types::Types;
+use super::types::{Types, typed_field};
+use super::view::{Resolved, ViewSource};
 use crate::catalog::{QualifiedName, fold_identifier};
 use crate::error::{SqlError, state};
-use crate::pg_catalog;
 
 /// Looks names up for SqlToRel.
 pub(super) struct Tables<'a> {
@@ -41,6 +43,8 @@ pub(super) struct Tables<'a> {
     analyzer: Arc<Analyzer>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
+    /// What relation names turned out to mean.
+    resolved: Arc<Mutex<Resolved>>,
 }
 
 impl<'a> Tables<'a> {
@@ -61,19 +65,45 @@ impl<'a> Tables<'a> {
             analyzer: Arc::clone(analyzer),
             expr_planners,
             relation_planners: vec![Arc::new(Subqueries(Arc::clone(analyzer)))],
+            resolved: Arc::default(),
         }
     }
 
-    fn stored(
+    /// What the names met so far mean.
+    pub(super) fn resolved(&self) -> Resolved {
+        std::mem::take(&mut *self.resolved.lock())
+    }
+
+    fn source(
         &self,
         name: &QualifiedName,
         hidden: bool,
-    ) -> std::result::Result<StoredTable, SqlError> {
-        let table = self
-            .context
-            .catalog
-            .table(name, &self.context.search_path)?;
-        StoredTable::new(table, hidden)
+    ) -> std::result::Result<Arc<dyn TableSource>, SqlError> {
+        let found = if hidden {
+            self.context.stored_relation(name)?
+        } else {
+            self.context.relation(name)?
+        };
+        let bound = found.bound_as(name);
+        Ok(match found {
+            Found::System(relation) => provider_as_source(Arc::new(SystemTable::new(relation))),
+            Found::Table(table) => {
+                let mut resolved = self.resolved.lock();
+                if let Some(bound) = bound
+                    && !resolved.relations.contains(&bound)
+                {
+                    resolved.relations.push(bound);
+                }
+                provider_as_source(Arc::new(StoredTable::new(&table, hidden)?))
+            }
+            Found::View(view) => Arc::new(ViewSource::new(
+                view,
+                bound,
+                self.context,
+                self.state,
+                &self.resolved,
+            )),
+        })
     }
 }
 
@@ -91,11 +121,8 @@ fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>
             return;
         };
         let columns = QualifiedName::from_ast(name, &context.database)
-            .and_then(|name| {
-                let table = context.catalog.table(&name, &context.search_path)?;
-                StoredTable::new(table, false)
-            })
-            .map(|table| table.schema().fields().iter().cloned().collect());
+            .and_then(|name| context.relation(&name))
+            .and_then(fields_of);
         let known = match alias {
             Some(alias) => Some(fold_identifier(&alias.name)),
             None => name
@@ -112,6 +139,24 @@ fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>
         }
     });
     called
+}
+
+/// The columns of a relation as fields.
+fn fields_of(found: Found) -> std::result::Result<Vec<FieldRef>, SqlError> {
+    Ok(match found {
+        Found::Table(table) => {
+            let table = StoredTable::new(&table, false)?;
+            table.schema().fields().iter().cloned().collect()
+        }
+        Found::View(view) => view
+            .columns
+            .iter()
+            .map(|c| Arc::new(typed_field(&c.name, c.ty, true)))
+            .collect(),
+        Found::System(_) => {
+            return Err(SqlError::unsupported("a row of a system relation"));
+        }
+    })
 }
 
 struct TableFactors<F>(F);
@@ -167,17 +212,7 @@ impl ContextProvider for Tables<'_> {
             schema: schema.map(|s| s.to_string()),
             name: table.to_string(),
         };
-        if !hidden
-            && let Some(relation) = pg_catalog::find(
-                name.schema.as_deref(),
-                &name.name,
-                &self.context.search_path,
-            )
-        {
-            return Ok(provider_as_source(Arc::new(SystemTable::new(relation))));
-        }
-        let stored = self.stored(&name, hidden).map_err(external)?;
-        Ok(provider_as_source(Arc::new(stored)))
+        self.source(&name, hidden).map_err(external)
     }
 
     fn get_table_function_source(

@@ -12,6 +12,7 @@ mod catalog_syntax;
 mod coerce;
 mod context;
 mod correlate;
+mod lookup;
 mod names;
 mod operators;
 mod quantified;
@@ -22,6 +23,7 @@ mod settle;
 mod syntax;
 mod types;
 mod using;
+mod view;
 
 use std::sync::Arc;
 
@@ -37,12 +39,13 @@ use self::context::Tables;
 use super::error::from_datafusion;
 use super::planned::OutputColumn;
 use super::session_info::SessionInfo;
-use crate::catalog::Catalog;
+use crate::catalog::{BoundRelation, Catalog};
 use crate::error::SqlError;
 use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
 pub(super) use coerce::{bare, constant_of, implicit};
+pub use lookup::ViewScope;
 pub(super) use names::visible_name;
 pub(super) use types::{
     NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field,
@@ -67,6 +70,8 @@ pub struct PlanContext {
     pub hidden_columns: bool,
     /// The session.
     pub session: Arc<SessionInfo>,
+    /// The view whose query this is, if it is one.
+    pub view: Option<ViewScope>,
 }
 
 /// A plan and what is known about it.
@@ -77,6 +82,8 @@ pub(super) struct PlanParts {
     pub(super) parameters: Vec<PgType>,
     pub(super) tables: Vec<u32>,
     pub(super) locks: Vec<LockClause>,
+    /// The relations that the query names.
+    pub(super) relations: Vec<BoundRelation>,
     /// The catalog it was planned with.
     pub(super) catalog: Arc<Catalog>,
     /// The session it was planned in.
@@ -98,20 +105,30 @@ pub(super) fn plan(
     let statement = Statement::Query(Box::new(prepared.query));
     let plan = SqlToRel::new(&tables)
         .sql_statement_to_plan(statement)
-        .map_err(from_datafusion)?;
+        .map_err(from_datafusion);
+    let mut resolved = tables.resolved();
+    if let Some(error) = resolved.error {
+        return Err(error);
+    }
+    let plan = plan?;
     if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_)) {
         return Err(SqlError::unsupported("SELECT INTO"));
     }
     let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
     let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
     let parameters = analyzer.parameters()?;
-    let tables = stored_tables(&plan).map_err(from_datafusion)?;
+    view::mark_used(&plan, &mut resolved.relations)?;
+    let mut tables = stored_tables(&plan).map_err(from_datafusion)?;
+    view::note_tables(&mut tables, &resolved.through_views);
+    // A table may be looked up under a name that WITH gives to something else.
+    resolved.relations.retain(|r| tables.contains(&r.oid));
     Ok(PlanParts {
         plan,
         columns,
         parameters,
         tables,
         locks: prepared.locks,
+        relations: resolved.relations,
         catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
     })

@@ -270,8 +270,8 @@ fn columns_of(factor: &TableFactor, context: &PlanContext, ctes: &[String]) -> O
     if name.schema.is_none() && ctes.contains(&name.name) {
         return None;
     }
-    let table = context.catalog.table(&name, &context.search_path).ok()?;
-    Some(table.live_columns().map(|c| c.name.clone()).collect())
+    let relation = context.relation(&name).ok()?;
+    Some(relation.column_names())
 }
 
 /// `t AS x(a)` names the first columns of a stored table; the others keep theirs.

@@ -80,8 +80,7 @@ impl StoredTable {
             }
             let field = arrow_map::arrow_field(column.name.as_str(), column.ty, !column.not_null);
             let mut metadata = field.metadata().clone();
-            metadata.insert(TABLE_KEY.to_owned(), desc.oid.to_string());
-            metadata.insert(ATTRIBUTE_KEY.to_owned(), column.attnum.to_string());
+            metadata.extend(origin_metadata(desc.oid, column.attnum));
             fields.push(field.with_metadata(metadata));
             sources.push(Source::Attribute(position));
         }
@@ -120,6 +119,14 @@ impl StoredTable {
     pub(crate) fn oid(&self) -> u32 {
         self.info.desc.oid
     }
+}
+
+/// Says that a field is a column of a relation.
+pub(crate) fn origin_metadata(relation: u32, attnum: u16) -> [(String, String); 2] {
+    [
+        (TABLE_KEY.to_owned(), relation.to_string()),
+        (ATTRIBUTE_KEY.to_owned(), attnum.to_string()),
+    ]
 }
 
 /// Table and attribute number that a field comes from unchanged, if any.

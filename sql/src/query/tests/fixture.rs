@@ -240,6 +240,7 @@ impl Fixture {
             param_types: Vec::new(),
             hidden_columns: false,
             session: self.session(),
+            view: None,
         }
     }
 

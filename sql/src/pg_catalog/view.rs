@@ -1,0 +1,154 @@
+//! Views of users.
+
+use sqlparser::ast::{
+    Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, VisitMut, VisitorMut,
+};
+use std::ops::ControlFlow;
+
+use super::facts::Object;
+use super::lookup::is_visible;
+use super::{Facts, Row, relation};
+use crate::catalog::{BoundQuery, QualifiedName, ViewDescriptor, fold_identifier};
+use crate::query::quote_ident;
+use crate::types::Datum;
+
+/// Views, the system's and those of users.
+pub(super) fn pg_views(facts: &Facts<'_>) -> Vec<Row> {
+    let system = relation::all().iter().filter(|r| r.kind == "v").map(|r| {
+        vec![
+            ("schemaname", Datum::text(r.schema)),
+            ("viewname", Datum::text(r.name)),
+            ("viewowner", Datum::text(facts.first_role())),
+        ]
+    });
+    let stored = facts.catalog.views().map(|view| {
+        vec![
+            ("schemaname", Datum::text(facts.schema_name(view.schema))),
+            ("viewname", Datum::text(view.name.as_str())),
+            ("viewowner", Datum::text(view.owner.as_str())),
+            ("definition", Datum::Text(query_text(facts, &view.query))),
+        ]
+    });
+    system.chain(stored).collect()
+}
+
+/// `information_schema.views`.
+pub(super) fn views(facts: &Facts<'_>) -> Vec<Row> {
+    let no = || Datum::text("NO");
+    facts
+        .catalog
+        .views()
+        .map(|view| {
+            vec![
+                (
+                    "table_catalog",
+                    Datum::text(facts.session.database.as_str()),
+                ),
+                ("table_schema", Datum::text(facts.schema_name(view.schema))),
+                ("table_name", Datum::text(view.name.as_str())),
+                (
+                    "view_definition",
+                    Datum::Text(query_text(facts, &view.query)),
+                ),
+                ("check_option", Datum::text(check_word(view))),
+                ("is_updatable", no()),
+                ("is_insertable_into", no()),
+                ("is_trigger_updatable", no()),
+                ("is_trigger_deletable", no()),
+                ("is_trigger_insertable_into", no()),
+            ]
+        })
+        .collect()
+}
+
+fn check_word(view: &ViewDescriptor) -> &'static str {
+    view.check.map_or("NONE", |check| check.word())
+}
+
+/// What `pg_get_viewdef` gives; `None` when there is no such view.
+pub(crate) fn view_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
+    match facts.object(oid)? {
+        Object::View(view) => Some(query_text(facts, &view.query)),
+        _ => None,
+    }
+}
+
+/// A kept query with the names that its relations have now.
+pub(super) fn query_text(facts: &Facts<'_>, query: &BoundQuery) -> String {
+    let Ok(mut ast) = crate::session::parse_query(&query.text) else {
+        return format!(" {};", query.text);
+    };
+    let mut renamer = Renamer {
+        facts,
+        query,
+        ctes: Vec::new(),
+    };
+    let _ = VisitMut::visit(&mut ast, &mut renamer);
+    format!(" {ast};")
+}
+
+/// Puts the present names of relations into a query.
+struct Renamer<'a> {
+    facts: &'a Facts<'a>,
+    query: &'a BoundQuery,
+    ctes: Vec<String>,
+}
+
+impl VisitorMut for Renamer<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.ctes.push(fold_identifier(&cte.alias.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = factor
+        else {
+            return ControlFlow::Continue(());
+        };
+        let Ok(written) = QualifiedName::from_ast(name, &self.facts.session.database) else {
+            return ControlFlow::Continue(());
+        };
+        let is_cte = written.schema.is_none() && self.ctes.contains(&written.name);
+        let bound = self
+            .query
+            .relation(written.schema.as_deref(), &written.name)
+            .filter(|_| !is_cte)
+            .and_then(|bound| self.facts.object(bound.oid));
+        let Some(object) = bound else {
+            return ControlFlow::Continue(());
+        };
+        if object.name() != written.name && alias.is_none() {
+            *alias = Some(TableAlias {
+                explicit: false,
+                name: shown(&written.name),
+                columns: Vec::new(),
+                at: None,
+            });
+        }
+        let mut parts = Vec::with_capacity(2);
+        if !is_visible(self.facts, object.oid(), object.name()) {
+            parts.push(shown(self.facts.schema_name(object.schema())));
+        }
+        parts.push(shown(object.name()));
+        *name = ObjectName(parts.into_iter().map(ObjectNamePart::Identifier).collect());
+        ControlFlow::Continue(())
+    }
+}
+
+/// An identifier, quoted where it must be.
+fn shown(name: &str) -> Ident {
+    if quote_ident(name) == name {
+        Ident::new(name)
+    } else {
+        Ident::with_quote('"', name)
+    }
+}

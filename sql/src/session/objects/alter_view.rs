@@ -1,0 +1,128 @@
+//! ALTER VIEW.
+
+use sqlparser::ast::{Ident, ObjectName};
+
+use super::super::Session;
+use super::ViewChange;
+use crate::catalog::{
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, RelationEntry, ViewDescriptor,
+    fold_identifier,
+};
+use crate::error::{SqlError, state};
+use crate::txn::{Layer, LockMode};
+
+impl Session {
+    pub(super) async fn alter_view(
+        &mut self,
+        name: &ObjectName,
+        if_exists: bool,
+        change: &ViewChange,
+    ) -> Result<String, SqlError> {
+        let catalog = self.catalog_to_change("ALTER VIEW").await?;
+        let name = QualifiedName::from_ast(name, &self.database)?;
+        let mut view = match catalog.find_relation(&name, self.settings.search_path()) {
+            Some(RelationEntry::View(view)) => view.as_ref().clone(),
+            Some(_) => {
+                return Err(SqlError::new(
+                    state::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a view", name.name),
+                ));
+            }
+            None if if_exists => {
+                self.notice(format!(
+                    "relation \"{}\" does not exist, skipping",
+                    name.name
+                ));
+                return Ok("ALTER VIEW".to_owned());
+            }
+            None => {
+                return Err(SqlError::new(
+                    state::UNDEFINED_TABLE,
+                    format!("relation \"{name}\" does not exist"),
+                ));
+            }
+        };
+        self.lock_table(view.oid, LockMode::AccessExclusive).await?;
+        change_view(&mut view, change, &catalog)?;
+        let change = CatalogChange::Put(CatalogEntry::View(Box::new(view)));
+        self.change_catalog(catalog, vec![change], Layer::default())?;
+        Ok("ALTER VIEW".to_owned())
+    }
+}
+
+fn change_view(
+    view: &mut ViewDescriptor,
+    change: &ViewChange,
+    catalog: &Catalog,
+) -> Result<(), SqlError> {
+    match change {
+        ViewChange::Rename(new) => {
+            let new = fold_identifier(new);
+            free_name(catalog, view.schema, &new)?;
+            view.name = new;
+        }
+        ViewChange::RenameColumn(from, to) => rename_view_column(view, from, to)?,
+        ViewChange::SetSchema(schema) => {
+            let name = fold_identifier(schema);
+            let schema = catalog.schema(&name).ok_or_else(|| {
+                SqlError::new(
+                    state::INVALID_SCHEMA_NAME,
+                    format!("schema \"{name}\" does not exist"),
+                )
+            })?;
+            if schema.oid != view.schema {
+                free_name(catalog, schema.oid, &view.name)?;
+            }
+            view.schema = schema.oid;
+        }
+        ViewChange::Owner(role) => {
+            let name = fold_identifier(role);
+            if catalog.role(&name).is_none() {
+                return Err(SqlError::new(
+                    state::UNDEFINED_OBJECT,
+                    format!("role \"{name}\" does not exist"),
+                ));
+            }
+            view.owner = name;
+        }
+    }
+    Ok(())
+}
+
+fn free_name(catalog: &Catalog, schema: u32, name: &str) -> Result<(), SqlError> {
+    if catalog.relation_exists(schema, name) {
+        return Err(SqlError::new(
+            state::DUPLICATE_TABLE,
+            format!("relation \"{name}\" already exists"),
+        ));
+    }
+    Ok(())
+}
+
+/// Gives a column of a view another name.
+pub(in super::super) fn rename_view_column(
+    view: &mut ViewDescriptor,
+    from: &Ident,
+    to: &Ident,
+) -> Result<(), SqlError> {
+    let (from, to) = (fold_identifier(from), fold_identifier(to));
+    if view.position(&to).is_some() {
+        return Err(SqlError::new(
+            state::DUPLICATE_COLUMN,
+            format!(
+                "column \"{to}\" of relation \"{}\" already exists",
+                view.name
+            ),
+        ));
+    }
+    match view.columns.iter_mut().find(|c| c.name == from) {
+        Some(column) => {
+            column.name = to;
+            Ok(())
+        }
+        None => Err(SqlError::new(
+            state::UNDEFINED_COLUMN,
+            format!("column \"{from}\" does not exist"),
+        )),
+    }
+}

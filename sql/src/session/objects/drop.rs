@@ -1,0 +1,180 @@
+//! DROP of relations, and what goes along.
+
+use sqlparser::ast::{ObjectName, ObjectType};
+
+use super::super::Session;
+use crate::catalog::{
+    Catalog, CatalogChange, Dependent, ObjectKind, QualifiedName, RelationEntry, SYSTEM_SCHEMAS,
+    cascade_notice, still_needed,
+};
+use crate::error::{SqlError, state};
+use crate::txn::{Layer, LockMode};
+
+/// A kind of relation, as DROP and its messages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum DroppedKind {
+    Table,
+    View,
+}
+
+impl DroppedKind {
+    /// The kind that a DROP is about, if it is one of relations.
+    pub(in super::super) fn of(object: ObjectType) -> Option<Self> {
+        match object {
+            ObjectType::Table => Some(Self::Table),
+            ObjectType::View => Some(Self::View),
+            _ => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+        }
+    }
+
+    fn with_article(self) -> &'static str {
+        match self {
+            Self::Table => "a table",
+            Self::View => "a view",
+        }
+    }
+
+    /// The kind of a relation; `None` for an index, which has its own DROP.
+    fn of_entry(entry: RelationEntry<'_>) -> Option<(Self, u32)> {
+        match entry {
+            RelationEntry::Table(table) => Some((Self::Table, table.oid)),
+            RelationEntry::View(view) => Some((Self::View, view.oid)),
+            RelationEntry::Index(_) => None,
+        }
+    }
+}
+
+impl Session {
+    pub(in super::super) async fn drop_relations(
+        &mut self,
+        kind: DroppedKind,
+        names: &[ObjectName],
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<String, SqlError> {
+        let tag = format!("DROP {}", kind.word().to_ascii_uppercase());
+        let catalog = self.catalog_to_change(&tag).await?;
+        let mut roots = Vec::new();
+        for name in names {
+            let name = QualifiedName::from_ast(name, &self.database)?;
+            if let Some(oid) = self.find_to_drop(kind, &name, if_exists, &catalog)? {
+                roots.push(ObjectKind::Relation(oid));
+            }
+        }
+        self.drop_with_dependents(catalog, &roots, cascade).await?;
+        Ok(tag)
+    }
+
+    /// Drops objects and, with CASCADE, what needs them.
+    ///
+    /// # Errors
+    /// 2BP01 when something needs them and CASCADE is missing.
+    pub(in super::super) async fn drop_with_dependents(
+        &mut self,
+        catalog: Catalog,
+        roots: &[ObjectKind],
+        cascade: bool,
+    ) -> Result<(), SqlError> {
+        let dependents = catalog.dependents_of(roots, self.settings.search_path());
+        self.allow_cascade(&catalog, roots, &dependents, cascade)?;
+        let gone = roots.iter().chain(dependents.iter().map(|d| &d.object));
+        let mut changes: Vec<CatalogChange> = Vec::new();
+        for object in gone {
+            if let ObjectKind::Relation(oid) = object {
+                self.lock_table(*oid, LockMode::AccessExclusive).await?;
+            }
+            if let Some(change) = catalog.removal(*object)
+                && !changes.contains(&change)
+            {
+                changes.push(change);
+            }
+        }
+        self.change_catalog(catalog, changes, Layer::default())
+    }
+
+    /// Says what CASCADE takes along, or refuses without it.
+    ///
+    /// # Errors
+    /// 2BP01.
+    pub(in super::super) fn allow_cascade(
+        &mut self,
+        catalog: &Catalog,
+        roots: &[ObjectKind],
+        dependents: &[Dependent],
+        cascade: bool,
+    ) -> Result<(), SqlError> {
+        if !cascade && !dependents.is_empty() {
+            let what = match roots {
+                [one] => catalog.describe(*one, self.settings.search_path()),
+                _ => "desired object(s)".to_owned(),
+            };
+            return Err(still_needed(&what, dependents));
+        }
+        self.notices.extend(cascade_notice(dependents));
+        Ok(())
+    }
+
+    fn find_to_drop(
+        &mut self,
+        kind: DroppedKind,
+        name: &QualifiedName,
+        if_exists: bool,
+        catalog: &Catalog,
+    ) -> Result<Option<u32>, SqlError> {
+        let missing = match catalog.find_relation(name, self.settings.search_path()) {
+            Some(entry) => return right_kind(kind, name, entry).map(Some),
+            None => missing(kind, name, catalog),
+        };
+        if if_exists {
+            self.notice(format!("{}, skipping", missing.message()));
+            return Ok(None);
+        }
+        Err(missing)
+    }
+}
+
+/// The relation, if it is of the kind that is to be dropped.
+fn right_kind(
+    kind: DroppedKind,
+    name: &QualifiedName,
+    entry: RelationEntry<'_>,
+) -> Result<u32, SqlError> {
+    let found = DroppedKind::of_entry(entry);
+    if let Some((found, oid)) = found
+        && found == kind
+    {
+        return Ok(oid);
+    }
+    let (command, article) = match found {
+        Some((found, _)) => (found.word().to_ascii_uppercase(), found.with_article()),
+        None => ("INDEX".to_owned(), "an index"),
+    };
+    Err(SqlError::new(
+        state::WRONG_OBJECT_TYPE,
+        format!("\"{}\" is not {}", name.name, kind.with_article()),
+    )
+    .hint(format!("Use DROP {command} to remove {article}.")))
+}
+
+fn missing(kind: DroppedKind, name: &QualifiedName, catalog: &Catalog) -> SqlError {
+    if let Some(schema) = &name.schema
+        && catalog.schema(schema).is_none()
+        && !SYSTEM_SCHEMAS.iter().any(|(s, _)| s == schema)
+    {
+        return SqlError::new(
+            state::INVALID_SCHEMA_NAME,
+            format!("schema \"{schema}\" does not exist"),
+        );
+    }
+    SqlError::new(
+        state::UNDEFINED_TABLE,
+        format!("{} \"{}\" does not exist", kind.word(), name.name),
+    )
+}

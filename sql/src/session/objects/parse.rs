@@ -1,0 +1,246 @@
+//! The grammar of commands about objects.
+
+use sqlparser::ast::{Ident, ObjectName, SetExpr};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{IsOptional, Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::super::parse::{
+    RECURSION_LIMIT, byte_offset, is_meaningful, is_word, join_strings, near, syntax_error,
+};
+use super::{CreateView, ObjectCommand, ViewChange};
+use crate::catalog::CheckOption;
+use crate::error::{SqlError, state};
+
+/// Reads a command about an object; `None` for any other statement.
+///
+/// # Errors
+/// 42601.
+pub(in super::super) fn parse(
+    sql: &str,
+    tokens: &[TokenWithSpan],
+) -> Result<Option<ObjectCommand>, SqlError> {
+    let first = tokens.iter().find(|t| is_meaningful(t));
+    let reads: fn(&mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> = match first {
+        Some(word) if is_word(word, Keyword::CREATE) => create,
+        Some(word) if is_word(word, Keyword::ALTER) => alter,
+        _ => return Ok(None),
+    };
+    let mut reader = Reader::new(sql, tokens);
+    let command = reads(&mut reader).map_err(|fault| fault.error(sql, tokens))?;
+    if command.is_some() {
+        let rest = reader.parser.peek_token();
+        if rest.token != Token::EOF {
+            return Err(near(sql, &rest));
+        }
+    }
+    Ok(command)
+}
+
+/// What keeps a command from being read.
+enum Fault {
+    Syntax(ParserError),
+    Other(SqlError),
+}
+
+impl Fault {
+    fn error(self, sql: &str, tokens: &[TokenWithSpan]) -> SqlError {
+        match self {
+            Self::Syntax(error) => syntax_error(sql, tokens, error),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<ParserError> for Fault {
+    fn from(error: ParserError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl From<SqlError> for Fault {
+    fn from(error: SqlError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// A statement being read.
+struct Reader<'a> {
+    sql: &'a str,
+    parser: Parser<'a>,
+    /// What stands at the end of a CREATE VIEW.
+    check: Option<CheckOption>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(sql: &'a str, tokens: &[TokenWithSpan]) -> Self {
+        let mut tokens = join_strings(tokens);
+        let check = take_check_option(&mut tokens);
+        let parser = Parser::new(&PostgreSqlDialect {})
+            .with_recursion_limit(RECURSION_LIMIT)
+            .with_tokens_with_locations(tokens);
+        Self { sql, parser, check }
+    }
+
+    /// Whether these words come next; they are then read.
+    fn words(&mut self, words: &[Keyword]) -> bool {
+        self.parser.parse_keywords(words)
+    }
+
+    fn name(&mut self) -> Result<ObjectName, Fault> {
+        Ok(self.parser.parse_object_name(false)?)
+    }
+
+    fn ident(&mut self) -> Result<Ident, Fault> {
+        Ok(self.parser.parse_identifier()?)
+    }
+
+    /// Where the next token begins.
+    fn offset(&self) -> usize {
+        byte_offset(self.sql, self.parser.peek_token().span.start)
+    }
+
+    /// Where the last token ended.
+    fn end(&self) -> usize {
+        byte_offset(self.sql, self.parser.get_current_token().span.end)
+    }
+}
+
+/// Cuts `WITH [CASCADED | LOCAL] CHECK OPTION` off the end.
+fn take_check_option(tokens: &mut Vec<TokenWithSpan>) -> Option<CheckOption> {
+    let places: Vec<usize> = (0..tokens.len())
+        .filter(|i| tokens.get(*i).is_some_and(is_meaningful))
+        .collect();
+    let back = |n: usize| places.len().checked_sub(n).and_then(|i| places.get(i));
+    let word = |n: usize, keyword: Keyword| {
+        back(n)
+            .and_then(|i| tokens.get(*i))
+            .is_some_and(|t| is_word(t, keyword))
+    };
+    if !(word(1, Keyword::OPTION) && word(2, Keyword::CHECK)) {
+        return None;
+    }
+    let (check, length) = if word(3, Keyword::WITH) {
+        (CheckOption::Cascaded, 3)
+    } else if word(3, Keyword::CASCADED) && word(4, Keyword::WITH) {
+        (CheckOption::Cascaded, 4)
+    } else if word(3, Keyword::LOCAL) && word(4, Keyword::WITH) {
+        (CheckOption::Local, 4)
+    } else {
+        return None;
+    };
+    let cut = *back(length)?;
+    tokens.truncate(cut);
+    Some(check)
+}
+
+fn create(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
+    r.words(&[Keyword::CREATE]);
+    let or_replace = r.words(&[Keyword::OR, Keyword::REPLACE]);
+    let temporary = r.words(&[Keyword::TEMP]) || r.words(&[Keyword::TEMPORARY]);
+    let recursive = r.words(&[Keyword::RECURSIVE]);
+    if r.words(&[Keyword::VIEW]) {
+        return create_view(r, or_replace, temporary, recursive).map(Some);
+    }
+    Ok(None)
+}
+
+fn create_view(
+    r: &mut Reader<'_>,
+    or_replace: bool,
+    temporary: bool,
+    recursive: bool,
+) -> Result<ObjectCommand, Fault> {
+    let name = r.name()?;
+    let optional = if recursive {
+        IsOptional::Mandatory
+    } else {
+        IsOptional::Optional
+    };
+    let columns = r.parser.parse_parenthesized_column_list(optional, false)?;
+    let options = r.parser.parse_options(Keyword::WITH)?;
+    let mut check = view_options(&options)?;
+    r.parser.expect_keyword_is(Keyword::AS)?;
+    let start = r.offset();
+    let mut query = r.parser.parse_query()?;
+    let mut text = r.sql.get(start..r.end()).unwrap_or_default().to_owned();
+    if let Some(written) = r.check.take() {
+        check = Some(written);
+    }
+    if let SetExpr::Select(select) = query.body.as_ref()
+        && select.into.is_some()
+    {
+        return Err(
+            SqlError::new(state::SYNTAX_ERROR, "views must not contain SELECT INTO").into(),
+        );
+    }
+    if recursive {
+        let last = name.0.last().map(ToString::to_string).unwrap_or_default();
+        let list = columns
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        text = format!("WITH RECURSIVE {last} ({list}) AS ({text}) SELECT {list} FROM {last}");
+        query = Box::new(crate::session::parse_query(&text)?);
+    }
+    Ok(ObjectCommand::CreateView(CreateView {
+        or_replace,
+        temporary,
+        name,
+        columns,
+        query,
+        text,
+        check,
+    }))
+}
+
+/// `check_option` is the other way to write WITH CHECK OPTION.
+fn view_options(options: &[sqlparser::ast::SqlOption]) -> Result<Option<CheckOption>, Fault> {
+    let mut check = None;
+    for option in options {
+        let text = option
+            .to_string()
+            .to_ascii_lowercase()
+            .replace(['\'', ' '], "");
+        match text.as_str() {
+            "check_option=local" => check = Some(CheckOption::Local),
+            "check_option=cascaded" => check = Some(CheckOption::Cascaded),
+            // There are no functions here that could leak what a view hides.
+            "security_barrier" | "security_barrier=true" | "security_barrier=false" => {}
+            "security_invoker=false" => {}
+            other => {
+                return Err(SqlError::unsupported(format!("the view option {other}")).into());
+            }
+        }
+    }
+    Ok(check)
+}
+
+fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
+    if !r.words(&[Keyword::ALTER, Keyword::VIEW]) {
+        return Ok(None);
+    }
+    let if_exists = r.words(&[Keyword::IF, Keyword::EXISTS]);
+    let name = r.name()?;
+    let change = if r.words(&[Keyword::RENAME, Keyword::TO]) {
+        ViewChange::Rename(r.ident()?)
+    } else if r.words(&[Keyword::RENAME]) {
+        r.words(&[Keyword::COLUMN]);
+        let from = r.ident()?;
+        r.parser.expect_keyword_is(Keyword::TO)?;
+        ViewChange::RenameColumn(from, r.ident()?)
+    } else if r.words(&[Keyword::SET, Keyword::SCHEMA]) {
+        ViewChange::SetSchema(r.ident()?)
+    } else if r.words(&[Keyword::OWNER, Keyword::TO]) {
+        ViewChange::Owner(r.ident()?)
+    } else {
+        return Err(SqlError::unsupported("this kind of ALTER VIEW").into());
+    };
+    Ok(Some(ObjectCommand::AlterView {
+        name,
+        if_exists,
+        change,
+    }))
+}

@@ -340,18 +340,23 @@ impl Catalog {
     /// The table of that name, or the error PostgreSQL gives.
     ///
     /// # Errors
-    /// 42P01 when there is no such table.
+    /// 42P01 when there is nothing of that name, 42809 when it is no table.
     pub fn table(
         &self,
         name: &QualifiedName,
         search_path: &[String],
     ) -> Result<&Arc<TableDescriptor>, SqlError> {
-        self.find_table(name, search_path).ok_or_else(|| {
-            SqlError::new(
+        match self.find_relation(name, search_path) {
+            Some(RelationEntry::Table(table)) => Ok(table),
+            Some(_) => Err(SqlError::new(
+                state::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a table", name.name),
+            )),
+            None => Err(SqlError::new(
                 state::UNDEFINED_TABLE,
                 format!("relation \"{name}\" does not exist"),
-            )
-        })
+            )),
+        }
     }
 
     /// A column of a table, or the error PostgreSQL gives.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, ObjectName};
 
 use super::table::TableInfo;
-use crate::catalog::{Catalog, Column, QualifiedName, SYSTEM_SCHEMAS, fold_identifier};
+use crate::catalog::{
+    Catalog, Column, QualifiedName, RelationEntry, SYSTEM_SCHEMAS, fold_identifier,
+};
 use crate::error::{SqlError, state};
 
 /// Where a statement is planned: names and what they mean.
@@ -30,6 +32,9 @@ impl Planning {
                 state::INSUFFICIENT_PRIVILEGE,
                 format!("permission denied: \"{}\" is a system catalog", name.name),
             ));
+        }
+        if let Some(RelationEntry::View(_)) = self.catalog.find_relation(&name, &self.search_path) {
+            return Err(SqlError::unsupported("changing the rows of a view"));
         }
         let desc = self.catalog.table(&name, &self.search_path)?;
         TableInfo::new(desc.clone()).map(Arc::new)

@@ -8,11 +8,12 @@ use sqlparser::ast::{
 };
 
 use super::ddl::check_defaults;
+use super::objects::ViewChange;
 use super::rewrite::{self, contains_nulls, for_each_row};
 use super::{POSTGRES_EPOCH_US, Session};
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, ObjectKind, QualifiedName, TableDescriptor,
-    fold_identifier,
+    Catalog, CatalogChange, CatalogEntry, ObjectKind, QualifiedName, RelationEntry,
+    TableDescriptor, fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
@@ -38,6 +39,13 @@ impl Session {
     pub(super) async fn alter_table(&mut self, alter: &AlterTable) -> Result<String, SqlError> {
         let catalog = self.catalog_to_change("ALTER TABLE").await?;
         let name = QualifiedName::from_ast(&alter.name, &self.database)?;
+        let found = catalog.find_relation(&name, self.settings.search_path());
+        if let Some(RelationEntry::View(view)) = found {
+            let change = ViewChange::of_table(&alter.operations, view)?;
+            self.alter_view(&alter.name, alter.if_exists, &change)
+                .await?;
+            return Ok("ALTER TABLE".to_owned());
+        }
         if alter.if_exists
             && catalog
                 .find_table(&name, self.settings.search_path())

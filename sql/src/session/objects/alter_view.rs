@@ -1,6 +1,6 @@
 //! ALTER VIEW.
 
-use sqlparser::ast::{Ident, ObjectName};
+use sqlparser::ast::{AlterTableOperation, Ident, ObjectName, RenameTableNameKind};
 
 use super::super::Session;
 use super::ViewChange;
@@ -11,8 +11,48 @@ use crate::catalog::{
 use crate::error::{SqlError, state};
 use crate::txn::{Layer, LockMode};
 
+impl ViewChange {
+    /// What an ALTER TABLE says of a view.
+    ///
+    /// # Errors
+    /// 42809 for what only tables have.
+    pub(in super::super) fn of_table(
+        operations: &[AlterTableOperation],
+        view: &ViewDescriptor,
+    ) -> Result<Self, SqlError> {
+        match operations {
+            [
+                AlterTableOperation::RenameTable {
+                    table_name: RenameTableNameKind::To(name),
+                },
+            ] => match name.0.as_slice() {
+                [part] => part.as_ident().cloned().map(Self::Rename),
+                _ => None,
+            }
+            .ok_or_else(|| SqlError::unsupported(format!("RENAME TO {name}"))),
+            [
+                AlterTableOperation::RenameColumn {
+                    old_column_name,
+                    new_column_name,
+                },
+            ] => Ok(Self::RenameColumn(
+                old_column_name.clone(),
+                new_column_name.clone(),
+            )),
+            _ => Err(SqlError::new(
+                state::WRONG_OBJECT_TYPE,
+                format!(
+                    "this ALTER TABLE cannot be performed on relation \"{}\"",
+                    view.name
+                ),
+            )
+            .detail("This operation is not supported for views.")),
+        }
+    }
+}
+
 impl Session {
-    pub(super) async fn alter_view(
+    pub(in super::super) async fn alter_view(
         &mut self,
         name: &ObjectName,
         if_exists: bool,
@@ -100,11 +140,7 @@ fn free_name(catalog: &Catalog, schema: u32, name: &str) -> Result<(), SqlError>
 }
 
 /// Gives a column of a view another name.
-pub(in super::super) fn rename_view_column(
-    view: &mut ViewDescriptor,
-    from: &Ident,
-    to: &Ident,
-) -> Result<(), SqlError> {
+fn rename_view_column(view: &mut ViewDescriptor, from: &Ident, to: &Ident) -> Result<(), SqlError> {
     let (from, to) = (fold_identifier(from), fold_identifier(to));
     if view.position(&to).is_some() {
         return Err(SqlError::new(

@@ -31,8 +31,9 @@ const QUERY_MEMORY_MIN: usize = 32 << 20;
 const QUERY_MEMORY_PART: usize = 2;
 /// `work_mem` is for one operator; a query may have about this many at work.
 const OPERATORS_PER_QUERY: usize = 8;
-/// Threads that may wait for storage at the same time.
-const BLOCKING_THREADS: usize = 256;
+/// Threads that may wait at the same time, for storage or for subqueries. Those that
+/// wait for subqueries are fewer ([`super::apply`]).
+const BLOCKING_THREADS: usize = 1024;
 
 /// Limits and places of a [`QueryEngine`].
 #[derive(Clone)]

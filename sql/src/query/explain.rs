@@ -11,12 +11,14 @@ use super::effort::Effort;
 use super::error::from_datafusion;
 use super::planned::PlannedQuery;
 use super::run::Run;
+use super::stop::Stop;
 use crate::error::SqlError;
 
 /// The lines of EXPLAIN.
 pub(super) fn explain(query: &PlannedQuery) -> Result<Vec<String>, SqlError> {
     // Planning waits for nothing: it reads no data.
-    let (plan, _) = futures::executor::block_on(query.physical(None, Effort::Fast))?;
+    let (plan, _) =
+        futures::executor::block_on(query.physical(None, Effort::Fast, &Stop::default()))?;
     Ok(lines(&displayable(plan.as_ref()).indent(false).to_string()))
 }
 
@@ -25,7 +27,9 @@ pub(super) async fn explain_analyze(
     query: &PlannedQuery,
     run: Run,
 ) -> Result<Vec<String>, SqlError> {
-    let (plan, context) = query.physical(Some(&run), Effort::Fast).await?;
+    let (plan, context) = query
+        .physical(Some(&run), Effort::Fast, &Stop::default())
+        .await?;
     let mut stream = execute_stream(Arc::clone(&plan), context).map_err(from_datafusion)?;
     let mut rows = 0usize;
     loop {

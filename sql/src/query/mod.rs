@@ -6,6 +6,7 @@
 //! differ are replaced ([`functions`]), errors carry PostgreSQL's SQLSTATE
 //! ([`error`]). DataFusion never runs INSERT, UPDATE or DELETE.
 
+mod apply;
 mod arrow_value;
 mod cast;
 mod catalog_table;

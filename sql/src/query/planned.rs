@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use datafusion::common::ParamValues;
 use datafusion::common::metadata::ScalarAndMetadata;
-use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use sqlparser::ast::LockClause;
 use tokio::sync::mpsc;
 
+use super::apply;
 use super::arrow_value::scalar_of_datum;
 use super::compact;
 use super::effort::Effort;
@@ -117,10 +119,7 @@ impl PlannedQuery {
             ));
         }
         let Some(runtime) = self.engine.runtime() else {
-            return Err(SqlError::new(
-                state::ADMIN_SHUTDOWN,
-                "the server is shutting down",
-            ));
+            return Err(shutting_down());
         };
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         let query = self.clone();
@@ -181,7 +180,7 @@ impl PlannedQuery {
         sender: &mpsc::Sender<Message>,
         sent: &mut bool,
     ) -> Result<(), SqlError> {
-        let (plan, context) = self.physical(Some(run), effort).await?;
+        let (plan, context) = self.physical(Some(run), effort, stop).await?;
         let plan = stop::watch(plan, stop).map_err(from_datafusion)?;
         let mut stream = execute_stream(plan, context).map_err(from_datafusion)?;
         while let Some(batch) = stream.next().await {
@@ -203,12 +202,18 @@ impl PlannedQuery {
         &self,
         run: Option<&Run>,
         effort: Effort,
+        stop: &Stop,
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SqlError> {
         let session = run.map_or(&self.parts.session, |run| &run.session);
         let session_state =
             effort.session(self.engine.state_for(session, &self.parts.catalog, run));
+        let limit = self.engine.query_memory(run.map_or(0, |r| r.work_mem));
+        let env = self.engine.query_env(limit, effort.merge_limit(limit));
         let plan = match run {
-            Some(run) => self.bound(run)?,
+            Some(run) => {
+                let runtime = self.subqueries(run, &session_state, &env, stop)?;
+                apply::bind(self.bound(run)?, &runtime).map_err(from_datafusion)?
+            }
             None => self.parts.plan.clone(),
         };
         let physical = session_state
@@ -216,7 +221,6 @@ impl PlannedQuery {
             .await
             .and_then(compact::below_sorts)
             .map_err(from_datafusion)?;
-        let limit = self.engine.query_memory(run.map_or(0, |r| r.work_mem));
         let reserve = effort.merge_reserve(&physical, limit);
         let context = TaskContext::from(&session_state)
             .with_session_config(
@@ -225,8 +229,32 @@ impl PlannedQuery {
                     .clone()
                     .with_sort_spill_reservation_bytes(reserve),
             )
-            .with_runtime(self.engine.query_env(limit, effort.merge_limit(limit)));
+            .with_runtime(env);
         Ok((physical, Arc::new(context)))
+    }
+
+    /// What subqueries that are functions run with: the memory of the query, and one
+    /// partition each.
+    fn subqueries(
+        &self,
+        run: &Run,
+        state: &SessionState,
+        env: &Arc<RuntimeEnv>,
+        stop: &Stop,
+    ) -> Result<Arc<apply::Runtime>, SqlError> {
+        let Some(threads) = self.engine.runtime() else {
+            return Err(shutting_down());
+        };
+        let mut state = state.clone();
+        state.config_mut().options_mut().execution.target_partitions = 1;
+        let context = TaskContext::from(&state).with_runtime(Arc::clone(env));
+        Ok(Arc::new(apply::Runtime {
+            context: Arc::new(context),
+            state,
+            threads: threads.clone(),
+            cancel: run.cancel.clone(),
+            stop: stop.clone(),
+        }))
     }
 
     fn bound(&self, run: &Run) -> Result<LogicalPlan, SqlError> {
@@ -240,10 +268,15 @@ impl PlannedQuery {
                 Some(super::plan::type_metadata(*ty)),
             ));
         }
-        self.parts
-            .plan
-            .clone()
-            .replace_params_with_values(&ParamValues::List(values))
-            .map_err(from_datafusion)
+        let values = ParamValues::List(values);
+        apply::rewrite(self.parts.plan.clone(), &mut |plan| {
+            plan.replace_params_with_values(&values)
+        })
+        .and_then(|plan| plan.replace_params_with_values(&values))
+        .map_err(from_datafusion)
     }
+}
+
+fn shutting_down() -> SqlError {
+    SqlError::new(state::ADMIN_SHUTDOWN, "the server is shutting down")
 }

@@ -37,7 +37,8 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn check(&self) -> Result<()> {
+    /// Fails when the query shall end.
+    pub(super) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             return Err(external(SqlError::new(
                 state::QUERY_CANCELED,

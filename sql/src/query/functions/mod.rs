@@ -47,11 +47,6 @@ pub(super) use series::table_function;
 
 use overload::OverloadedFunction;
 
-/// `expr` as a mere value, which may be NULL for all that is known.
-pub(super) fn plain(expr: Expr) -> Expr {
-    ScalarUDF::new_from_impl(plain::Plain::new()).call(vec![expr])
-}
-
 /// What a function call turns out to be.
 pub(super) enum Resolved {
     /// A function that works on the types as they are, and its result type.
@@ -174,6 +169,9 @@ pub(super) fn resolve(
     }
     if any.is::<average::Average>() {
         return Some(read().map(|t| Resolved::Fixed(average::Average::result(&t))));
+    }
+    if let Some(apply) = any.downcast_ref::<super::apply::Apply>() {
+        return Some(Ok(Resolved::Fixed(apply.ty)));
     }
     if let Some(cast) = any.downcast_ref::<super::cast::CastFunction>() {
         return Some(Ok(Resolved::Fixed(cast.result())));

@@ -36,6 +36,7 @@ use sqlparser::ast::{LockClause, Query, Statement};
 
 use self::analyze::Analyzer;
 use self::context::Tables;
+use super::apply;
 use super::error::from_datafusion;
 use super::planned::OutputColumn;
 use super::session_info::SessionInfo;
@@ -137,14 +138,17 @@ pub(super) fn plan(
 /// Object identifiers of the stored tables in a plan.
 fn stored_tables(plan: &LogicalPlan) -> datafusion::common::Result<Vec<u32>> {
     let mut oids = Vec::new();
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(oid) = context::stored_oid(scan.source.as_ref())
-            && !oids.contains(&oid)
-        {
-            oids.push(oid);
-        }
-        Ok(TreeNodeRecursion::Continue)
+    apply::visit(plan, &mut |plan| {
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(oid) = context::stored_oid(scan.source.as_ref())
+                && !oids.contains(&oid)
+            {
+                oids.push(oid);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(())
     })?;
     Ok(oids)
 }

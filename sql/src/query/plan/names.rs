@@ -64,7 +64,7 @@ fn name_of(expr: &Expr) -> Option<(String, bool)> {
             Some((name, true)) => Some((name, true)),
             _ => weak("case"),
         },
-        Expr::Exists { .. } => strong("exists"),
+        Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => subquery_name(query),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),

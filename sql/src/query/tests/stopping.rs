@@ -19,7 +19,7 @@ fn outcome(sql: &str, effort: Effort, set: bool) -> Result<usize, SqlError> {
         stop.set();
     }
     fixture.block_on(async {
-        let (plan, context) = plan.physical(Some(&run), effort).await?;
+        let (plan, context) = plan.physical(Some(&run), effort, &stop).await?;
         let plan = watch(plan, &stop).map_err(from_datafusion)?;
         let batches = collect(plan, context).await.map_err(from_datafusion)?;
         Ok(batches.iter().map(RecordBatch::num_rows).sum())

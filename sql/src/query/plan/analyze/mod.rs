@@ -11,7 +11,7 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Sort};
 use parking_lot::Mutex;
 
 use super::super::arrow_value::type_of_arrow;
@@ -19,7 +19,7 @@ use super::super::error::external;
 use super::super::functions::session_format;
 use super::PlanContext;
 use super::coerce::bare;
-use super::settle::{checked_exists, exists_as_count};
+use super::settle::{self, refuse_outer_aggregates};
 use super::types::{field_type, type_metadata};
 use crate::error::{SqlError, state};
 use crate::types::{PgType, SessionFormat};
@@ -33,6 +33,15 @@ pub(super) struct Analyzer {
     pub(super) format: SessionFormat,
 }
 
+/// Whether a sort above a projection asks subqueries.
+fn sorts_by_subquery(sort: &Sort) -> Result<bool> {
+    let mut found = false;
+    for item in &sort.expr {
+        found = found || node::has_subquery(&item.expr)?;
+    }
+    Ok(found && matches!(sort.input.as_ref(), LogicalPlan::Projection(_)))
+}
+
 /// What a node asks of its expressions.
 struct Place {
     /// The clause whose condition they are.
@@ -40,8 +49,8 @@ struct Place {
     /// Whether they may get an alias that carries their type on: other nodes
     /// must not rename.
     typed: bool,
-    /// Whether EXISTS becomes a count: in a filter it becomes a join.
-    count_rows: bool,
+    /// What subqueries can become there.
+    subqueries: settle::Place,
 }
 
 impl Place {
@@ -55,7 +64,11 @@ impl Place {
                 plan,
                 LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
             ),
-            count_rows: !matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::Join(_)),
+            subqueries: match plan {
+                LogicalPlan::Filter(_) => settle::Place::Filter,
+                LogicalPlan::Projection(_) => settle::Place::Projection,
+                _ => settle::Place::Other,
+            },
         }
     }
 }
@@ -97,6 +110,10 @@ impl Analyzer {
             LogicalPlan::Limit(_) => return self.limit(plan),
             LogicalPlan::Union(union) => return self.union(union),
             LogicalPlan::RecursiveQuery(query) => return set_operation::recursive(query),
+            LogicalPlan::Sort(sort) if sorts_by_subquery(&sort)? => {
+                return self.sort_by_subqueries(sort);
+            }
+            LogicalPlan::Aggregate(ref aggregate) => refuse_outer_aggregates(aggregate)?,
             _ => {}
         }
         let place = Place::of(&plan);
@@ -122,26 +139,13 @@ impl Analyzer {
     /// Settles an expression and its parts, at its place in the plan.
     fn settle_in(&self, expr: Expr, place: &Place, schema: &DFSchema) -> Result<Expr> {
         let expr = expr
-            .transform_up(|e| checked_exists(e).map(Transformed::yes))?
-            .data;
-        let expr = if place.count_rows {
-            expr.transform_up(|e| exists_as_count(e).map(Transformed::yes))?
-                .data
-        } else {
-            expr
-        };
-        let expr = expr
             .transform_up(|e| self.settle(e, schema).map(Transformed::yes))?
             .data;
         let expr = match place.condition {
             Some(clause) => self.condition(expr, clause, schema)?,
             None => expr,
         };
-        if place.count_rows {
-            self.members_of_value(expr, schema)
-        } else {
-            self.members_of_condition(expr, schema)
-        }
+        self.subqueries(expr, place.subqueries, schema)
     }
 
     /// An expression as the condition of `clause`.

@@ -1,12 +1,15 @@
 //! Nodes that ask more of their expressions than being settled.
 
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort};
 
 use super::super::super::error::external;
 use super::super::coerce;
 use super::super::operators::common_type;
+use super::super::settle::Place;
 use super::Analyzer;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -22,8 +25,9 @@ impl Analyzer {
                 return Ok(Transformed::no(expr));
             }
             if matches!(ty, PgType::Unknown) || coerce::is_number(ty) {
+                let expr = self.coerce(expr, ty, PgType::Int8, &empty)?;
                 return self
-                    .coerce(expr, ty, PgType::Int8, &empty)
+                    .subqueries(expr, Place::Other, &empty)
                     .map(Transformed::yes);
             }
             Err(external(SqlError::new(
@@ -35,6 +39,41 @@ impl Analyzer {
             )))
         })
         .map(|t| t.data)
+    }
+
+    /// A sort by subqueries. They may refer to columns that the projection below the
+    /// sort leaves out, so their values become columns of it for a while.
+    pub(super) fn sort_by_subqueries(&self, mut sort: Sort) -> Result<LogicalPlan> {
+        let LogicalPlan::Projection(projection) = sort.input.as_ref() else {
+            return Ok(LogicalPlan::Sort(sort));
+        };
+        let own: Vec<Expr> = projection
+            .schema
+            .iter()
+            .map(|(qualifier, field)| Expr::Column(Column::from((qualifier, field))))
+            .collect();
+        let mut columns = projection.expr.clone();
+        for (number, item) in sort.expr.iter_mut().enumerate() {
+            if !has_subquery(&item.expr)? {
+                continue;
+            }
+            let name = format!("{ORDER}{number}");
+            let expr = std::mem::take(&mut item.expr);
+            let below = expr.transform_up(|e| {
+                let position = own.iter().position(|column| *column == e);
+                match position.and_then(|p| projection.expr.get(p)) {
+                    Some(source) => Ok(Transformed::yes(source.clone().unalias())),
+                    None => Ok(Transformed::no(e)),
+                }
+            })?;
+            columns.push(below.data.alias(name.as_str()));
+            item.expr = Expr::Column(Column::new_unqualified(name));
+        }
+        let wide = Projection::try_new(columns, Arc::clone(&projection.input))?;
+        sort.input = Arc::new(self.node(LogicalPlan::Projection(wide))?);
+        LogicalPlanBuilder::from(self.node(LogicalPlan::Sort(sort))?)
+            .project(own)?
+            .build()
     }
 
     /// A join, on values of common types.
@@ -61,4 +100,20 @@ impl Analyzer {
         }
         Ok(LogicalPlan::Join(join))
     }
+}
+
+/// Starts the names of columns that are only sorted by.
+const ORDER: &str = "\u{1f}order";
+
+/// Whether an expression asks a subquery.
+pub(super) fn has_subquery(expr: &Expr) -> Result<bool> {
+    expr.exists(|e| {
+        Ok(matches!(
+            e,
+            Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+        ))
+    })
 }

@@ -8,6 +8,7 @@ use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::super::super::apply;
 use super::super::super::error::external;
 use super::super::super::planned::OutputColumn;
 use super::super::super::scan::{is_hidden_column, origin};
@@ -62,12 +63,16 @@ impl Analyzer {
         } else {
             plan
         };
-        let plan = plan
-            .transform_up_with_subqueries(|node| {
-                node.map_expressions(|expr| expr.transform_up(|e| self.finish_parameter(e)))
-            })?
-            .data;
+        let plan = apply::rewrite(plan, &mut |inner| self.finish_parameters(inner))
+            .and_then(|plan| self.finish_parameters(plan))?;
         Ok((plan, columns))
+    }
+
+    fn finish_parameters(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = plan.transform_up_with_subqueries(|node| {
+            node.map_expressions(|expr| expr.transform_up(|e| self.finish_parameter(e)))
+        })?;
+        Ok(plan.data)
     }
 }
 

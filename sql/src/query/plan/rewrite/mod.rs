@@ -8,6 +8,7 @@ mod function;
 mod interval;
 mod literal;
 mod row;
+mod row_in_subquery;
 
 use sqlparser::ast::{CastKind, DataType, DateTimeField, Expr, ObjectName, ObjectNamePart};
 
@@ -24,6 +25,16 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
     if let Some(new) = super::quantified::without_quantifier(expr)? {
         *expr = new;
     }
+    if let Expr::InSubquery {
+        expr: left,
+        subquery,
+        negated,
+    } = expr
+        && let Some(row) = row::members(left)
+        && row.len() > 1
+    {
+        *expr = row_in_subquery::row_in_subquery(row, subquery, *negated)?;
+    }
     match expr {
         Expr::Cast {
             data_type: data_type @ (DataType::Int32 | DataType::Int64),
@@ -39,9 +50,6 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
             kind: CastKind::TryCast | CastKind::SafeCast,
             ..
         } => Err(SqlError::unsupported("TRY_CAST")),
-        Expr::InSubquery { expr, .. } if matches!(expr.as_ref(), Expr::Tuple(_)) => {
-            Err(SqlError::unsupported("a row IN a subquery"))
-        }
         Expr::SimilarTo { .. } => Err(SqlError::unsupported("SIMILAR TO")),
         Expr::IsNormalized { .. } => Err(SqlError::unsupported("IS NORMALIZED")),
         _ => Ok(()),

@@ -6,7 +6,7 @@ use super::ast::{binary, nested};
 use crate::error::{SqlError, state};
 
 /// The members of a row, in parentheses or not.
-fn members(expr: &Expr) -> Option<&Vec<Expr>> {
+pub(super) fn members(expr: &Expr) -> Option<&Vec<Expr>> {
     match expr {
         Expr::Tuple(members) => Some(members),
         Expr::Nested(inner) => match inner.as_ref() {

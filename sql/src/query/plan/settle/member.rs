@@ -4,160 +4,76 @@
 //! where only truth matters. It has a join for NOT IN as well, but only for a
 //! condition of a filter with a column on its left side and a subquery of its own.
 //! Everything else becomes EXISTS here, which is never unknown: `x NOT IN (q)` is
-//! true where `q` has no row of which `q = x` is true or unknown.
+//! true where `q` has no row of which `q = x` is true or unknown. Where that is no
+//! join either, the subquery becomes a function.
 
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
-use datafusion::logical_expr::expr::{Alias, Case, Exists, InSubquery};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{Case, Exists, InSubquery};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
-    lit,
+    Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
 };
 
-use super::super::super::error::external;
+use super::super::super::apply::free_references;
 use super::super::analyze::Analyzer;
-use super::subquery::{exists_as_count, has_one_row, refuse_lost_rows};
-use crate::error::SqlError;
+use super::answer::{Asked, Place};
+use super::apply::Rows;
+use super::joinable::{becomes_join, has_plain_rows, is_of};
+use super::subquery::exists_as_count;
 use crate::types::PgType;
 
-/// What is asked of a condition.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    /// Whether it is true; a row goes when it is not.
-    Conjunct,
-    /// Whether it is true.
-    Truth,
-    /// Whether it is false.
-    Falsity,
-    /// Which of the three it is.
-    Value,
-}
-
-impl Asked {
-    /// What is asked of `e` where this is asked of `NOT e`.
-    fn negated(self) -> Self {
-        match self {
-            Self::Conjunct | Self::Truth => Self::Falsity,
-            Self::Falsity => Self::Truth,
-            Self::Value => Self::Value,
-        }
-    }
-
-    /// What is asked of the arms of an OR, and of the results of a CASE.
-    fn of_part(self) -> Self {
-        match self {
-            Self::Conjunct => Self::Truth,
-            other => other,
-        }
-    }
-}
-
 /// An IN on its way to EXISTS.
-struct Membership<'a> {
-    analyzer: &'a Analyzer,
-    test: InSubquery,
-    schema: &'a DFSchema,
-    /// Whether EXISTS has to become a count.
-    count_rows: bool,
-}
-
-impl Analyzer {
-    /// Makes every IN and NOT IN of a condition right that decides over rows.
-    pub(in super::super) fn members_of_condition(
-        &self,
-        expr: Expr,
-        schema: &DFSchema,
-    ) -> Result<Expr> {
-        self.members(expr, Asked::Conjunct, false, schema)
-    }
-
-    /// Makes every IN and NOT IN of a value right.
-    pub(in super::super) fn members_of_value(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
-        self.members(expr, Asked::Value, true, schema)
-    }
-
-    fn members(
-        &self,
-        expr: Expr,
-        asked: Asked,
-        count_rows: bool,
-        schema: &DFSchema,
-    ) -> Result<Expr> {
-        let part =
-            |expr: Box<Expr>, asked| self.members(*expr, asked, count_rows, schema).map(Box::new);
-        Ok(match expr {
-            Expr::InSubquery(test) => {
-                let membership = Membership {
-                    analyzer: self,
-                    test: InSubquery {
-                        expr: part(test.expr, Asked::Value)?,
-                        ..test
-                    },
-                    schema,
-                    count_rows,
-                };
-                membership.answer(asked)?
-            }
-            Expr::Not(e) => Expr::Not(part(e, asked.negated())?),
-            Expr::BinaryExpr(BinaryExpr { left, op, right })
-                if matches!(op, Operator::And | Operator::Or) =>
-            {
-                let asked = if op == Operator::And {
-                    asked
-                } else {
-                    asked.of_part()
-                };
-                Expr::BinaryExpr(BinaryExpr::new(part(left, asked)?, op, part(right, asked)?))
-            }
-            Expr::IsTrue(e) => Expr::IsTrue(part(e, Asked::Truth)?),
-            Expr::IsNotTrue(e) => Expr::IsNotTrue(part(e, Asked::Truth)?),
-            Expr::IsFalse(e) => Expr::IsFalse(part(e, Asked::Falsity)?),
-            Expr::IsNotFalse(e) => Expr::IsNotFalse(part(e, Asked::Falsity)?),
-            Expr::Alias(Alias {
-                expr,
-                relation,
-                name,
-                metadata,
-            }) => {
-                let expr = self.members(*expr, asked, count_rows, schema)?;
-                expr.alias_qualified_with_metadata(relation, name, metadata)
-            }
-            Expr::Case(Case {
-                expr: None,
-                when_then_expr,
-                else_expr,
-            }) => {
-                let mut branches = Vec::with_capacity(when_then_expr.len());
-                for (when, then) in when_then_expr {
-                    branches.push((part(when, Asked::Truth)?, part(then, asked.of_part())?));
-                }
-                let otherwise = else_expr.map(|e| part(e, asked.of_part())).transpose()?;
-                Expr::Case(Case::new(None, branches, otherwise))
-            }
-            other => {
-                other
-                    .map_children(|e| {
-                        self.members(e, Asked::Value, count_rows, schema)
-                            .map(Transformed::yes)
-                    })?
-                    .data
-            }
-        })
-    }
+pub(super) struct Membership<'a> {
+    pub(super) analyzer: &'a Analyzer,
+    pub(super) test: InSubquery,
+    pub(super) schema: &'a DFSchema,
+    pub(super) place: Place,
 }
 
 impl Membership<'_> {
-    fn answer(self, asked: Asked) -> Result<Expr> {
-        let negated = self.test.negated;
-        if !self.test.subquery.outer_ref_columns.is_empty() {
-            refuse_lost_rows(&self.test.subquery.subquery)?;
-            if has_one_row(&self.test.subquery.subquery) {
-                return self.with_the_row();
+    /// What takes the place of the IN.
+    pub(super) fn answer(mut self, asked: Asked) -> Result<Expr> {
+        let free = free_references(&self.test.subquery.subquery);
+        let correlated = !free.is_empty();
+        self.test.subquery.outer_ref_columns = free;
+        if self.can_be_joined(correlated)? {
+            let answer = self.joined_answer(asked)?;
+            let filter = self.place == Place::Filter;
+            let native = matches!(answer, Expr::InSubquery(_)) && !correlated;
+            if native || becomes_join(&answer, filter, self.schema) {
+                return Ok(answer);
             }
         }
-        if self.count_rows {
+        let rows = Rows {
+            op: Operator::Eq,
+            all: false,
+            negated: self.test.negated,
+        };
+        let plan = &self.test.subquery.subquery;
+        self.analyzer
+            .applied_rows(*self.test.expr, &rows, plan, self.schema)
+    }
+
+    fn can_be_joined(&self, correlated: bool) -> Result<bool> {
+        let place = match self.place {
+            Place::Filter => true,
+            // One run of the subquery answers for every row.
+            Place::Projection => correlated,
+            Place::Other => false,
+        };
+        let subquery = &self.test.subquery;
+        let movable = !self.test.expr.exists(|e| Ok(is_correlated(e)))?;
+        Ok(place
+            && movable
+            && is_of(&subquery.outer_ref_columns, self.schema)
+            && has_plain_rows(&subquery.subquery))
+    }
+
+    fn joined_answer(&self, asked: Asked) -> Result<Expr> {
+        let negated = self.test.negated;
+        if self.place != Place::Filter {
             // A count can be joined by equalities only, which all of a value's are.
             return self.value();
         }
@@ -187,34 +103,18 @@ impl Membership<'_> {
     }
 
     /// What the planner makes a join of.
-    fn joined(self) -> Result<Expr> {
-        if self.test.expr.exists(|e| Ok(is_correlated(e)))? {
-            return Err(nested_correlation());
-        }
-        let mut test = self.test;
+    fn joined(&self) -> Result<Expr> {
+        let mut test = self.test.clone();
         if !matches!(test.subquery.subquery.as_ref(), LogicalPlan::Projection(_)) {
             // The join takes its column from a projection.
             let (qualifier, field) = test.subquery.subquery.schema().qualified_field(0);
             let column = Expr::Column(Column::from((qualifier, field))).alias("member");
-            let plan = LogicalPlanBuilder::from(Arc::unwrap_or_clone(test.subquery.subquery))
+            let plan = LogicalPlanBuilder::from(test.subquery.subquery.as_ref().clone())
                 .project(vec![column])?
                 .build()?;
             test.subquery.subquery = Arc::new(plan);
         }
         Ok(Expr::InSubquery(test))
-    }
-
-    /// With a subquery of one row: a comparison with that row.
-    fn with_the_row(self) -> Result<Expr> {
-        let subquery = Expr::ScalarSubquery(self.test.subquery);
-        let equal = self
-            .analyzer
-            .compare(*self.test.expr, Operator::Eq, subquery, self.schema)?;
-        Ok(if self.test.negated {
-            Expr::Not(Box::new(equal))
-        } else {
-            equal
-        })
     }
 
     /// The column of the subquery.
@@ -227,9 +127,6 @@ impl Membership<'_> {
     /// The left side as the subquery refers to it.
     fn left(&self) -> Result<Expr> {
         let left = self.test.expr.as_ref().clone();
-        if left.exists(|e| Ok(is_correlated(e)))? {
-            return Err(nested_correlation());
-        }
         let outside = left.transform_up(|e| match e {
             Expr::Column(column) => {
                 let (qualifier, field) = self.schema.qualified_field_from_column(&column)?;
@@ -283,7 +180,7 @@ impl Membership<'_> {
             },
             negated,
         });
-        if !self.count_rows {
+        if self.place == Place::Filter {
             return Ok(exists);
         }
         exists_as_count(exists)?
@@ -321,13 +218,9 @@ fn is_correlated(expr: &Expr) -> bool {
         Expr::OuterReferenceColumn(..) => true,
         Expr::ScalarSubquery(subquery)
         | Expr::Exists(Exists { subquery, .. })
-        | Expr::InSubquery(InSubquery { subquery, .. }) => !subquery.outer_ref_columns.is_empty(),
+        | Expr::InSubquery(InSubquery { subquery, .. }) => {
+            !free_references(&subquery.subquery).is_empty()
+        }
         _ => false,
     }
-}
-
-fn nested_correlation() -> DataFusionError {
-    external(SqlError::unsupported(
-        "IN with a correlated subquery on its left side, or in one",
-    ))
 }

@@ -1,7 +1,10 @@
 //! Settling one expression whose parts are settled.
 
+mod answer;
+mod apply;
 mod case;
 mod function;
+mod joinable;
 mod like;
 mod list;
 mod member;
@@ -15,7 +18,8 @@ use super::analyze::Analyzer;
 use super::types::{field_type, is_comparison};
 use crate::types::PgType;
 
-pub(super) use self::subquery::{checked_exists, exists_as_count};
+pub(super) use self::answer::Place;
+pub(super) use self::apply::refuse_outer_aggregates;
 
 impl Analyzer {
     /// Gives an expression PostgreSQL's meaning. Settling twice is settling once.
@@ -45,9 +49,6 @@ impl Analyzer {
             }
             Expr::InSubquery(test) => self.in_subquery(test, schema),
             Expr::SetComparison(test) => self.set_comparison(test, schema),
-            Expr::ScalarSubquery(subquery) => {
-                subquery::single_row(subquery).map(Expr::ScalarSubquery)
-            }
             Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
                 self.widen_sum(&mut call.params.args, schema)?;
                 Ok(Expr::AggregateFunction(call))

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, col, lit};
 
-use super::super::super::error::external;
 use super::super::super::functions;
 use super::super::analyze::Analyzer;
 use super::super::operators::common_type;
-use crate::error::SqlError;
 
 impl Analyzer {
     /// `expr IN (subquery)`.
@@ -49,24 +46,8 @@ impl Analyzer {
     }
 }
 
-/// An EXISTS that the planner gets right. An aggregate without groups has a row
-/// even where there is nothing, which a join of a correlated one would lack.
-pub(in super::super) fn checked_exists(expr: Expr) -> Result<Expr> {
-    let Expr::Exists(Exists { subquery, negated }) = &expr else {
-        return Ok(expr);
-    };
-    if subquery.outer_ref_columns.is_empty() {
-        return Ok(expr);
-    }
-    if has_one_row(&subquery.subquery) {
-        return Ok(lit(!negated));
-    }
-    refuse_lost_rows(&subquery.subquery)?;
-    Ok(expr)
-}
-
 /// `EXISTS (subquery)` as `(SELECT count(*) > 0 FROM subquery)`.
-pub(in super::super) fn exists_as_count(expr: Expr) -> Result<Expr> {
+pub(super) fn exists_as_count(expr: Expr) -> Result<Expr> {
     let Expr::Exists(Exists { subquery, negated }) = expr else {
         return Ok(expr);
     };
@@ -87,13 +68,8 @@ pub(in super::super) fn exists_as_count(expr: Expr) -> Result<Expr> {
     }))
 }
 
-/// A scalar subquery that fails (21000) when it has more than one row. The
-/// planner itself sees to it when the subquery is not correlated.
+/// A correlated scalar subquery that fails (21000) when it has more than one row.
 pub(super) fn single_row(subquery: Subquery) -> Result<Subquery> {
-    if subquery.outer_ref_columns.is_empty() {
-        return nullable(subquery);
-    }
-    refuse_lost_rows(&subquery.subquery)?;
     if at_most_one_row(&subquery.subquery) {
         return Ok(subquery);
     }
@@ -111,24 +87,8 @@ pub(super) fn single_row(subquery: Subquery) -> Result<Subquery> {
     })
 }
 
-/// A scalar subquery is NULL when it has no row, even of a column without NULLs.
-fn nullable(subquery: Subquery) -> Result<Subquery> {
-    let (qualifier, field) = subquery.subquery.schema().qualified_field(0);
-    if field.is_nullable() {
-        return Ok(subquery);
-    }
-    let column = Expr::Column(Column::from((qualifier, field)));
-    let value = functions::plain(column).alias(field.name().clone());
-    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
-        .project(vec![value])?
-        .build()?;
-    Ok(Subquery {
-        subquery: Arc::new(plan),
-        ..subquery
-    })
-}
-
-fn at_most_one_row(plan: &LogicalPlan) -> bool {
+/// Whether a subquery has one row or none.
+pub(super) fn at_most_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         LogicalPlan::Projection(projection) => at_most_one_row(&projection.input),
@@ -146,35 +106,5 @@ pub(super) fn has_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Projection(projection) => has_one_row(&projection.input),
         LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
         _ => false,
-    }
-}
-
-/// Refuses correlated subqueries that aggregate without groups below other nodes: as
-/// joins they lack the row that an aggregate gives where there is nothing. For an
-/// aggregate on top the planner makes up for it.
-pub(super) fn refuse_lost_rows(plan: &LogicalPlan) -> Result<()> {
-    let lost = below_the_row(plan).exists(|node| {
-        let LogicalPlan::Aggregate(aggregate) = node else {
-            return Ok(false);
-        };
-        Ok(aggregate.group_expr.is_empty()
-            && aggregate
-                .input
-                .exists(|node| Ok(node.contains_outer_reference()))?)
-    })?;
-    if lost {
-        return Err(external(SqlError::unsupported(
-            "this kind of correlated subquery",
-        )));
-    }
-    Ok(())
-}
-
-/// What an aggregate without groups on top of a plan aggregates; a plan without one.
-fn below_the_row(plan: &LogicalPlan) -> &LogicalPlan {
-    match plan {
-        LogicalPlan::Projection(projection) => below_the_row(&projection.input),
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => &aggregate.input,
-        other => other,
     }
 }

@@ -151,6 +151,7 @@ impl QueryEngine {
             config.set_extension(Arc::new(RunContext {
                 view: run.view.clone(),
                 replace: run.replace.clone().map(Arc::new),
+                bound: Arc::clone(&run.bound),
                 cancel: run.cancel.clone(),
             }));
         }

@@ -8,6 +8,7 @@
 
 mod apply;
 mod arrow_value;
+mod bound;
 mod cast;
 mod catalog_table;
 mod compact;
@@ -20,6 +21,7 @@ mod memory;
 mod pass;
 mod plan;
 mod planned;
+mod row_expr;
 mod run;
 mod scan;
 mod session_info;
@@ -32,8 +34,10 @@ mod tests;
 pub use arrow_value::datum_at;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::quote_ident;
+pub use bound::BoundRows;
 pub use plan::{PlanContext, ViewScope};
 pub use planned::{OutputColumn, PlannedQuery};
+pub(crate) use row_expr::{Place, PlannedExpressions, RowEvaluator, RowRelation};
 pub use run::{RowOverride, Run};
 pub use session_info::SessionInfo;
 pub use stream::QueryStream;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bound::BoundRows;
 use super::session_info::SessionInfo;
 use crate::cancel::Cancellation;
 use crate::txn::ReadView;
@@ -16,6 +17,8 @@ pub struct Run {
     pub params: Vec<Datum>,
     /// Rows that stand in for those of the target of a change, if any.
     pub replace: Option<RowOverride>,
+    /// Rows of the relations that are bound to this run.
+    pub bound: BoundRows,
     /// The session.
     pub session: Arc<SessionInfo>,
     /// Asks the query to stop.
@@ -38,5 +41,6 @@ pub struct RowOverride {
 pub(super) struct RunContext {
     pub(super) view: ReadView,
     pub(super) replace: Option<Arc<RowOverride>>,
+    pub(super) bound: BoundRows,
     pub(super) cancel: Cancellation,
 }

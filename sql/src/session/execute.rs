@@ -216,6 +216,7 @@ impl Session {
             view: self.transaction()?.view(snapshot),
             params: execution.parameters.clone(),
             replace: None,
+            bound: Default::default(),
             session,
             cancel: self.cancel.clone(),
             work_mem: self.settings.work_mem(),

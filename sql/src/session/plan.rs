@@ -134,6 +134,7 @@ impl Planner<'_> {
                 search_path: self.search_path.to_vec(),
                 param_types: parameters.clone(),
                 hidden_columns,
+                bound: Vec::new(),
                 session: info.clone(),
                 view: None,
             },

@@ -10,7 +10,7 @@ use crate::types::arrow_map::pg_type_of;
 
 pub use read::datum_at;
 pub(super) use read::datum_of_scalar;
-pub(super) use write::{array_of, scalar_as, scalar_of_datum};
+pub(super) use write::{array_of, array_of_refs, scalar_as, scalar_of_datum};
 
 /// The type of Arrow values that nothing else is known about.
 pub(super) fn type_of_arrow(ty: &DataType) -> PgType {

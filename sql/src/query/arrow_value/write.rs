@@ -150,11 +150,21 @@ fn list_scalar(array: &ArrayValue, field: &Arc<Field>) -> Result<ScalarValue, Sq
 /// # Errors
 /// As [`scalar_of_datum`].
 pub(in crate::query) fn array_of(values: &[Datum], ty: &DataType) -> Result<ArrayRef, SqlError> {
-    if values.is_empty() {
+    array_of_refs(values.iter(), ty)
+}
+
+/// As [`array_of`], of values that are in several places.
+///
+/// # Errors
+/// As [`scalar_of_datum`].
+pub(in crate::query) fn array_of_refs<'a>(
+    values: impl ExactSizeIterator<Item = &'a Datum>,
+    ty: &DataType,
+) -> Result<ArrayRef, SqlError> {
+    if values.len() == 0 {
         return Ok(new_null_array(ty, 0));
     }
     let scalars = values
-        .iter()
         .map(|value| scalar_as(value, ty))
         .collect::<Result<Vec<_>, _>>()?;
     ScalarValue::iter_to_array(scalars).map_err(from_datafusion)

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 use parking_lot::Mutex;
 use sqlparser::ast::{ObjectNamePart, Query, TableFactor, Visit, Visitor};
 
+use super::super::bound::{BOUND_CATALOG, BoundRelation, BoundTable};
 use super::super::catalog_table::SystemTable;
 use super::super::error::external;
 use super::super::functions;
@@ -29,7 +30,7 @@ use super::PlanContext;
 use super::analyze::Analyzer;
 use super::lookup::Found;
 use super::operators::Operators;
-use super::relation::Subqueries;
+use super::relation::{Bound, Subqueries};
 use super::syntax::HIDDEN_CATALOG;
 use super::types::{Types, typed_field};
 use super::view::{Resolved, ViewSource};
@@ -64,7 +65,10 @@ impl<'a> Tables<'a> {
             state,
             analyzer: Arc::clone(analyzer),
             expr_planners,
-            relation_planners: vec![Arc::new(Subqueries(Arc::clone(analyzer)))],
+            relation_planners: vec![
+                Arc::new(Bound(context.bound.clone())),
+                Arc::new(Subqueries(Arc::clone(analyzer))),
+            ],
             resolved: Arc::default(),
         }
     }
@@ -138,6 +142,9 @@ fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>
                 .or_insert(columns);
         }
     });
+    for relation in &context.bound {
+        relation.add_called(&mut called);
+    }
     called
 }
 
@@ -194,6 +201,15 @@ impl ContextProvider for Tables<'_> {
                 table,
             } if catalog.as_ref() == HIDDEN_CATALOG => {
                 (Some(schema).filter(|s| !s.is_empty()), table, true)
+            }
+            TableReference::Full { catalog, table, .. } if catalog.as_ref() == BOUND_CATALOG => {
+                let named = |relation: &&Arc<BoundRelation>| relation.name == table.as_ref();
+                let Some(relation) = self.context.bound.iter().find(named) else {
+                    return Err(external(SqlError::internal("an unknown bound relation")));
+                };
+                return Ok(provider_as_source(Arc::new(BoundTable(Arc::clone(
+                    relation,
+                )))));
             }
             TableReference::Full {
                 catalog,

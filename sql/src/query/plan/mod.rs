@@ -37,6 +37,7 @@ use sqlparser::ast::{LockClause, Query, Statement};
 use self::analyze::Analyzer;
 use self::context::Tables;
 use super::apply;
+use super::bound::BoundRelation;
 use super::error::from_datafusion;
 use super::planned::OutputColumn;
 use super::session_info::SessionInfo;
@@ -47,9 +48,10 @@ use crate::types::PgType;
 pub(super) use super::arrow_value::type_of_arrow;
 pub(super) use coerce::{bare, constant_of, implicit};
 pub use lookup::ViewScope;
-pub(super) use names::visible_name;
+pub(super) use names::{MARK, visible_name};
+pub(super) use syntax::{query_of, star_from};
 pub(super) use types::{
-    NUMERIC_SCALE, arrow_type, field_type, field_with, type_metadata, typed_field,
+    NUMERIC_SCALE, arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
 };
 
 /// What names mean while planning.
@@ -69,6 +71,8 @@ pub struct PlanContext {
     /// has `__key`, `__csn` and `__row`. `*` must not be used in the outermost
     /// SELECT then.
     pub hidden_columns: bool,
+    /// Relations whose rows a run brings.
+    pub(crate) bound: Vec<Arc<BoundRelation>>,
     /// The session.
     pub session: Arc<SessionInfo>,
     /// The view whose query this is, if it is one.

@@ -10,7 +10,7 @@ use crate::catalog::fold_identifier;
 use crate::types::PgType;
 
 /// Starts the invisible part of a column name.
-pub(super) const MARK: char = '\u{1f}';
+pub(in crate::query) const MARK: char = '\u{1f}';
 
 /// What PostgreSQL calls a column without a better name.
 pub(super) const UNNAMED: &str = "?column?";

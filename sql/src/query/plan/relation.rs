@@ -1,5 +1,6 @@
-//! Subqueries in FROM are analysed before anything above them is planned, so
-//! that their columns have their final types.
+//! Relations in FROM that need more than a name to be looked up: subqueries are
+//! analysed before anything above them is planned, so that their columns have their
+//! final types; bound relations call their columns what they are told to.
 
 use std::sync::Arc;
 
@@ -9,10 +10,36 @@ use datafusion::logical_expr::planner::{
 };
 use sqlparser::ast::TableFactor;
 
+use super::super::bound::{BOUND_CATALOG, BoundRelation};
 use super::analyze::Analyzer;
 
 /// Marks a subquery that this planner has seen already.
 const SEEN: &str = "\u{1f}analysed";
+
+/// Plans bound relations whose columns have names of their own.
+#[derive(Debug)]
+pub(super) struct Bound(pub(super) Vec<Arc<BoundRelation>>);
+
+impl RelationPlanner for Bound {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        _context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        if let TableFactor::Table { name, .. } = &relation
+            && let [catalog, _, table] = name.0.as_slice()
+            && catalog.as_ident().is_some_and(|c| c.value == BOUND_CATALOG)
+            && let Some(table) = table.as_ident()
+            && let Some(bound) = self.0.iter().find(|b| b.name == table.value)
+            && bound.has_names()
+        {
+            let plan = bound.plan()?;
+            let planned = PlannedRelation::new(plan, None);
+            return Ok(RelationPlanning::Planned(Box::new(planned)));
+        }
+        Ok(RelationPlanning::Original(Box::new(relation)))
+    }
+}
 
 /// Plans subqueries in FROM.
 #[derive(Debug)]

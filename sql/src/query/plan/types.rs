@@ -300,7 +300,7 @@ fn literal_type(value: &ScalarValue, metadata: Option<&FieldMetadata>) -> PgType
 }
 
 /// Reads a parameter's number from `$n`, counted from 0.
-pub(super) fn parameter_index(id: &str) -> SqlResult<usize> {
+pub(in crate::query) fn parameter_index(id: &str) -> SqlResult<usize> {
     id.strip_prefix('$')
         .and_then(|n| n.parse::<usize>().ok())
         .and_then(|n| n.checked_sub(1))

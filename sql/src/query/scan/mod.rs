@@ -11,4 +11,4 @@ mod exec;
 mod key_bounds;
 mod table;
 
-pub(super) use table::{StoredTable, is_hidden_column, origin, origin_metadata};
+pub(super) use table::{StoredTable, is_hidden_column, origin, origin_metadata, with_origin};

@@ -79,9 +79,7 @@ impl StoredTable {
                 continue;
             }
             let field = arrow_map::arrow_field(column.name.as_str(), column.ty, !column.not_null);
-            let mut metadata = field.metadata().clone();
-            metadata.extend(origin_metadata(desc.oid, column.attnum));
-            fields.push(field.with_metadata(metadata));
+            fields.push(with_origin(field, desc.oid, column.attnum));
             sources.push(Source::Attribute(position));
         }
         if hidden {
@@ -127,6 +125,13 @@ pub(crate) fn origin_metadata(relation: u32, attnum: u16) -> [(String, String); 
         (TABLE_KEY.to_owned(), relation.to_string()),
         (ATTRIBUTE_KEY.to_owned(), attnum.to_string()),
     ]
+}
+
+/// A field that comes unchanged from a column of a stored table.
+pub(crate) fn with_origin(field: Field, table: u32, attnum: u16) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.extend(origin_metadata(table, attnum));
+    field.with_metadata(metadata)
 }
 
 /// Table and attribute number that a field comes from unchanged, if any.

@@ -239,6 +239,7 @@ impl Fixture {
             search_path: vec!["public".to_owned()],
             param_types: Vec::new(),
             hidden_columns: false,
+            bound: Vec::new(),
             session: self.session(),
             view: None,
         }
@@ -266,6 +267,7 @@ impl Fixture {
             view,
             params,
             replace: None,
+            bound: Arc::default(),
             session: self.session(),
             cancel: Cancellation::default(),
             work_mem: 4 << 20,

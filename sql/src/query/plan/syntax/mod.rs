@@ -26,7 +26,7 @@ use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
 pub(super) use hidden::HIDDEN_CATALOG;
-pub(super) use select::{query_of, star_from};
+pub(in crate::query) use select::{query_of, star_from};
 
 /// A query ready to be planned.
 pub(super) struct Prepared {

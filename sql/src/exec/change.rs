@@ -15,14 +15,16 @@ use sqlparser::ast::{
     SetExpr, Statement, TableFactor, TableWithJoins, Update, UpdateTableFromKind, Value,
 };
 
-use super::insert::{refuse_any, set};
+use super::insert::{is_default, refuse_any, set};
+use super::planning::Parameters;
+use super::returned::Returned;
 use super::returning::Returning;
 use super::table::TableInfo;
 use super::target::{Planning, column, default_expr, simple_name};
 use super::write::{Locked, StatementWriter};
 use crate::catalog::{Catalog, fold_identifier};
 use crate::error::{SqlError, state};
-use crate::query::{PlannedQuery, QueryStream, RowOverride, Run};
+use crate::query::{PlannedQuery, RowOverride, RowRelation, Run};
 use crate::txn::LockMode;
 use crate::types::{Datum, PgType, SessionFormat};
 
@@ -46,10 +48,6 @@ pub(crate) struct ChangePlan {
     pub(crate) query: PlannedQuery,
     pub(crate) returning: Option<Returning>,
 }
-
-/// Plans the SELECT behind a change.
-pub(crate) type PlanRows<'a> =
-    &'a mut dyn FnMut(&Query, &mut Vec<Option<PgType>>) -> Result<PlannedQuery, SqlError>;
 
 /// The target table of a change and the name it goes by.
 struct Target {
@@ -124,8 +122,7 @@ fn target_name(relation: &TableWithJoins) -> Result<(&ObjectName, Option<Ident>)
 pub(crate) fn plan_update(
     update: &Update,
     planning: &Planning,
-    parameters: &mut Vec<Option<PgType>>,
-    plan_rows: PlanRows<'_>,
+    parameters: &mut Parameters,
 ) -> Result<ChangePlan, SqlError> {
     refuse_any(&[
         (update.or.is_some(), "UPDATE OR …"),
@@ -151,8 +148,8 @@ pub(crate) fn plan_update(
         Change::Update(columns),
         &query,
         update.returning.as_deref(),
+        planning,
         parameters,
-        plan_rows,
     )
 }
 
@@ -163,8 +160,7 @@ pub(crate) fn plan_update(
 pub(crate) fn plan_delete(
     delete: &Delete,
     planning: &Planning,
-    parameters: &mut Vec<Option<PgType>>,
-    plan_rows: PlanRows<'_>,
+    parameters: &mut Parameters,
 ) -> Result<ChangePlan, SqlError> {
     refuse_any(&[
         (!delete.tables.is_empty(), "DELETE from several tables"),
@@ -184,8 +180,8 @@ pub(crate) fn plan_delete(
         Change::Delete,
         &query,
         delete.returning.as_deref(),
+        planning,
         parameters,
-        plan_rows,
     )
 }
 
@@ -194,12 +190,13 @@ fn finish(
     change: Change,
     query: &Query,
     returning: Option<&[SelectItem]>,
-    parameters: &mut Vec<Option<PgType>>,
-    plan_rows: PlanRows<'_>,
+    planning: &Planning,
+    parameters: &mut Parameters,
 ) -> Result<ChangePlan, SqlError> {
     let alias = fold_identifier(&target.alias);
-    let returning = Returning::plan(returning, &target.table, &alias)?;
-    let query = plan_rows(query, parameters)?;
+    let query = planning.rows_to_change(query, parameters)?;
+    let relation = RowRelation::table(&target.table.desc, &alias);
+    let returning = Returning::plan(returning, &target.table, &[relation], planning, parameters)?;
     Ok(ChangePlan {
         table: target.table,
         change,
@@ -267,9 +264,7 @@ fn add_assignment(
             format!("multiple assignments to same column \"{name}\""),
         ));
     }
-    let is_default = matches!(value, Expr::Identifier(i)
-        if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("default"));
-    let value = if is_default {
+    let value = if is_default(value) {
         default_expr(target)?.unwrap_or_else(|| Expr::Value(Value::Null.into()))
     } else {
         value.clone()
@@ -314,30 +309,33 @@ fn csn_at(batch: &RecordBatch, at: usize) -> Option<u64> {
     u64::try_from(signed).ok()
 }
 
-/// Called with each changed row: its new state, or its last one for a deletion.
-pub(crate) type OnChanged<'a> = &'a mut (dyn FnMut(&[Datum]) -> Result<(), SqlError> + Send);
-
 impl ChangePlan {
-    /// Carries the change out over the rows of `stream`, which runs the plan's
-    /// query as `run` says. Returns how many rows changed.
+    /// The stored tables that are read on the way.
+    pub(crate) fn tables_read(&self) -> Vec<u32> {
+        let mut tables = self.query.tables().to_vec();
+        tables.extend(self.returning.iter().flat_map(Returning::tables));
+        tables
+    }
+
+    /// Carries the change out as `run` says. Returns how many rows changed.
     ///
     /// # Errors
     /// Whatever a row may violate, lock errors, and what the query may fail with.
     pub(crate) async fn run(
         &self,
-        mut stream: QueryStream,
         run: &Run,
         writer: &mut StatementWriter<'_>,
         format: &SessionFormat,
-        on_changed: OnChanged<'_>,
+        returned: &mut Returned<'_>,
     ) -> Result<u64, SqlError> {
         let mut count = 0;
+        let mut stream = self.query.execute(run.clone()).await?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             for at in 0..batch.num_rows() {
                 let found = self.found(&batch, at)?;
                 if self
-                    .change_one(found, run, writer, format, on_changed)
+                    .change_one(found, run, writer, format, returned)
                     .await?
                 {
                     count += 1;
@@ -374,7 +372,7 @@ impl ChangePlan {
         run: &Run,
         writer: &mut StatementWriter<'_>,
         format: &SessionFormat,
-        on_changed: OnChanged<'_>,
+        returned: &mut Returned<'_>,
     ) -> Result<bool, SqlError> {
         // A join may give a row several times: it changes once.
         if writer.already_changed(&self.table, &found.key) {
@@ -402,7 +400,7 @@ impl ChangePlan {
         match &self.change {
             Change::Delete => {
                 writer.delete(&self.table, &found.key, &old).await?;
-                on_changed(&old)?;
+                returned.row(&[&old]).await?;
             }
             Change::Update(columns) => {
                 let mut new = old.clone();
@@ -412,7 +410,7 @@ impl ChangePlan {
                 writer
                     .update(&self.table, &found.key, &old, &new, columns)
                     .await?;
-                on_changed(&new)?;
+                returned.row(&[&new]).await?;
             }
         }
         Ok(true)

@@ -13,9 +13,9 @@ use sqlparser::ast::{
 };
 
 use super::assign::assign;
-use super::change::OnChanged;
 use super::expr::{ScalarExpr, Scope, Values, compile};
 use super::insert::set;
+use super::returned::Returned;
 use super::returning::Returning;
 use super::table::TableInfo;
 use super::target::{Planning, column, simple_name};
@@ -325,7 +325,9 @@ pub(crate) fn plan_update(
     let Some(key) = plan_key(update.selection.as_ref(), &table, &alias, parameters)? else {
         return Ok(None);
     };
-    let returning = Returning::plan(update.returning.as_deref(), &table, &alias)?;
+    let Some(returning) = plain_returning(update.returning.as_deref(), &table, &alias) else {
+        return Ok(None);
+    };
     Ok(Some(FastPlan {
         table,
         key,
@@ -360,12 +362,26 @@ pub(crate) fn plan_delete(
     let Some(key) = plan_key(delete.selection.as_ref(), &table, &alias, parameters)? else {
         return Ok(None);
     };
-    let returning = Returning::plan(delete.returning.as_deref(), &table, &alias)?;
+    let Some(returning) = plain_returning(delete.returning.as_deref(), &table, &alias) else {
+        return Ok(None);
+    };
     Ok(Some(FastPlan {
         table,
         key,
         action: FastAction::Delete(returning),
     }))
+}
+
+/// A RETURNING list of plain columns, or none; nothing for any other.
+fn plain_returning(
+    items: Option<&[SelectItem]>,
+    table: &TableInfo,
+    alias: &str,
+) -> Option<Option<Returning>> {
+    match items {
+        None => Some(None),
+        Some(items) => Returning::plain(items, table, alias).map(Some),
+    }
 }
 
 impl FastPlan {
@@ -440,7 +456,7 @@ impl FastPlan {
         &self,
         writer: &mut StatementWriter<'_>,
         values: &Values<'_>,
-        on_changed: OnChanged<'_>,
+        returned: &mut Returned<'_>,
     ) -> Result<u64, SqlError> {
         let Some(key) = self.row_key(values)? else {
             return Ok(0);
@@ -467,7 +483,7 @@ impl FastPlan {
         match &self.action {
             FastAction::Delete(_) => {
                 writer.delete(&self.table, &key, &old).await?;
-                on_changed(&old)?;
+                returned.row(&[&old]).await?;
             }
             FastAction::Update(columns, _) => {
                 let new = self.new_row(columns, &old, values)?;
@@ -475,7 +491,7 @@ impl FastPlan {
                 writer
                     .update(&self.table, &key, &old, &new, &changed)
                     .await?;
-                on_changed(&new)?;
+                returned.row(&[&new]).await?;
             }
             FastAction::Select(_) => return Err(SqlError::internal("a SELECT changes nothing")),
         }

@@ -11,6 +11,8 @@ pub(crate) mod insert;
 pub(crate) mod keys;
 pub(crate) mod literal;
 pub(crate) mod object_name;
+pub(crate) mod planning;
+pub(crate) mod returned;
 pub(crate) mod returning;
 pub(crate) mod table;
 pub(crate) mod target;

@@ -1,127 +1,131 @@
-//! RETURNING: plain columns of the changed rows.
+//! RETURNING: columns of the changed rows, or expressions over them.
 
-use bytes::BytesMut;
 use sqlparser::ast::{Expr, SelectItem, SelectItemQualifiedWildcardKind};
 
-use super::table::{TableInfo, datum_at};
-use super::target::column;
-use crate::catalog::{Catalog, Column, fold_identifier};
+use super::planning::Parameters;
+use super::table::TableInfo;
+use super::target::{Planning, column};
+use crate::catalog::fold_identifier;
 use crate::error::SqlError;
+use crate::query::{Place, PlannedExpressions, RowRelation};
 use crate::session::FieldDescription;
-use crate::types::wire_encode::encode_row_from_datums;
-use crate::types::{Datum, Format, OutputColumn, SessionFormat};
 
-/// Columns to return, by `attnum`, with their output names.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Returning {
-    columns: Vec<(u16, String)>,
+/// What is returned of each changed row.
+#[derive(Debug, Clone)]
+pub(crate) enum Returning {
+    /// Columns of the table, by `attnum`, with their output names.
+    Columns(Vec<(u16, String)>),
+    /// Anything else.
+    Expressions(PlannedExpressions),
 }
 
 impl Returning {
-    /// Reads a RETURNING list; `alias` is the name the target goes by.
+    /// Reads a RETURNING list. The first of `relations` is the target, others are
+    /// those it is changed with.
     ///
     /// # Errors
-    /// 42703 for an unknown column, 0A000 for anything but columns and `*`.
+    /// What PostgreSQL reports when it analyses the list.
     pub(crate) fn plan(
         items: Option<&[SelectItem]>,
         table: &TableInfo,
-        alias: &str,
+        relations: &[RowRelation],
+        planning: &Planning,
+        parameters: &mut Parameters,
     ) -> Result<Option<Self>, SqlError> {
         let Some(items) = items else {
             return Ok(None);
         };
-        let mut returning = Self::default();
+        if let [target] = relations
+            && let Some(plain) = Self::plain(items, table, target.alias())
+        {
+            return Ok(Some(plain));
+        }
+        let planned = planning.items(items, relations, Place::Returning, parameters)?;
+        Ok(Some(Self::Expressions(planned)))
+    }
+
+    /// A list of nothing but columns of the target; `alias` is the name it goes by.
+    pub(crate) fn plain(items: &[SelectItem], table: &TableInfo, alias: &str) -> Option<Self> {
+        let mut columns = Vec::with_capacity(items.len());
         for item in items {
-            returning.add(item, table, alias)?;
+            match item {
+                SelectItem::Wildcard(options) if options.to_string().is_empty() => {
+                    add_all(table, &mut columns);
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) if name.to_string() == alias && options.to_string().is_empty() => {
+                    add_all(table, &mut columns);
+                }
+                SelectItem::UnnamedExpr(expr) => {
+                    let (attnum, name) = plain_column(expr, table, alias)?;
+                    columns.push((attnum, name));
+                }
+                SelectItem::ExprWithAlias { expr, alias: name } => {
+                    let (attnum, _) = plain_column(expr, table, alias)?;
+                    columns.push((attnum, fold_identifier(name)));
+                }
+                _ => return None,
+            }
         }
-        Ok(Some(returning))
-    }
-
-    fn add(&mut self, item: &SelectItem, table: &TableInfo, alias: &str) -> Result<(), SqlError> {
-        match item {
-            SelectItem::Wildcard(_) => self.add_all(table),
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _)
-                if name.to_string() == alias =>
-            {
-                self.add_all(table);
-            }
-            SelectItem::UnnamedExpr(expr) => {
-                let column = plain_column(expr, table, alias)?;
-                self.columns.push((column.attnum, column.name.clone()));
-            }
-            SelectItem::ExprWithAlias { expr, alias: name } => {
-                let column = plain_column(expr, table, alias)?;
-                self.columns.push((column.attnum, fold_identifier(name)));
-            }
-            other => return Err(SqlError::unsupported(format!("RETURNING {other}"))),
-        }
-        Ok(())
-    }
-
-    fn add_all(&mut self, table: &TableInfo) {
-        self.columns.extend(
-            table
-                .desc
-                .live_columns()
-                .map(|c| (c.attnum, c.name.clone())),
-        );
+        Some(Self::Columns(columns))
     }
 
     /// The columns of the result; formats are filled in later.
-    pub(crate) fn fields(&self, table: &TableInfo) -> Result<Vec<FieldDescription>, SqlError> {
-        self.columns
-            .iter()
-            .map(|(attnum, name)| {
-                let ty = column(table, *attnum)?.ty;
-                Ok(FieldDescription::new(
-                    name.clone(),
-                    ty,
-                    table.desc.oid,
-                    i16::try_from(*attnum).unwrap_or(0),
-                ))
-            })
-            .collect()
-    }
-
-    /// Appends one row as a DataRow message.
     ///
     /// # Errors
-    /// Encoding errors.
-    pub(crate) fn encode(
-        &self,
-        table: &TableInfo,
-        row: &[Datum],
-        formats: &[Format],
-        session: &SessionFormat,
-        out: &mut BytesMut,
-    ) -> Result<(), SqlError> {
-        let mut values = Vec::with_capacity(self.columns.len());
-        let mut outputs = Vec::with_capacity(self.columns.len());
-        for (i, (attnum, _)) in self.columns.iter().enumerate() {
-            values.push(datum_at(row, *attnum).clone());
-            outputs.push(OutputColumn {
-                pg_type: column(table, *attnum)?.ty,
-                format: formats.get(i).copied().unwrap_or_default(),
-            });
+    /// XX000 when a column is not there.
+    pub(crate) fn fields(&self, table: &TableInfo) -> Result<Vec<FieldDescription>, SqlError> {
+        match self {
+            Self::Expressions(planned) => Ok(planned
+                .columns()
+                .iter()
+                .map(FieldDescription::from)
+                .collect()),
+            Self::Columns(columns) => columns
+                .iter()
+                .map(|(attnum, name)| {
+                    let ty = column(table, *attnum)?.ty;
+                    Ok(FieldDescription::new(
+                        name.clone(),
+                        ty,
+                        table.desc.oid,
+                        i16::try_from(*attnum).unwrap_or(0),
+                    ))
+                })
+                .collect(),
         }
-        encode_row_from_datums(&values, &outputs, session, out)
+    }
+
+    /// Whether it takes a run to evaluate.
+    pub(crate) fn is_computed(&self) -> bool {
+        matches!(self, Self::Expressions(_))
+    }
+
+    /// The stored tables that subqueries read.
+    pub(crate) fn tables(&self) -> &[u32] {
+        match self {
+            Self::Columns(_) => &[],
+            Self::Expressions(planned) => planned.tables(),
+        }
     }
 }
 
-fn plain_column<'a>(
-    expr: &Expr,
-    table: &'a TableInfo,
-    alias: &str,
-) -> Result<&'a Column, SqlError> {
-    match expr {
-        Expr::Identifier(ident) => Catalog::column(&table.desc, &fold_identifier(ident)),
+fn add_all(table: &TableInfo, columns: &mut Vec<(u16, String)>) {
+    let live = table.desc.live_columns();
+    columns.extend(live.map(|c| (c.attnum, c.name.clone())));
+}
+
+fn plain_column(expr: &Expr, table: &TableInfo, alias: &str) -> Option<(u16, String)> {
+    let name = match expr {
+        Expr::Identifier(ident) => fold_identifier(ident),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [qualifier, name] if fold_identifier(qualifier) == alias => {
-                Catalog::column(&table.desc, &fold_identifier(name))
-            }
-            _ => Err(SqlError::unsupported(format!("RETURNING {expr}"))),
+            [qualifier, name] if fold_identifier(qualifier) == alias => fold_identifier(name),
+            _ => return None,
         },
-        _ => Err(SqlError::unsupported(format!("RETURNING {expr}"))
-            .hint("Return plain columns, and compute in the client or in a second query.")),
-    }
+        _ => return None,
+    };
+    let column = table.desc.column(&name)?;
+    Some((column.attnum, column.name.clone()))
 }

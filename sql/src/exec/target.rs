@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Expr, ObjectName};
 
+use super::planning::QueryPlanning;
 use super::table::TableInfo;
 use crate::catalog::{
     Catalog, Column, QualifiedName, RelationEntry, SYSTEM_SCHEMAS, fold_identifier,
@@ -16,6 +17,9 @@ pub(crate) struct Planning {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) database: String,
     pub(crate) search_path: Vec<String>,
+    /// What planning queries and expressions takes; none while only the fast path is
+    /// tried.
+    pub(crate) queries: Option<QueryPlanning>,
 }
 
 impl Planning {

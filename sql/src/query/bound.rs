@@ -27,7 +27,7 @@ pub(super) const BOUND_CATALOG: &str = "\u{1f}bound";
 
 /// A relation that a plan names and whose rows a run brings.
 #[derive(Debug, Clone)]
-pub(crate) struct BoundRelation {
+pub(crate) struct InMemory {
     /// The name that plan and run know it by; no SQL text can name it.
     pub(super) name: String,
     /// Its columns.
@@ -37,7 +37,7 @@ pub(crate) struct BoundRelation {
     pub(super) called: Vec<(String, String)>,
 }
 
-impl BoundRelation {
+impl InMemory {
     /// How the AST names the relation.
     pub(super) fn object_name(&self) -> ObjectName {
         let part = |text: &str| ObjectNamePart::Identifier(Ident::with_quote('"', text));
@@ -84,7 +84,7 @@ pub type BoundRows = Arc<Vec<(String, RecordBatch)>>;
 
 /// A bound relation as DataFusion sees it.
 #[derive(Debug)]
-pub(super) struct BoundTable(pub(super) Arc<BoundRelation>);
+pub(super) struct BoundTable(pub(super) Arc<InMemory>);
 
 #[async_trait]
 impl TableProvider for BoundTable {

@@ -32,9 +32,9 @@ mod stream;
 mod tests;
 
 pub use arrow_value::datum_at;
+pub use bound::BoundRows;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::quote_ident;
-pub use bound::BoundRows;
 pub use plan::{PlanContext, ViewScope};
 pub use planned::{OutputColumn, PlannedQuery};
 pub(crate) use row_expr::{Place, PlannedExpressions, RowEvaluator, RowRelation};

@@ -65,6 +65,11 @@ impl PlannedQuery {
         &self.parts.parameters
     }
 
+    /// The same, as far as they are known.
+    pub(crate) fn found_parameters(&self) -> &[Option<PgType>] {
+        &self.parts.found
+    }
+
     /// Object identifiers of the stored tables and views the query reads, each once.
     pub fn tables(&self) -> &[u32] {
         &self.parts.tables

@@ -7,7 +7,6 @@ use sqlparser::ast::{
     RenameTableNameKind, TableConstraint,
 };
 
-use super::ddl::check_defaults;
 use super::objects::ViewChange;
 use super::rewrite::{self, contains_nulls, for_each_row};
 use super::{POSTGRES_EPOCH_US, Session};
@@ -16,13 +15,13 @@ use crate::catalog::{
     TableDescriptor, fold_identifier,
 };
 use crate::error::{SqlError, state};
-use crate::exec::assign::assign;
 use crate::exec::ddl::{add_column, column_mut};
 use crate::exec::expr::Values;
-use crate::exec::insert::default_of;
+use crate::exec::insert::Defaults;
 use crate::exec::keys::{KeyKind, KeyRequest, add_key, key_request};
 use crate::exec::table::{TableInfo, datum_at, display};
 use crate::txn::{Layer, LockMode, ReadView};
+use crate::types::Datum;
 
 /// A table being altered.
 struct Alteration {
@@ -160,7 +159,7 @@ impl Session {
             ));
         }
         let keys = add_column(&mut a.table, definition)?;
-        check_defaults(&a.table)?;
+        Defaults::check(&a.table, &self.planning()?)?;
         self.set_missing(a)?;
         for key in keys {
             self.add_key(&key, a)?;
@@ -172,6 +171,8 @@ impl Session {
     /// default, computed once.
     fn set_missing(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
         let info = self.stored_table(a)?;
+        let planning = self.planning()?;
+        let session = self.session_info()?;
         let Some(column) = a.table.columns.last_mut() else {
             return Ok(());
         };
@@ -183,10 +184,15 @@ impl Session {
             now_us: started - POSTGRES_EPOCH_US,
             format: &format,
         };
-        let value = match default_of(&info, column.attnum)? {
-            Some(expr) => assign(expr.evaluate(&values)?, column.ty, &format)?,
-            None => return Err(SqlError::unsupported("this DEFAULT")),
-        };
+        let default = Defaults::of_column(&info, column.attnum, &planning)?;
+        if default.is_volatile() {
+            return Err(SqlError::unsupported("ADD COLUMN with a volatile default"));
+        }
+        let mut row = vec![Datum::Null; usize::from(column.attnum)];
+        default
+            .bind(Some(&session))?
+            .fill(&mut row, &info, &values)?;
+        let value = row.pop().unwrap_or(Datum::Null);
         if !value.is_null() {
             column.missing = Some(display(&value, column.ty));
             return Ok(());
@@ -332,7 +338,7 @@ impl Session {
         match op {
             AlterColumnOperation::SetDefault { value } => {
                 column_mut(&mut a.table, name)?.default = Some(value.to_string());
-                check_defaults(&a.table)
+                Defaults::check(&a.table, &self.planning()?)
             }
             AlterColumnOperation::DropDefault => {
                 column_mut(&mut a.table, name)?.default = None;

@@ -6,14 +6,13 @@ use super::cursor::RowCursor;
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::{Outcome, Session};
-use crate::error::{SqlError, state};
+use crate::error::SqlError;
 use crate::exec::change::ChangePlan;
 use crate::exec::fast::FastPlan;
-use crate::exec::insert::{InsertPlan, Source};
+use crate::exec::insert::InsertPlan;
+use crate::exec::returned::Returned;
 use crate::exec::returning::Returning;
-use crate::exec::table::TableInfo;
 use crate::exec::write::StatementWriter;
-use crate::types::{Datum, Format, SessionFormat};
 
 impl Session {
     pub(super) async fn fast_change(
@@ -28,12 +27,11 @@ impl Session {
         self.transaction()?;
         let format = self.format();
         let values = self.values(execution, &format);
-        let mut rows = BytesMut::new();
-        let mut collect = collector(returning, &plan.table, &fields, &format, &mut rows);
+        let mut returned = Returned::new(returning, &fields, &format, None)?;
         let mut writer = writer(self)?;
-        let count = plan.run_change(&mut writer, &values, &mut collect).await?;
+        let count = plan.run_change(&mut writer, &values, &mut returned).await?;
         writer.finish()?;
-        drop(collect);
+        let rows = returned.finish().await?;
         Ok(changed(tag, count, returning.is_some(), fields, rows))
     }
 
@@ -44,31 +42,21 @@ impl Session {
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
         self.writable("INSERT")?;
-        let run = match plan.source {
-            Source::Query(_) => Some(self.new_run(execution)?),
-            Source::Values(_) => None,
+        let run = match plan.needs_run() {
+            true => Some(self.new_run(execution)?),
+            false => None,
         };
         self.transaction()?;
         let format = self.format();
         let values = self.values(execution, &format);
         let returning = plan.returning.as_ref();
-        let mut rows = BytesMut::new();
-        let mut collect = collector(returning, &plan.table, &fields, &format, &mut rows);
+        let mut returned = Returned::new(returning, &fields, &format, run.as_ref())?;
         let mut writer = writer(self)?;
-        let count = match (&plan.source, run) {
-            (Source::Values(lists), _) => {
-                plan.run_values(lists, &mut writer, &values, &mut collect)
-                    .await?
-            }
-            (Source::Query(query), Some(run)) => {
-                let stream = query.execute(run).await?;
-                plan.run_query(query, stream, &mut writer, &values, &mut collect)
-                    .await?
-            }
-            (Source::Query(_), None) => return Err(SqlError::internal("a query without a run")),
-        };
+        let count = plan
+            .run(&mut writer, &values, run.as_ref(), &mut returned)
+            .await?;
         writer.finish()?;
-        drop(collect);
+        let rows = returned.finish().await?;
         Ok(changed(
             "INSERT 0",
             count,
@@ -89,15 +77,11 @@ impl Session {
         let run = self.new_run(execution)?;
         let format = self.format();
         let returning = plan.returning.as_ref();
-        let mut rows = BytesMut::new();
-        let mut collect = collector(returning, &plan.table, &fields, &format, &mut rows);
-        let stream = plan.query.execute(run.clone()).await?;
+        let mut returned = Returned::new(returning, &fields, &format, Some(&run))?;
         let mut writer = writer(self)?;
-        let count = plan
-            .run(stream, &run, &mut writer, &format, &mut collect)
-            .await?;
+        let count = plan.run(&run, &mut writer, &format, &mut returned).await?;
         writer.finish()?;
-        drop(collect);
+        let rows = returned.finish().await?;
         Ok(changed(tag, count, returning.is_some(), fields, rows))
     }
 }
@@ -117,33 +101,6 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
         lock_timeout,
     ))
 }
-
-/// Collects RETURNING rows.
-fn collector<'c>(
-    returning: Option<&'c Returning>,
-    table: &'c TableInfo,
-    fields: &'c [FieldDescription],
-    format: &'c SessionFormat,
-    rows: &'c mut BytesMut,
-) -> impl FnMut(&[Datum]) -> Result<(), SqlError> + Send + 'c {
-    let formats: Vec<Format> = fields.iter().map(|f| f.format).collect();
-    move |row| match returning {
-        Some(returning) => {
-            if rows.len() > RETURNING_BYTES_MAX {
-                return Err(SqlError::new(
-                    state::OUT_OF_MEMORY,
-                    "the rows to return take more than 256 MiB",
-                )
-                .hint("Change fewer rows at a time, or leave RETURNING out."));
-            }
-            returning.encode(table, row, &formats, format, rows)
-        }
-        None => Ok(()),
-    }
-}
-
-/// Encoded RETURNING rows that are kept, in bytes.
-const RETURNING_BYTES_MAX: usize = 256 << 20;
 
 fn changed(
     tag: &'static str,

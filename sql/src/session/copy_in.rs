@@ -12,8 +12,9 @@ use super::copy_options::copy_format;
 use super::{Outcome, POSTGRES_EPOCH_US, Session};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
-use crate::exec::expr::{ScalarExpr, Values};
-use crate::exec::insert::{plan_defaults, set};
+use crate::exec::expr::Values;
+use crate::exec::insert::{BoundDefaults, Defaults};
+use crate::exec::planning::QueryPlanning;
 use crate::exec::table::TableInfo;
 use crate::exec::target::{Planning, column, column_list};
 use crate::txn::{Layer, LockMode};
@@ -25,7 +26,7 @@ use crate::types::{Conversion, Datum, SessionFormat, binary_in, modifier, text_i
 pub struct CopyIn {
     table: Arc<TableInfo>,
     columns: Vec<u16>,
-    defaults: Vec<(u16, ScalarExpr)>,
+    defaults: Defaults,
     reader: CopyReader,
     binary: bool,
     format: SessionFormat,
@@ -83,11 +84,17 @@ impl Session {
     }
 
     /// Names as they are looked up now.
-    pub(super) fn planning(&self) -> Result<Planning, SqlError> {
+    pub(super) fn planning(&mut self) -> Result<Planning, SqlError> {
+        let session = self.session_info()?;
         Ok(Planning {
             catalog: self.catalog()?,
             database: self.database.clone(),
             search_path: self.settings.search_path().to_vec(),
+            queries: Some(QueryPlanning {
+                engine: self.engine.query().clone(),
+                tenant: self.tenant,
+                session,
+            }),
         })
     }
 
@@ -101,7 +108,8 @@ impl Session {
         let oid = self.planning()?.table(table)?.desc.oid;
         self.lock_table(oid, LockMode::RowExclusive).await?;
         // Looked up again: it may have changed before the lock was there.
-        let table = self.planning()?.table(table)?;
+        let planning = self.planning()?;
+        let table = planning.table(table)?;
         let columns = column_list(&table, columns.iter().map(fold_identifier))?;
         let names = columns
             .iter()
@@ -110,7 +118,7 @@ impl Session {
         let format = copy_format(copy.options, copy.legacy, &names)?;
         let binary = format.kind == CopyKind::Binary;
         Ok(CopyIn {
-            defaults: plan_defaults(&table, &columns)?,
+            defaults: Defaults::plan(&table, &columns, &planning)?,
             reader: CopyReader::new(format, &table.desc.name, names)?,
             table,
             columns,
@@ -154,6 +162,11 @@ impl CopyIn {
     async fn insert_rows(&mut self, session: &mut Session) -> Result<(), SqlError> {
         let started = session.transaction()?.started_us();
         let now_us = started - POSTGRES_EPOCH_US;
+        let info = match self.defaults.is_computed() {
+            true => Some(session.session_info()?),
+            false => None,
+        };
+        let defaults = self.defaults.bind(info.as_ref())?;
         let mut writer = writer(session)?;
         writer.resume(std::mem::take(&mut self.layer));
         while let Some(fields) = self.reader.next_row()? {
@@ -161,7 +174,7 @@ impl CopyIn {
                 &fields,
                 &self.table,
                 &self.columns,
-                &self.defaults,
+                &defaults,
                 &self.format,
                 now_us,
             )?;
@@ -212,7 +225,7 @@ fn complete(
     fields: &CopyRow<'_>,
     table: &TableInfo,
     columns: &[u16],
-    defaults: &[(u16, ScalarExpr)],
+    defaults: &BoundDefaults<'_>,
     format: &SessionFormat,
     now_us: i64,
 ) -> Result<Vec<Datum>, SqlError> {
@@ -237,9 +250,7 @@ fn complete(
         now_us,
         format,
     };
-    for (attnum, expr) in defaults {
-        set(&mut row, table, *attnum, expr.evaluate(&values)?, format)?;
-    }
+    defaults.fill(&mut row, table, &values)?;
     Ok(row)
 }
 

@@ -16,14 +16,11 @@ use crate::catalog::{
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
-use crate::exec::assign::assign;
 use crate::exec::ddl::build_table;
-use crate::exec::expr::ScalarExpr;
-use crate::exec::insert::{default_of, refuse_any};
+use crate::exec::insert::{Defaults, refuse_any};
 use crate::exec::keys::{KeyKind, KeyRequest, add_key};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockKey, LockMode};
-use crate::types::SessionFormat;
 
 impl Session {
     pub(super) async fn ddl(&mut self, statement: &Statement) -> Result<String, SqlError> {
@@ -138,7 +135,7 @@ impl Session {
         }
         let user = self.user.clone();
         let table = build_table(create, name, schema, &user, &mut catalog)?;
-        check_defaults(&table)?;
+        Defaults::check(&table, &self.planning()?)?;
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
@@ -403,27 +400,6 @@ impl Session {
         }
         Ok("DROP DATABASE".to_owned())
     }
-}
-
-/// Each default must be something that can be computed for a row.
-pub(super) fn check_defaults(table: &TableDescriptor) -> Result<(), SqlError> {
-    let info = TableInfo::new(Arc::new(table.clone()))?;
-    for column in table.live_columns().filter(|c| c.default.is_some()) {
-        let default = default_of(&info, column.attnum)?;
-        if let Some(ScalarExpr::Constant(value)) = &default
-            && value.as_str().is_some()
-        {
-            // A default that cannot be read would fail every INSERT.
-            assign(value.clone(), column.ty, &SessionFormat::default())?;
-        }
-        if default.is_none() {
-            return Err(SqlError::unsupported(format!(
-                "DEFAULT {}",
-                column.default.as_deref().unwrap_or_default()
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn already_exists(kind: &str, name: &str, sqlstate: &'static str) -> SqlError {

@@ -35,13 +35,23 @@ impl Session {
             PlanKind::Insert(insert) => {
                 self.lock_table(insert.table.desc.oid, LockMode::RowExclusive)
                     .await?;
+                self.lock_tables_read(insert.tables_read()).await?;
             }
             PlanKind::Change(change, _) => {
                 self.lock_table(change.table.desc.oid, LockMode::RowExclusive)
                     .await?;
+                self.lock_tables_read(change.tables_read()).await?;
             }
         }
         Ok(self.catalog()?.version() == plan.catalog_version)
+    }
+
+    /// Locks the tables that a statement reads beside the one it changes.
+    async fn lock_tables_read(&mut self, tables: Vec<u32>) -> Result<(), SqlError> {
+        for table in tables {
+            self.lock_table(table, LockMode::AccessShare).await?;
+        }
+        Ok(())
     }
 
     /// Locks a table for the rest of the transaction.

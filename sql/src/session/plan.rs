@@ -15,8 +15,9 @@ use crate::error::{SqlError, state};
 use crate::exec::change::{self, ChangePlan};
 use crate::exec::fast::{self, FastPlan};
 use crate::exec::insert::{self, InsertPlan};
+use crate::exec::planning::QueryPlanning;
 use crate::exec::target::Planning;
-use crate::query::{PlanContext, PlannedQuery, SessionInfo};
+use crate::query::{PlannedQuery, SessionInfo};
 use crate::types::PgType;
 
 /// What a plan depends on besides the catalog's contents.
@@ -109,11 +110,16 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn planning(&self) -> Planning {
+    fn planning(&self, info: Option<&Arc<SessionInfo>>) -> Planning {
         Planning {
             catalog: self.catalog.clone(),
             database: self.database.to_owned(),
             search_path: self.search_path.to_vec(),
+            queries: info.map(|info| QueryPlanning {
+                engine: self.engine.query().clone(),
+                tenant: self.tenant,
+                session: info.clone(),
+            }),
         }
     }
 
@@ -122,30 +128,9 @@ impl Planner<'_> {
         &self,
         query: &Query,
         parameters: &mut Vec<Option<PgType>>,
-        hidden_columns: bool,
         info: &Arc<SessionInfo>,
     ) -> Result<PlannedQuery, SqlError> {
-        let planned = self.engine.query().plan(
-            query,
-            &PlanContext {
-                catalog: self.catalog.clone(),
-                database: self.database.to_owned(),
-                tenant: self.tenant,
-                search_path: self.search_path.to_vec(),
-                param_types: parameters.clone(),
-                hidden_columns,
-                bound: Vec::new(),
-                session: info.clone(),
-                view: None,
-            },
-        )?;
-        *parameters = planned
-            .parameter_types()
-            .iter()
-            .copied()
-            .map(Some)
-            .collect();
-        Ok(planned)
+        self.planning(Some(info)).query(query, parameters)
     }
 
     /// Plans a statement about one row, if it is one.
@@ -157,7 +142,7 @@ impl Planner<'_> {
         let Command::Sql(statement) = command else {
             return Ok(None);
         };
-        let planning = self.planning();
+        let planning = self.planning(None);
         let mut parameters = declared_types(declared)?;
         let plan = match statement.as_ref() {
             Statement::Query(query) => fast::plan_select(query, &planning, &mut parameters)?,
@@ -213,11 +198,11 @@ impl Planner<'_> {
         parameters: &mut Vec<Option<PgType>>,
         info: &Arc<SessionInfo>,
     ) -> Result<PlanKind, SqlError> {
-        let planning = self.planning();
+        let planning = self.planning(Some(info));
         Ok(match statement {
             Statement::Query(query) => {
                 refuse_hidden_writes(query)?;
-                let planned = self.query(query, parameters, false, info)?;
+                let planned = planning.query(query, parameters)?;
                 if let Some(clause) = planned.lock_clause() {
                     return Err(SqlError::unsupported(format!("SELECT … {clause}"))
                         .hint("An UPDATE locks the rows that it changes."));
@@ -231,23 +216,15 @@ impl Planner<'_> {
                         "syntax error: INSERT without INTO",
                     ));
                 }
-                let plan = insert::plan(insert, &planning, parameters, &mut |query, params| {
-                    self.query(query, params, false, info)
-                })?;
+                let plan = insert::plan(insert, &planning, parameters)?;
                 PlanKind::Insert(Box::new(plan))
             }
             Statement::Update(update) => {
-                let plan =
-                    change::plan_update(update, &planning, parameters, &mut |query, params| {
-                        self.query(query, params, true, info)
-                    })?;
+                let plan = change::plan_update(update, &planning, parameters)?;
                 PlanKind::Change(Box::new(plan), "UPDATE")
             }
             Statement::Delete(delete) => {
-                let plan =
-                    change::plan_delete(delete, &planning, parameters, &mut |query, params| {
-                        self.query(query, params, true, info)
-                    })?;
+                let plan = change::plan_delete(delete, &planning, parameters)?;
                 PlanKind::Change(Box::new(plan), "DELETE")
             }
             _ => PlanKind::Utility,

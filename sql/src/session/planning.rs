@@ -30,7 +30,7 @@ impl Session {
         query: &sqlparser::ast::Query,
     ) -> Result<PlannedQuery, SqlError> {
         let info = self.session_info()?;
-        self.planner()?.query(query, &mut Vec::new(), false, &info)
+        self.planner()?.query(query, &mut Vec::new(), &info)
     }
 
     fn planner(&self) -> Result<Planner<'_>, SqlError> {

@@ -37,6 +37,11 @@ fn apply_of(expr: &Expr) -> Option<&Apply> {
     inner.downcast_ref::<Apply>()
 }
 
+/// Whether an expression is such a function.
+pub(in super::super) fn is_subquery(expr: &Expr) -> bool {
+    apply_of(expr).is_some()
+}
+
 /// Replaces every subquery that is a function, the innermost first.
 fn replace(
     plan: LogicalPlan,

@@ -32,7 +32,7 @@ use super::error::external;
 use crate::error::SqlError;
 use crate::types::PgType;
 
-pub(super) use bind::{bind, free_references, rewrite, visit};
+pub(super) use bind::{bind, free_references, is_subquery, rewrite, visit};
 pub(super) use run::Runtime;
 
 /// What is asked of a subquery.

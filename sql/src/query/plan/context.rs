@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 use parking_lot::Mutex;
 use sqlparser::ast::{ObjectNamePart, Query, TableFactor, Visit, Visitor};
 
-use super::super::bound::{BOUND_CATALOG, BoundRelation, BoundTable};
+use super::super::bound::{BOUND_CATALOG, BoundTable, InMemory};
 use super::super::catalog_table::SystemTable;
 use super::super::error::external;
 use super::super::functions;
@@ -203,7 +203,7 @@ impl ContextProvider for Tables<'_> {
                 (Some(schema).filter(|s| !s.is_empty()), table, true)
             }
             TableReference::Full { catalog, table, .. } if catalog.as_ref() == BOUND_CATALOG => {
-                let named = |relation: &&Arc<BoundRelation>| relation.name == table.as_ref();
+                let named = |relation: &&Arc<InMemory>| relation.name == table.as_ref();
                 let Some(relation) = self.context.bound.iter().find(named) else {
                     return Err(external(SqlError::internal("an unknown bound relation")));
                 };

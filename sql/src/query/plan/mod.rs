@@ -37,7 +37,7 @@ use sqlparser::ast::{LockClause, Query, Statement};
 use self::analyze::Analyzer;
 use self::context::Tables;
 use super::apply;
-use super::bound::BoundRelation;
+use super::bound::InMemory;
 use super::error::from_datafusion;
 use super::planned::OutputColumn;
 use super::session_info::SessionInfo;
@@ -72,7 +72,7 @@ pub struct PlanContext {
     /// SELECT then.
     pub hidden_columns: bool,
     /// Relations whose rows a run brings.
-    pub(crate) bound: Vec<Arc<BoundRelation>>,
+    pub(crate) bound: Vec<Arc<InMemory>>,
     /// The session.
     pub session: Arc<SessionInfo>,
     /// The view whose query this is, if it is one.
@@ -85,6 +85,8 @@ pub(super) struct PlanParts {
     pub(super) plan: LogicalPlan,
     pub(super) columns: Vec<OutputColumn>,
     pub(super) parameters: Vec<PgType>,
+    /// The same, as far as they are known.
+    pub(super) found: Vec<Option<PgType>>,
     pub(super) tables: Vec<u32>,
     pub(super) locks: Vec<LockClause>,
     /// The relations that the query names.
@@ -121,7 +123,8 @@ pub(super) fn plan(
     }
     let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
     let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
-    let parameters = analyzer.parameters()?;
+    let found = analyzer.found_parameters();
+    let parameters = found.iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();
     view::mark_used(&plan, &mut resolved.relations)?;
     let mut tables = stored_tables(&plan).map_err(from_datafusion)?;
     view::note_tables(&mut tables, &resolved.through_views);
@@ -131,6 +134,7 @@ pub(super) fn plan(
         plan,
         columns,
         parameters,
+        found,
         tables,
         locks: prepared.locks,
         relations: resolved.relations,

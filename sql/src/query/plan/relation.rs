@@ -10,7 +10,7 @@ use datafusion::logical_expr::planner::{
 };
 use sqlparser::ast::TableFactor;
 
-use super::super::bound::{BOUND_CATALOG, BoundRelation};
+use super::super::bound::{BOUND_CATALOG, InMemory};
 use super::analyze::Analyzer;
 
 /// Marks a subquery that this planner has seen already.
@@ -18,7 +18,7 @@ const SEEN: &str = "\u{1f}analysed";
 
 /// Plans bound relations whose columns have names of their own.
 #[derive(Debug)]
-pub(super) struct Bound(pub(super) Vec<Arc<BoundRelation>>);
+pub(super) struct Bound(pub(super) Vec<Arc<InMemory>>);
 
 impl RelationPlanner for Bound {
     fn plan_relation(

@@ -67,6 +67,7 @@ pub(crate) struct PlannedExpressions {
 struct Parts {
     columns: Vec<OutputColumn>,
     parameters: Vec<PgType>,
+    found: Vec<Option<PgType>>,
     /// Which relation and position each column of the rows' relation is of.
     positions: Vec<(usize, usize)>,
     catalog: Arc<crate::catalog::Catalog>,
@@ -81,13 +82,13 @@ enum Form {
     /// By a query over the rows, which numbers its results.
     Query {
         query: PlannedQuery,
-        relation: Arc<super::bound::BoundRelation>,
+        relation: Arc<super::bound::InMemory>,
     },
 }
 
 impl PlannedExpressions {
     /// Plans select items, `*` included, over rows of `relations`. Parameter types
-    /// are those of `context`; [`Self::parameter_types`] says what was found.
+    /// are those of `context`; [`Self::found_parameters`] says what was found.
     ///
     /// # Errors
     /// What PostgreSQL reports when it analyses the expressions, and what it refuses
@@ -111,9 +112,9 @@ impl PlannedExpressions {
         &self.parts.columns
     }
 
-    /// Types of `$1`, `$2`, …; text where nothing decides.
-    pub(crate) fn parameter_types(&self) -> &[PgType] {
-        &self.parts.parameters
+    /// Types of `$1`, `$2`, … as far as they are known.
+    pub(crate) fn found_parameters(&self) -> &[Option<PgType>] {
+        &self.parts.found
     }
 
     /// Whether they can be evaluated directly, without a query: they have no

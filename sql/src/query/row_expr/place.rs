@@ -9,6 +9,10 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Where a row expression stands.
+#[allow(
+    dead_code,
+    reason = "a place is listed with its messages before it is used"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// RETURNING.
@@ -82,10 +86,7 @@ impl Place {
     pub(super) fn refuse_sets(self) -> SqlError {
         SqlError::new(
             state::FEATURE_NOT_SUPPORTED,
-            format!(
-                "set-returning functions are not allowed in {}",
-                self.name()
-            ),
+            format!("set-returning functions are not allowed in {}", self.name()),
         )
     }
 }

@@ -9,7 +9,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use sqlparser::ast::{Ident, SelectItem, TableFactor, TableWithJoins};
 
-use super::super::bound::BoundRelation;
+use super::super::apply;
+use super::super::bound::InMemory;
 use super::super::engine::QueryEngine;
 use super::super::error::from_datafusion;
 use super::super::plan::{PlanContext, PlanParts, query_of, star_from};
@@ -67,6 +68,7 @@ pub(super) fn plan(
     parts.columns.pop();
     let columns = parts.columns.clone();
     let parameters = parts.parameters.clone();
+    let found = parts.found.clone();
     let form = match scalar_form(&parts, &relation, &state)? {
         Some(form) => Form::Scalar(form),
         None => {
@@ -82,6 +84,7 @@ pub(super) fn plan(
     Ok(Parts {
         columns,
         parameters,
+        found,
         positions: positions(relations),
         catalog: Arc::clone(&context.catalog),
         form,
@@ -95,7 +98,7 @@ fn number_of_row() -> SelectItem {
     SelectItem::UnnamedExpr(sqlparser::ast::Expr::CompoundIdentifier(parts.to_vec()))
 }
 
-fn rows(relation: &BoundRelation) -> TableFactor {
+fn rows(relation: &InMemory) -> TableFactor {
     TableFactor::Table {
         name: relation.object_name(),
         alias: None,
@@ -113,7 +116,7 @@ fn rows(relation: &BoundRelation) -> TableFactor {
 /// Takes the plan apart, if it is nothing but expressions over the rows.
 fn scalar_form(
     parts: &PlanParts,
-    relation: &BoundRelation,
+    relation: &InMemory,
     state: &SessionState,
 ) -> Result<Option<ScalarForm>, SqlError> {
     if projections(&parts.plan).is_none() {
@@ -174,17 +177,18 @@ fn projections(plan: &LogicalPlan) -> Option<Vec<&Projection>> {
 
 fn needs_query(expr: &Expr) -> bool {
     let found = expr.exists(|part| {
-        Ok(matches!(
-            part,
-            Expr::ScalarSubquery(_)
-                | Expr::Exists(_)
-                | Expr::InSubquery(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::AggregateFunction(_)
-                | Expr::WindowFunction(_)
-                | Expr::Unnest(_)
-        ))
+        Ok(apply::is_subquery(part)
+            || matches!(
+                part,
+                Expr::ScalarSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::InSubquery(_)
+                    | Expr::SetComparison(_)
+                    | Expr::OuterReferenceColumn(..)
+                    | Expr::AggregateFunction(_)
+                    | Expr::WindowFunction(_)
+                    | Expr::Unnest(_)
+            ))
     });
     found.unwrap_or(true)
 }
@@ -203,7 +207,7 @@ fn gives_sets(plan: &LogicalPlan) -> Result<bool, SqlError> {
 /// The columns that expressions use, and a schema of only those.
 fn used_columns(
     exprs: &[Expr],
-    relation: &BoundRelation,
+    relation: &InMemory,
     schema: &DFSchema,
 ) -> Result<(Vec<usize>, DFSchemaRef), SqlError> {
     let names = by_name(relation);

@@ -8,7 +8,7 @@ use sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, SelectItem, SelectItemQualifiedWildcardKind,
 };
 
-use super::super::bound::BoundRelation;
+use super::super::bound::InMemory;
 use super::super::plan::{MARK, typed_field};
 use super::super::scan::with_origin;
 use crate::catalog::{TableDescriptor, fold_identifier};
@@ -19,17 +19,17 @@ use crate::types::PgType;
 #[derive(Debug, Clone)]
 pub(crate) struct RowRelation {
     /// The name that qualifies its columns.
-    pub(super) alias: String,
-    pub(super) columns: Vec<RowColumn>,
+    alias: String,
+    columns: Vec<RowColumn>,
 }
 
 /// A column of such a relation.
 #[derive(Debug, Clone)]
-pub(super) struct RowColumn {
+struct RowColumn {
     name: String,
     ty: PgType,
     /// Where the value is in a row.
-    pub(super) position: usize,
+    position: usize,
     /// Table and attribute number, where the column is of a table.
     origin: Option<(u32, u16)>,
 }
@@ -52,6 +52,7 @@ impl RowRelation {
     }
 
     /// Rows of anything else: names and types of the columns, in order.
+    #[allow(dead_code, reason = "rows of subqueries come next")]
     pub(crate) fn columns(
         alias: &str,
         columns: impl IntoIterator<Item = (String, PgType)>,
@@ -69,6 +70,11 @@ impl RowRelation {
                 })
                 .collect(),
         }
+    }
+
+    /// The name that qualifies its columns.
+    pub(crate) fn alias(&self) -> &str {
+        &self.alias
     }
 
     fn items(&self) -> impl Iterator<Item = SelectItem> {
@@ -90,7 +96,7 @@ pub(super) fn ordinal_column() -> (String, String) {
 const ROWS: &str = "\u{1f}rows";
 
 /// All relations side by side as one, with a number for each row.
-pub(super) fn side_by_side(relations: &[RowRelation]) -> BoundRelation {
+pub(super) fn side_by_side(relations: &[RowRelation]) -> InMemory {
     let mut fields = Vec::new();
     let mut called = Vec::new();
     for relation in relations {
@@ -106,7 +112,7 @@ pub(super) fn side_by_side(relations: &[RowRelation]) -> BoundRelation {
     }
     fields.push(Field::new("ordinal", DataType::Int64, true));
     called.push(ordinal_column());
-    BoundRelation {
+    InMemory {
         name: ROWS.to_owned(),
         schema: Arc::new(Schema::new(fields)),
         called,
@@ -164,7 +170,7 @@ pub(super) fn positions(relations: &[RowRelation]) -> Vec<(usize, usize)> {
 }
 
 /// The columns by qualifier and name.
-pub(super) fn by_name(bound: &BoundRelation) -> HashMap<(&str, &str), usize> {
+pub(super) fn by_name(bound: &InMemory) -> HashMap<(&str, &str), usize> {
     let names = bound.called.iter().enumerate();
     names
         .map(|(at, (qualifier, name))| ((qualifier.as_str(), name.as_str()), at))

@@ -11,7 +11,6 @@ use super::super::super::error::external;
 use super::super::coerce::bare;
 use super::super::types::{field_type, parameter_index, typed_field};
 use super::Analyzer;
-use crate::error::SqlResult;
 use crate::types::PgType;
 
 impl Analyzer {
@@ -37,14 +36,9 @@ impl Analyzer {
         }
     }
 
-    /// The types of all parameters.
-    pub(in super::super) fn parameters(&self) -> SqlResult<Vec<PgType>> {
-        Ok(self
-            .parameters
-            .lock()
-            .iter()
-            .map(|ty| ty.unwrap_or(PgType::Text))
-            .collect())
+    /// The types of all parameters, as far as they are known.
+    pub(in super::super) fn found_parameters(&self) -> Vec<Option<PgType>> {
+        self.parameters.lock().clone()
     }
 
     /// Parameters that nothing has typed are text.

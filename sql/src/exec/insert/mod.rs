@@ -1,0 +1,272 @@
+//! INSERT.
+
+mod defaults;
+mod values;
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Insert, Query, TableObject};
+
+use super::assign::assign;
+use super::expr::Values;
+use super::planning::Parameters;
+use super::returned::Returned;
+use super::returning::Returning;
+use super::table::TableInfo;
+use super::target::{Planning, column, column_list, simple_name};
+use super::write::StatementWriter;
+use crate::error::{SqlError, state};
+use crate::query::{PlannedQuery, RowRelation, Run};
+use crate::types::{Datum, SessionFormat};
+use values::{ValueLists, plain_values};
+
+pub(crate) use defaults::{BoundDefaults, Defaults};
+pub(crate) use values::is_default;
+
+/// Where the rows come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Expressions, a list for each row, in the order of the columns.
+    Values(ValueLists),
+    /// A query, whose result columns are in the order of the columns.
+    Query(Box<PlannedQuery>),
+}
+
+/// A planned INSERT.
+#[derive(Debug)]
+pub(crate) struct InsertPlan {
+    pub(crate) table: Arc<TableInfo>,
+    /// Columns that the source fills, by `attnum`.
+    pub(crate) columns: Vec<u16>,
+    /// Defaults of the others.
+    defaults: Defaults,
+    pub(crate) source: Source,
+    pub(crate) returning: Option<Returning>,
+}
+
+/// Plans an INSERT. Parameter types that it finds are put into `parameters`.
+///
+/// # Errors
+/// Name and type errors; 0A000 for clauses that are not there.
+pub(crate) fn plan(
+    insert: &Insert,
+    planning: &Planning,
+    parameters: &mut Parameters,
+) -> Result<InsertPlan, SqlError> {
+    refuse_clauses(insert)?;
+    let TableObject::TableName(name) = &insert.table else {
+        return Err(SqlError::unsupported("INSERT into a table function"));
+    };
+    let table = planning.table(name)?;
+    let names = insert
+        .columns
+        .iter()
+        .map(|c| simple_name(c).ok_or_else(|| SqlError::unsupported(format!("INSERT column {c}"))))
+        .collect::<Result<Vec<_>, _>>()?;
+    let explicit = !names.is_empty();
+    let mut columns = column_list(&table, names)?;
+    let source = match &insert.source {
+        None => {
+            columns.clear();
+            Source::Values(ValueLists::defaults_only())
+        }
+        Some(query) => plan_source(query, &table, &mut columns, explicit, planning, parameters)?,
+    };
+    let defaults = Defaults::plan(&table, &columns, planning)?;
+    let relation = RowRelation::table(&table.desc, &table.desc.name);
+    let returning = Returning::plan(
+        insert.returning.as_deref(),
+        &table,
+        &[relation],
+        planning,
+        parameters,
+    )?;
+    Ok(InsertPlan {
+        table,
+        columns,
+        defaults,
+        source,
+        returning,
+    })
+}
+
+fn refuse_clauses(insert: &Insert) -> Result<(), SqlError> {
+    let refused = [
+        (insert.on.is_some(), "INSERT … ON CONFLICT"),
+        (insert.table_alias.is_some(), "INSERT with a table alias"),
+        (insert.or.is_some() || insert.ignore, "INSERT OR …"),
+        (insert.overwrite || insert.replace_into, "INSERT OVERWRITE"),
+        (!insert.assignments.is_empty(), "INSERT … SET"),
+        (insert.partitioned.is_some(), "INSERT … PARTITION"),
+        (insert.output.is_some(), "INSERT … OUTPUT"),
+    ];
+    refuse_any(&refused)
+}
+
+/// Refuses the first clause that is present.
+///
+/// # Errors
+/// 0A000 naming it.
+pub(crate) fn refuse_any(clauses: &[(bool, &str)]) -> Result<(), SqlError> {
+    match clauses.iter().find(|(present, _)| *present) {
+        Some((_, name)) => Err(SqlError::unsupported(name)),
+        None => Ok(()),
+    }
+}
+
+fn plan_source(
+    query: &Query,
+    table: &TableInfo,
+    columns: &mut Vec<u16>,
+    explicit: bool,
+    planning: &Planning,
+    parameters: &mut Parameters,
+) -> Result<Source, SqlError> {
+    if let Some(rows) = plain_values(query) {
+        if let Some(width) = rows.first().map(|row| row.content.len()) {
+            fit_columns(columns, width, explicit)?;
+        }
+        // A single row may give sets, as a SELECT does.
+        let sets = rows.len() == 1 && rows.iter().any(|row| row.content.iter().any(gives_set));
+        if !sets {
+            let lists = ValueLists::plan(rows, table, columns, planning, parameters)?;
+            return Ok(Source::Values(lists));
+        }
+    }
+    let planned = planning.query(query, parameters)?;
+    fit_columns(columns, planned.columns().len(), explicit)?;
+    Ok(Source::Query(Box::new(planned)))
+}
+
+/// Whether an expression is a function that gives a set.
+fn gives_set(expr: &sqlparser::ast::Expr) -> bool {
+    matches!(expr, sqlparser::ast::Expr::Function(function)
+        if matches!(function.name.to_string().to_ascii_lowercase().as_str(), "generate_series" | "unnest"))
+}
+
+/// Without a column list fewer values than columns are fine: the rest get their
+/// defaults.
+fn fit_columns(columns: &mut Vec<u16>, width: usize, explicit: bool) -> Result<(), SqlError> {
+    if width > columns.len() {
+        return Err(SqlError::new(
+            state::SYNTAX_ERROR,
+            "INSERT has more expressions than target columns",
+        ));
+    }
+    if width < columns.len() && explicit {
+        return Err(SqlError::new(
+            state::SYNTAX_ERROR,
+            "INSERT has more target columns than expressions",
+        ));
+    }
+    columns.truncate(width);
+    Ok(())
+}
+
+impl InsertPlan {
+    /// Whether carrying it out takes more than simple expressions.
+    pub(crate) fn needs_run(&self) -> bool {
+        let computed = match &self.source {
+            Source::Query(_) => true,
+            Source::Values(lists) => lists.is_computed(),
+        };
+        computed
+            || self.defaults.is_computed()
+            || self.returning.as_ref().is_some_and(Returning::is_computed)
+    }
+
+    /// The stored tables that are read on the way.
+    pub(crate) fn tables_read(&self) -> Vec<u32> {
+        let mut tables = match &self.source {
+            Source::Query(query) => query.tables().to_vec(),
+            Source::Values(lists) => lists.tables().collect(),
+        };
+        tables.extend(self.returning.iter().flat_map(Returning::tables));
+        tables
+    }
+
+    /// A complete row from source values in the order of the columns.
+    fn complete(
+        &self,
+        source: impl IntoIterator<Item = Datum>,
+        defaults: &BoundDefaults<'_>,
+        values: &Values<'_>,
+    ) -> Result<Vec<Datum>, SqlError> {
+        let mut row = vec![Datum::Null; self.table.desc.columns.len()];
+        for (attnum, value) in self.columns.iter().zip(source) {
+            set(&mut row, &self.table, *attnum, value, values.format)?;
+        }
+        defaults.fill(&mut row, &self.table, values)?;
+        Ok(row)
+    }
+
+    /// Carries the INSERT out; `run` is there when [`Self::needs_run`] says so.
+    /// Returns how many rows were inserted.
+    ///
+    /// # Errors
+    /// Whatever a row may violate, and what the query may fail with.
+    pub(crate) async fn run(
+        &self,
+        writer: &mut StatementWriter<'_>,
+        values: &Values<'_>,
+        run: Option<&Run>,
+        returned: &mut Returned<'_>,
+    ) -> Result<u64, SqlError> {
+        let defaults = self.defaults.bind(run.map(|run| &run.session))?;
+        match (&self.source, run) {
+            (Source::Values(lists), run) => {
+                let mut computed = Vec::new();
+                for at in 0..lists.len() {
+                    let source = lists.row(at, &mut computed, values, run).await?;
+                    let row = self.complete(source, &defaults, values)?;
+                    writer.insert(&self.table, &row).await?;
+                    returned.row(&[&row]).await?;
+                }
+                Ok(lists.len() as u64)
+            }
+            (Source::Query(query), Some(run)) => {
+                let mut count = 0;
+                let mut stream = query.execute(run.clone()).await?;
+                while let Some(batch) = stream.next().await {
+                    let batch = batch?;
+                    for at in 0..batch.num_rows() {
+                        let source = query
+                            .columns()
+                            .iter()
+                            .zip(batch.columns())
+                            .map(|(output, array)| {
+                                crate::query::datum_at(array, at, output.pg_type)
+                            })
+                            .collect::<Result<Vec<_>, _>>()?;
+                        let row = self.complete(source, &defaults, values)?;
+                        writer.insert(&self.table, &row).await?;
+                        returned.row(&[&row]).await?;
+                        count += 1;
+                    }
+                }
+                Ok(count)
+            }
+            (Source::Query(_), None) => Err(SqlError::internal("a query without a run")),
+        }
+    }
+}
+
+/// Puts a value into its place of a row, converted to the column's type.
+///
+/// # Errors
+/// Conversion errors.
+pub(crate) fn set(
+    row: &mut [Datum],
+    table: &TableInfo,
+    attnum: u16,
+    value: Datum,
+    format: &SessionFormat,
+) -> Result<(), SqlError> {
+    let target = column(table, attnum)?.ty;
+    let slot = usize::from(attnum)
+        .checked_sub(1)
+        .and_then(|i| row.get_mut(i))
+        .ok_or_else(|| SqlError::internal("a row is shorter than its table"))?;
+    *slot = assign(value, target, format)?;
+    Ok(())
+}

@@ -3,8 +3,8 @@
 //!
 //! [`script`] cuts psql scripts apart, [`wire`] speaks to the servers,
 //! [`verdict`] compares two answers, [`differ`] runs a script on all sides.
-//! [`parts`] are the collections that are measured, [`scoreboard`] is what
-//! passed before and has to pass again.
+//! [`parts`] are the collections that are measured, [`whole`] is a run of them,
+//! [`scoreboard`] what passed before and has to pass again.
 
 pub mod archives;
 pub mod differ;
@@ -17,4 +17,5 @@ pub mod script;
 pub mod servers;
 pub mod table;
 pub mod verdict;
+pub mod whole;
 pub mod wire;

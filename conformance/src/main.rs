@@ -1,20 +1,16 @@
 //! Command line of the conformance run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use kimberlite_conformance::archives::{Archive, unpack};
 use kimberlite_conformance::differ::{Limits, Sides, run_script};
 use kimberlite_conformance::error::{Error, Result};
-use kimberlite_conformance::parts::regress;
-use kimberlite_conformance::score::ScriptScore;
 use kimberlite_conformance::scoreboard::Scoreboard;
 use kimberlite_conformance::script::Variables;
-use kimberlite_conformance::servers::{Node, Postgres};
-use kimberlite_conformance::table::{first_misses, reasons, table};
+use kimberlite_conformance::table::{Row, first_misses, notes, section};
+use kimberlite_conformance::whole::{Measured, Part, Plan, Servers, lost, run, update};
 use kimberlite_conformance::wire::Settings;
 
 const EXAMPLES: &str = "\
@@ -22,8 +18,12 @@ Examples:
   All there is, compared with the committed scoreboard:
     kimberlite-conformance
 
-  Two topics, with the first twenty misses in full:
-    kimberlite-conformance --topic numeric --topic join --show 20
+  Two of PostgreSQL's topics, with the first twenty misses in full:
+    kimberlite-conformance --part regress --only numeric --only join --show 20
+
+  One isolation spec; one folder of SQLite's corpus:
+    kimberlite-conformance --part isolation --only total-cash
+    kimberlite-conformance --part logic --only index/in
 
   A script of your own on both servers:
     kimberlite-conformance my.sql
@@ -36,7 +36,7 @@ not, 2 when nothing could be run.";
 
 /// Runs the same statements on PostgreSQL 15 and on Kimberlite and keeps the score.
 ///
-/// Both servers are started for the run and gone after it.
+/// The servers are started for the run and gone after it.
 #[derive(Parser)]
 #[command(version, after_long_help = EXAMPLES)]
 struct Arguments {
@@ -52,9 +52,17 @@ struct Arguments {
     )]
     archives: PathBuf,
 
-    /// Only this regression topic; may be repeated.
-    #[arg(long = "topic", value_name = "NAME")]
-    topics: Vec<String>,
+    /// Our own suites.
+    #[arg(long, default_value = "sqllogictest/suites", value_name = "FOLDER")]
+    suites: PathBuf,
+
+    /// Only this part; may be repeated.
+    #[arg(long = "part", value_enum)]
+    parts: Vec<Part>,
+
+    /// Only this topic, spec, or file or folder of the corpus; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
 
     /// The server [default: `kimberlite` beside this program].
     #[arg(long, value_name = "FILE")]
@@ -80,9 +88,30 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Print this many misses in full, the worst first.
+    /// Print this many misses of PostgreSQL's topics in full, the worst first.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     show: usize,
+}
+
+impl Arguments {
+    fn plan(&self) -> Plan {
+        Plan {
+            parts: if self.parts.is_empty() {
+                Part::ALL.to_vec()
+            } else {
+                self.parts.clone()
+            },
+            archives: self.archives.clone(),
+            suites: self.suites.clone(),
+            only: self.only.clone(),
+            limits: Limits {
+                ours: Duration::from_secs(self.timeout.max(1)),
+                ..Limits::default()
+            },
+            show: self.show,
+            progress: true,
+        }
+    }
 }
 
 #[tokio::main]
@@ -103,33 +132,46 @@ async fn go(arguments: &Arguments) -> Result<bool> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("kimberlite"),
     };
-    let (postgres, witness) = tokio::try_join!(Postgres::start(), Postgres::start())?;
-    let mut node = Node::start(server).await?;
-    let mut servers = regress::Servers {
-        postgres: &postgres,
-        witness: &witness,
-        node: &mut node,
-    };
+    let mut servers = Servers::start(server).await?;
     let outcome = if arguments.scripts.is_empty() {
-        collections(arguments, &mut servers).await
+        let plan = arguments.plan();
+        match run(&plan, &mut servers).await {
+            Ok(measured) => finish(arguments, &measured),
+            Err(error) => Err(error),
+        }
     } else {
-        scripts(arguments, &mut servers).await
+        scripts(arguments, &servers).await
     };
-    node.stop().await;
-    tokio::join!(postgres.stop(), witness.stop());
+    servers.stop().await;
     outcome
 }
 
-fn limits(arguments: &Arguments) -> Limits {
-    Limits {
-        ours: Duration::from_secs(arguments.timeout.max(1)),
-        ..Limits::default()
+/// Prints, writes, and compares with the scoreboard.
+fn finish(arguments: &Arguments, measured: &Measured) -> Result<bool> {
+    print!("{}", measured.text);
+    if let Some(path) = &arguments.json {
+        write_json(path, measured)?;
     }
+    let mut board = Scoreboard::read(&arguments.scoreboard)?;
+    if arguments.update {
+        update(measured, &mut board);
+        board.write(&arguments.scoreboard)?;
+        return Ok(true);
+    }
+    let lost = lost(measured, &board);
+    for sentence in &lost {
+        println!("REGRESSION {sentence}");
+    }
+    if lost.is_empty() {
+        println!("nothing that passed before is lost");
+    }
+    Ok(lost.is_empty())
 }
 
 /// Scripts of the caller: every miss is shown.
-async fn scripts(arguments: &Arguments, servers: &mut regress::Servers<'_>) -> Result<bool> {
+async fn scripts(arguments: &Arguments, servers: &Servers) -> Result<bool> {
     let mut scores = Vec::new();
+    let limits = arguments.plan().limits;
     for (number, path) in arguments.scripts.iter().enumerate() {
         let text = std::fs::read_to_string(path).map_err(Error::at(path))?;
         let urls = (
@@ -138,68 +180,22 @@ async fn scripts(arguments: &Arguments, servers: &mut regress::Servers<'_>) -> R
             servers.node.url.as_str(),
         );
         let database = format!("script_{number}");
-        let mut sides = Sides::open(urls, &database, &Settings::new(), limits(arguments)).await?;
+        let mut sides = Sides::open(urls, &database, &Settings::new(), limits).await?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let score = run_script(&name, &text, Variables::default(), &mut sides, &|_| {}).await;
         sides.close().await?;
         scores.push(score);
     }
-    print!(
-        "{}{}",
-        first_misses(&scores, usize::MAX),
-        table("script", &scores)
-    );
+    let rows: Vec<Row> = scores.iter().map(Row::of).collect();
+    let misses = first_misses(&scores, usize::MAX);
+    print!("{misses}\n{}{}", section("scripts", &rows), notes(&scores));
     Ok(scores.iter().all(|s| s.misses.is_empty()))
 }
 
-async fn collections(arguments: &Arguments, servers: &mut regress::Servers<'_>) -> Result<bool> {
-    let mut board = Scoreboard::read(&arguments.scoreboard)?;
-    let Some(unpacked) = unpack(&arguments.archives, Archive::Regress).await? else {
-        println!(
-            "conformance: no PostgreSQL regression topics under {}: left out",
-            arguments.archives.display()
-        );
-        return Ok(true);
-    };
-    let topics = regress::topics(unpacked.path(), &arguments.topics)?;
-    let bar = progress(topics.len());
-    let scores = regress::run(unpacked.path(), &topics, servers, limits(arguments), &bar).await?;
-    bar.finish_and_clear();
-    print!(
-        "{}{}{}",
-        first_misses(&scores, arguments.show),
-        table("PostgreSQL's topics", &scores),
-        reasons(&scores)
-    );
-    if let Some(path) = &arguments.json {
-        write_json(path, &scores)?;
-    }
-    if arguments.update {
-        board.update_regress(&scores);
-        board.write(&arguments.scoreboard)?;
-        return Ok(true);
-    }
-    let lost = board.regress_regressions(&scores);
-    for sentence in &lost {
-        println!("REGRESSION {sentence}");
-    }
-    Ok(lost.is_empty())
-}
-
-fn write_json(path: &PathBuf, scores: &[ScriptScore]) -> Result<()> {
+fn write_json(path: &Path, measured: &Measured) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::at(folder))?;
     }
-    let text = serde_json::to_string_pretty(scores).map_err(|e| Error::Content(e.to_string()))?;
+    let text = serde_json::to_string_pretty(measured).map_err(|e| Error::Content(e.to_string()))?;
     std::fs::write(path, text).map_err(Error::at(path))
-}
-
-fn progress(length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} {msg}")
-    {
-        bar.set_style(style);
-    }
-    bar
 }

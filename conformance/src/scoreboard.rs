@@ -4,12 +4,15 @@
 //! regression, and more passes than before are welcome: `--update` writes them
 //! down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use kimberlite_sqllogictest::score::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::parts::isolation::SpecScore;
+use crate::parts::logic::short_name;
 use crate::ranges::Ranges;
 use crate::score::ScriptScore;
 use crate::verdict::Class;
@@ -20,6 +23,21 @@ pub struct Scoreboard {
     /// PostgreSQL's regression topics.
     #[serde(default)]
     pub regress: BTreeMap<String, Entry>,
+    /// PostgreSQL's isolation specs whose output is identical.
+    #[serde(default)]
+    pub isolation: BTreeSet<String>,
+    /// Files of SQLite's logic tests.
+    #[serde(default)]
+    pub logic: BTreeMap<String, FileEntry>,
+}
+
+/// A logic-test file's line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Records that apply to us.
+    pub records: u64,
+    /// Those with the expected answer.
+    pub passed: u64,
 }
 
 /// A script's line.
@@ -111,6 +129,59 @@ impl Scoreboard {
         for score in scores {
             self.regress.insert(score.name.clone(), Entry::of(score));
         }
+    }
+
+    /// Takes over the results of specs.
+    pub fn update_isolation(&mut self, scores: &[SpecScore]) {
+        for score in scores {
+            if score.identical {
+                self.isolation.insert(score.name.clone());
+            } else {
+                self.isolation.remove(&score.name);
+            }
+        }
+    }
+
+    /// Takes over the scores of logic-test files found under `folder`.
+    pub fn update_logic(&mut self, report: &Report, folder: &Path) {
+        for file in &report.files {
+            let entry = FileEntry {
+                records: file.records,
+                passed: file.passed,
+            };
+            self.logic
+                .insert(short_name(&file.file, folder).to_owned(), entry);
+        }
+    }
+
+    /// Specs that were identical and are not any more.
+    pub fn isolation_regressions(&self, scores: &[SpecScore]) -> Vec<String> {
+        let lost = scores
+            .iter()
+            .filter(|s| !s.identical && self.isolation.contains(&s.name));
+        lost.map(|s| format!("{}\n{}", s.name, s.difference))
+            .collect()
+    }
+
+    /// Files with fewer passes than before.
+    pub fn logic_regressions(&self, report: &Report, folder: &Path) -> Vec<String> {
+        let mut lost = Vec::new();
+        for file in &report.files {
+            let name = short_name(&file.file, folder);
+            let Some(entry) = self.logic.get(name) else {
+                continue;
+            };
+            if file.passed < entry.passed {
+                let first = file.misses.first();
+                let cause =
+                    first.map_or_else(String::new, |m| format!(":{} {}", m.line, m.cause()));
+                lost.push(format!(
+                    "{name}: {} of {} pass instead of {}; first miss{cause}",
+                    file.passed, file.records, entry.passed
+                ));
+            }
+        }
+        lost
     }
 
     /// What passed and does not any more.

@@ -25,51 +25,101 @@ fn head(class: Class) -> &'static str {
     }
 }
 
-/// One line a script, a total, and what is noted besides.
-pub fn table(title: &str, scores: &[ScriptScore]) -> String {
-    let mut out = String::new();
-    let mut line = |text: String| {
-        let _infallible = writeln!(out, "{text}");
-    };
-    let heads: String = Class::ALL
-        .map(|class| format!("{:>7}", head(class)))
-        .concat();
-    line(format!(
-        "{title:<22} {:>6} {:>6} {:>6}{heads}",
-        "same", "of", "%"
-    ));
-    let row = |name: &str, same: usize, of: usize, classes: &BTreeMap<Class, usize>| {
+/// A line of the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// What gave PostgreSQL's answer.
+    pub same: usize,
+    /// What was asked.
+    pub of: usize,
+    /// Misses by class.
+    pub classes: BTreeMap<Class, usize>,
+}
+
+impl Row {
+    /// An empty line.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The line of a script.
+    pub fn of(score: &ScriptScore) -> Self {
+        Self {
+            name: score.name.clone(),
+            same: score.same,
+            of: score.statements,
+            classes: score.classes(),
+        }
+    }
+
+    /// Adds another line up.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.same += other.same;
+        self.of += other.of;
+        for (class, count) in &other.classes {
+            *self.classes.entry(*class).or_default() += count;
+        }
+    }
+
+    /// Wrong results, those in the wrong order included.
+    fn wrong(&self) -> usize {
+        let count = |class| self.classes.get(&class).copied().unwrap_or_default();
+        count(Class::Wrong) + count(Class::Order)
+    }
+
+    fn shown(&self) -> String {
         let cells: String = Class::ALL
-            .map(|class| match classes.get(&class) {
+            .map(|class| match self.classes.get(&class) {
                 Some(count) => format!("{count:>7}"),
                 None => format!("{:>7}", "·"),
             })
             .concat();
         format!(
-            "{name:<22} {same:>6} {of:>6} {:>6.1}{cells}",
-            percent(same, of)
+            "{:<22} {:>7} {:>7} {:>6.1}{cells}",
+            self.name,
+            self.same,
+            self.of,
+            percent(self.same, self.of)
         )
-    };
-    let mut sums: BTreeMap<Class, usize> = BTreeMap::new();
-    for score in scores {
-        let classes = score.classes();
-        line(row(&score.name, score.same, score.statements, &classes));
-        for (class, count) in classes {
-            *sums.entry(class).or_default() += count;
-        }
     }
+}
+
+/// A section of the table: its lines, and their sum when there are several.
+pub fn section(title: &str, rows: &[Row]) -> String {
+    let heads: String = Class::ALL
+        .map(|class| format!("{:>7}", head(class)))
+        .concat();
+    let mut out = format!("{title:<22} {:>7} {:>7} {:>6}{heads}\n", "same", "of", "%");
+    let mut total = Row::new("TOTAL");
+    for row in rows {
+        total.add(row);
+        let _infallible = writeln!(out, "{}", row.shown());
+    }
+    if rows.len() > 1 {
+        let _infallible = writeln!(out, "{}", total.shown());
+    }
+    let _infallible = writeln!(
+        out,
+        "wrong results: {} of {}, {:.2} %\n",
+        total.wrong(),
+        total.of,
+        percent(total.wrong(), total.of.max(1))
+    );
+    out
+}
+
+/// What is counted and does not decide.
+pub fn notes(scores: &[ScriptScore]) -> String {
     let sum = |part: fn(&ScriptScore) -> usize| scores.iter().map(part).sum::<usize>();
-    let (same, statements) = (sum(|s| s.same), sum(|s| s.statements));
-    line(row("TOTAL", same, statements, &sums));
-    let wrong = Class::ALL[..2].iter().filter_map(|c| sums.get(c)).sum();
-    line(format!(
-        "wrong results (order included): {wrong} of {statements}, {:.2} %",
-        percent(wrong, statements.max(1))
-    ));
-    line(format!(
-        "noted: {} same but for an order nobody asked for; {} not compared, because PostgreSQL disagrees \
-         with itself; {} with other notices; {} with other column types; errors with the very SQLSTATE: \
-         {} of {}; {} backslash commands left out",
+    format!(
+        "noted: {} same but for an order nobody asked for; {} not compared, because PostgreSQL \
+         disagrees with itself; {} with other notices; {} with other column types; errors with the \
+         very SQLSTATE: {} of {}; {} backslash commands left out\n",
         sum(|s| s.unordered),
         sum(|s| s.unstable),
         sum(|s| s.notices),
@@ -77,8 +127,7 @@ pub fn table(title: &str, scores: &[ScriptScore]) -> String {
         sum(|s| s.exact_errors),
         sum(|s| s.exact_errors + s.other_errors),
         sum(|s| s.skipped.len()),
-    ));
-    out
+    )
 }
 
 /// The commonest reasons, with an example each.

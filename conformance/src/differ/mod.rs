@@ -8,3 +8,4 @@ mod side;
 
 pub use run::{Limits, Progress, Sides, run_script};
 pub use side::Side;
+pub(crate) use side::{administer, url_of};

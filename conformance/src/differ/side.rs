@@ -68,7 +68,7 @@ impl Side {
 }
 
 /// Runs one statement on a connection of its own.
-async fn administer(admin: &Target, text: &str) -> Result<()> {
+pub(crate) async fn administer(admin: &Target, text: &str) -> Result<()> {
     let limit = Duration::from_secs(60);
     let mut client = Client::open(admin, &Settings::new(), limit).await?;
     let outcome = client.run(text).await;

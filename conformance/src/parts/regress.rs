@@ -20,8 +20,8 @@ use crate::wire::{Client, Outcome, Settings};
 /// access control, which comes later.
 const LEFT_OUT: [&str; 3] = ["test_setup", "privileges", "rowsecurity"];
 
-/// The topics of an unpacked archive, sorted; only those in `wanted` if any are.
-pub fn topics(folder: &Path, wanted: &[String]) -> Result<Vec<String>> {
+/// The topics of an unpacked archive, sorted.
+pub fn topics(folder: &Path) -> Result<Vec<String>> {
     let sql = folder.join("sql");
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&sql).map_err(Error::at(&sql))? {
@@ -29,7 +29,6 @@ pub fn topics(folder: &Path, wanted: &[String]) -> Result<Vec<String>> {
         let name = name.to_string_lossy();
         if let Some(topic) = name.strip_suffix(".sql")
             && !LEFT_OUT.contains(&topic)
-            && (wanted.is_empty() || wanted.iter().any(|w| w == topic))
         {
             found.push(topic.to_owned());
         }

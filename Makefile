@@ -44,6 +44,11 @@ conformance: setup ## the same statements on PostgreSQL 15 and here, compared wi
 	cargo build --bins -p kimberlite -p kimberlite-conformance
 	$(CARGO_TARGET_DIR)/debug/kimberlite-conformance --json $(CARGO_TARGET_DIR)/conformance.json $(CONFORMANCE_ARGS)
 
+.PHONY: compat
+compat: setup ## write the tables of functions, operators and types into COMPAT.md
+	cargo build --bins -p kimberlite -p kimberlite-conformance
+	$(CARGO_TARGET_DIR)/debug/kimberlite-conformance --compat COMPAT.md
+
 .PHONY: lint
 lint: setup ## formatting, clippy with warnings as errors, the text of the tree
 	cargo fmt --all --check

@@ -7,6 +7,7 @@
 //! [`scoreboard`] what passed before and has to pass again.
 
 pub mod archives;
+pub mod catalogue;
 pub mod differ;
 pub mod error;
 pub mod parts;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use kimberlite_conformance::catalogue::{render, replace, survey};
 use kimberlite_conformance::differ::{Limits, Sides, run_script};
 use kimberlite_conformance::error::{Error, Result};
 use kimberlite_conformance::scoreboard::Scoreboard;
@@ -88,6 +89,11 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Try what PostgreSQL's catalogs describe, and write what there is into this
+    /// file (COMPAT.md), between its marks; nothing else is run.
+    #[arg(long, value_name = "FILE")]
+    compat: Option<PathBuf>,
+
     /// Print this many misses of PostgreSQL's topics in full, the worst first.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     show: usize,
@@ -133,7 +139,9 @@ async fn go(arguments: &Arguments) -> Result<bool> {
         None => std::env::current_exe()?.with_file_name("kimberlite"),
     };
     let mut servers = Servers::start(server).await?;
-    let outcome = if arguments.scripts.is_empty() {
+    let outcome = if let Some(path) = &arguments.compat {
+        compat(path, &servers).await
+    } else if arguments.scripts.is_empty() {
         let plan = arguments.plan();
         match run(&plan, &mut servers).await {
             Ok(measured) => finish(arguments, &measured),
@@ -166,6 +174,15 @@ fn finish(arguments: &Arguments, measured: &Measured) -> Result<bool> {
         println!("nothing that passed before is lost");
     }
     Ok(lost.is_empty())
+}
+
+/// Writes the generated section of COMPAT.md.
+async fn compat(path: &Path, servers: &Servers) -> Result<bool> {
+    let file = std::fs::read_to_string(path).map_err(Error::at(path))?;
+    let survey = survey(&servers.postgres.url, &servers.node.url).await?;
+    let text = replace(&file, &render(&survey))?;
+    std::fs::write(path, text).map_err(Error::at(path))?;
+    Ok(true)
 }
 
 /// Scripts of the caller: every miss is shown.

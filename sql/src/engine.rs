@@ -28,6 +28,8 @@ const CACHED_PLANS: usize = 1024;
 pub struct EngineOptions {
     /// Memory for sorts, joins and aggregates of all queries, in bytes.
     pub query_memory_bytes: usize,
+    /// Memory for columns of tables kept for scans, in bytes; 0 = none.
+    pub column_cache_bytes: usize,
     /// Where queries spill to, encrypted.
     pub spill_dir: PathBuf,
     /// Key of the spill files: fresh randomness at every start.
@@ -76,10 +78,14 @@ impl Engine {
         })?;
         let query = QueryEngine::new(QueryEngineOptions {
             memory_limit_bytes: options.query_memory_bytes,
+            column_cache_bytes: options.column_cache_bytes,
             spill_dir: options.spill_dir,
             spill_key: options.spill_key,
             threads: options.query_threads,
         })?;
+        let columns = query.columns().clone();
+        let latest = store.projection().watch(columns.clone());
+        columns.begin(latest);
         let capacity = std::num::NonZeroUsize::new(CACHED_PLANS)
             .ok_or_else(|| SqlError::internal("the plan cache has no room"))?;
         Ok(Arc::new(Self {

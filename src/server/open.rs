@@ -51,6 +51,9 @@ fn open_blocking(
 /// Memory for sorts, joins and aggregates of all queries, in bytes.
 const QUERY_MEMORY_BYTES: usize = 512 * 1024 * 1024;
 
+/// Memory for columns of tables kept for scans, in bytes.
+const COLUMN_CACHE_BYTES: usize = 256 * 1024 * 1024;
+
 /// How the engine is set up: spill files under the data directory, encrypted
 /// with a key that exists only in this process.
 pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
@@ -58,6 +61,7 @@ pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
     SystemEntropy.fill(&mut spill_key);
     EngineOptions {
         query_memory_bytes: QUERY_MEMORY_BYTES,
+        column_cache_bytes: COLUMN_CACHE_BYTES,
         spill_dir: data_dir.join("tmp").join("spill"),
         spill_key,
         query_threads: std::thread::available_parallelism().map_or(2, usize::from),

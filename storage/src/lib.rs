@@ -66,8 +66,8 @@ pub use merkle::Frontier;
 pub use metrics::StoreMetrics;
 pub use node::SingleNode;
 pub use projection::{
-    AppliedBlock, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions, Scan,
-    ScanOptions, Snapshot,
+    AppliedBlock, BlockWatch, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions,
+    Scan, ScanOptions, Snapshot,
 };
 pub use store::{Progress, Store, StoreOptions, rebuild_projection};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

@@ -12,6 +12,7 @@ use sqlparser::ast::Query;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::catalog_table::CatalogExtension;
+use super::columns::ColumnCache;
 use super::error::from_datafusion;
 use super::functions;
 use super::memory::{QueryMemory, ServerMemory};
@@ -31,6 +32,8 @@ const QUERY_MEMORY_MIN: usize = 32 << 20;
 const QUERY_MEMORY_PART: usize = 2;
 /// `work_mem` is for one operator; a query may have about this many at work.
 const OPERATORS_PER_QUERY: usize = 8;
+/// Rows of a batch, unless a query is short of memory.
+pub(super) const BATCH_ROWS: usize = 8_192;
 /// Threads that may wait at the same time, for storage or for subqueries. Those that
 /// wait for subqueries are fewer ([`super::apply`]).
 const BLOCKING_THREADS: usize = 1024;
@@ -40,6 +43,8 @@ const BLOCKING_THREADS: usize = 1024;
 pub struct QueryEngineOptions {
     /// Bytes that all running queries together may hold.
     pub memory_limit_bytes: usize,
+    /// Bytes of decoded columns of tables kept for scans; 0 = none.
+    pub column_cache_bytes: usize,
     /// Existing directory for temporary files.
     pub spill_dir: PathBuf,
     /// Key of the temporary files: random for each process, never stored.
@@ -65,6 +70,7 @@ struct Shared {
     base: SessionState,
     env: Arc<RuntimeEnv>,
     memory: Arc<ServerMemory>,
+    columns: Arc<ColumnCache>,
 }
 
 /// Plans and runs queries. Clones share everything.
@@ -111,6 +117,7 @@ impl QueryEngine {
             base,
             env,
             memory: Arc::new(ServerMemory::new(options.memory_limit_bytes)),
+            columns: Arc::new(ColumnCache::new(options.column_cache_bytes)),
         })))
     }
 
@@ -123,6 +130,12 @@ impl QueryEngine {
         let state = self.state_for(&context.session, &context.catalog, None);
         let parts = plan::plan(query, context, &state)?;
         Ok(PlannedQuery::new(self.clone(), parts))
+    }
+
+    /// The columns kept in memory. Nothing is kept before it is told where the log
+    /// stands ([`ColumnCache::begin`]) and, from there on, of every block.
+    pub(crate) fn columns(&self) -> &Arc<ColumnCache> {
+        &self.0.columns
     }
 
     /// The threads that run queries.
@@ -153,6 +166,7 @@ impl QueryEngine {
                 replace: run.replace.clone().map(Arc::new),
                 bound: Arc::clone(&run.bound),
                 cancel: run.cancel.clone(),
+                columns: Arc::clone(&self.0.columns),
             }));
         }
         state.mark_start_execution();
@@ -187,7 +201,7 @@ impl QueryEngine {
 fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
-        .with_batch_size(8_192)
+        .with_batch_size(BATCH_ROWS)
         // Scans split themselves; dealing batches out again would only shuffle them.
         .with_round_robin_repartition(false)
         .with_information_schema(false)

@@ -11,6 +11,7 @@ mod arrow_value;
 mod bound;
 mod cast;
 mod catalog_table;
+mod columns;
 mod compact;
 mod effort;
 mod engine;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bound::BoundRows;
+use super::columns::ColumnCache;
 use super::session_info::SessionInfo;
 use crate::cancel::Cancellation;
 use crate::txn::ReadView;
@@ -43,4 +44,5 @@ pub(super) struct RunContext {
     pub(super) replace: Option<Arc<RowOverride>>,
     pub(super) bound: BoundRows,
     pub(super) cancel: Cancellation,
+    pub(super) columns: Arc<ColumnCache>,
 }

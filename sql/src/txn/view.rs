@@ -128,6 +128,13 @@ impl ReadView {
         !self.layers.is_empty()
     }
 
+    /// Whether the transaction changed the stream itself.
+    pub fn changes(&self, stream: StreamKey) -> bool {
+        self.layers
+            .iter()
+            .any(|layer| layer.stream(stream).is_some())
+    }
+
     /// Reads a key of a stream; `scratch` is reused for the physical key.
     ///
     /// # Errors

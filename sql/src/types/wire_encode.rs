@@ -378,7 +378,9 @@ mod tests {
                 let mut appender = ColumnAppender::new(*ty, 1);
                 // Arrow holds less than we do: see arrow_build.
                 let bare = ty.element().unwrap_or(*ty) == PgType::Numeric(None);
-                prop_assume!(!bare && appender.append_datum(value).is_ok());
+                if bare || appender.append_datum(value).is_err() {
+                    return Ok(());
+                }
                 arrays.push(appender.finish());
             }
             let fields: Vec<_> = types.iter().map(|ty| arrow_field("c", *ty, true)).collect();

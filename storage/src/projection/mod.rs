@@ -28,12 +28,13 @@ mod scan;
 mod snapshot;
 mod trees;
 mod vacant;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use batch::Batch;
 use bulk::BulkLoader;
@@ -49,6 +50,7 @@ pub use replica_key::{REPLICA_KEY_FILE, create_replica_key, load_replica_key};
 pub use scan::{Entry, OwnedScan, Scan, ScanOptions};
 pub use snapshot::{PastVersion, Snapshot};
 pub use trees::TenantTree;
+pub use watch::BlockWatch;
 
 use crate::crypto::Key;
 use crate::error::{Result, StorageError};
@@ -68,6 +70,7 @@ struct Inner {
     /// Held while a block is applied: blocks are applied one after the other.
     progress: Mutex<Progress>,
     published: RwLock<Arc<Snapshot>>,
+    watch: OnceLock<Arc<dyn BlockWatch>>,
 }
 
 /// How far applying is.
@@ -128,6 +131,7 @@ impl Projection {
                     unflushed_bytes: 0,
                 }),
                 published: RwLock::new(Arc::new(first)),
+                watch: OnceLock::new(),
             }),
         })
     }
@@ -179,6 +183,7 @@ impl Projection {
             batch.event(event, events.peek().is_some())?;
         }
         let bytes = batch.finish(block)?;
+        self.tell(block);
         progress.applied = Some((block.index, block.hash));
         progress.unflushed_bytes = progress.unflushed_bytes.saturating_add(bytes);
         if progress.unflushed_bytes >= self.inner.flush_after_bytes {
@@ -233,11 +238,26 @@ impl Projection {
         }
         batch.clear_bulk();
         batch.finish(block)?;
+        self.tell(block);
         engine.flush(true)?;
         progress.applied = Some(position);
         progress.pending_bulk = None;
         progress.unflushed_bytes = 0;
         Ok(())
+    }
+
+    /// Has `watch` told of every block from here on; gives the index of the last one
+    /// before. Only the first watch is told.
+    pub fn watch(&self, watch: Arc<dyn BlockWatch>) -> u64 {
+        let progress = self.progress();
+        let _ = self.inner.watch.set(watch);
+        progress.applied.map_or(0, |(index, _)| index)
+    }
+
+    fn tell(&self, block: &AppliedBlock) {
+        if let Some(watch) = self.inner.watch.get() {
+            watch.applied(block);
+        }
     }
 
     /// Makes the disk say exactly what is applied, and which block comes in bulk.

@@ -12,35 +12,33 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{ArrayRef, BinaryBuilder, UInt64Builder};
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::Stream;
 use tokio::task::JoinHandle;
 
+use super::super::columns::ColumnKey;
 use super::super::error::external;
 use super::super::run::RunContext;
 use super::access::Access;
+use super::batch::BatchBuilder;
 use super::exec::ScanShape;
+use super::kept;
 use super::key_bounds::KeyRange;
-use super::table::Source;
 use crate::error::SqlError;
 use crate::exec::index_entry;
 use crate::exec::table::TableInfo;
-use crate::txn::{ReadView, StreamKey, Version};
-use crate::types::arrow_build::ColumnAppender;
+use crate::txn::{StreamKey, Version};
 
 /// Rows of the first batch of a scan, at most.
 const FIRST_ROWS: usize = 1_024;
-/// Stored bytes after which a batch is closed before it is full.
-const BATCH_BYTES: usize = 8 << 20;
 /// Batches of a chunk.
 const CHUNK_BATCHES: usize = 4;
 /// Rows between two looks at the cancellation flag.
-const CANCEL_EVERY: usize = 1_024;
+pub(super) const CANCEL_EVERY: usize = 1_024;
 
 /// Where a scan stands.
 #[derive(Debug, Clone)]
@@ -121,15 +119,27 @@ impl ChunkReader {
     }
 }
 
+/// The smallest key after another.
+pub(super) fn key_after(key: &[u8]) -> Vec<u8> {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next
+}
+
 /// A chunk under construction.
-struct Filling<'a> {
-    shape: &'a ScanShape,
-    run: &'a RunContext,
+pub(super) struct Filling<'a> {
+    pub(super) shape: &'a ScanShape,
+    pub(super) run: &'a RunContext,
     cursor: Cursor,
     quantity: Quantity,
     batches: VecDeque<RecordBatch>,
     most: usize,
-    batch: BatchBuilder<'a>,
+    pub(super) batch: BatchBuilder<'a>,
+    /// Columns to look for in memory; nothing when the rows have to be read.
+    wanted: Option<Vec<ColumnKey>>,
+    /// Whether rows were read for it, rather than found in memory.
+    read: bool,
     done: bool,
 }
 
@@ -155,7 +165,9 @@ impl<'a> Filling<'a> {
                 CHUNK_BATCHES
             },
             batch: BatchBuilder::new(shape, rows)?,
+            wanted: kept::wanted(shape, run, quantity),
             cursor,
+            read: false,
             done: false,
         })
     }
@@ -180,17 +192,20 @@ impl<'a> Filling<'a> {
         while let Some(range) = ranges.get(self.cursor.range) {
             let start = self.cursor.start.take();
             let start = start.as_deref().unwrap_or(&range.start);
-            let last = match &self.shape.access {
-                Access::Rows { .. } => self.fill_rows(start, range)?,
-                Access::Index { index, .. } => {
+            let next = match (&self.shape.access, self.wanted.take()) {
+                (Access::Rows { .. }, Some(wanted)) => {
+                    let next = self.fill_kept(&wanted, start, range)?;
+                    self.wanted = Some(wanted);
+                    next
+                }
+                (Access::Rows { .. }, None) => self.fill_rows(start, range)?,
+                (Access::Index { index, .. }, _) => {
                     self.fill_through_index(TableInfo::index_stream(index), start, range)?
                 }
             };
-            match last {
-                Some(mut last) => {
-                    // The smallest key after `last`.
-                    last.push(0);
-                    self.cursor.start = Some(last);
+            match next {
+                Some(next) => {
+                    self.cursor.start = Some(next);
                     return Ok(());
                 }
                 None => self.cursor.range += 1,
@@ -214,13 +229,46 @@ impl<'a> Filling<'a> {
         if !self.batch.is_full() {
             return Ok(false);
         }
-        let next = BatchBuilder::new(self.shape, self.quantity.batch_rows)?;
-        let full = std::mem::replace(&mut self.batch, next);
-        self.batches.push_back(full.finish()?);
+        let full = self.close_batch()?;
+        self.batches.push_back(full);
         Ok(self.batches.len() >= self.most)
     }
 
-    /// Reads rows from `start`; the last key read when the chunk is complete.
+    /// The batch under construction; another one is begun.
+    pub(super) fn close_batch(&mut self) -> Result<RecordBatch, SqlError> {
+        let next = BatchBuilder::new(self.shape, self.quantity.batch_rows)?;
+        std::mem::replace(&mut self.batch, next).finish()
+    }
+
+    /// Gives a batch whose rows were not counted yet.
+    pub(super) fn give(&mut self, batch: RecordBatch) {
+        self.cursor.given += batch.num_rows();
+        if batch.num_rows() > 0 {
+            self.batches.push_back(batch);
+        }
+    }
+
+    /// Whether a chunk that was read has enough batches.
+    pub(super) fn is_complete(&self) -> bool {
+        self.batches.len() >= self.most
+    }
+
+    /// Rows were read, so the chunk holds memory of its own.
+    pub(super) fn note_read(&mut self) {
+        self.read = true;
+    }
+
+    /// Whether rows were read.
+    pub(super) fn has_read(&self) -> bool {
+        self.read
+    }
+
+    /// How many batches there are.
+    pub(super) fn given_batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Reads rows from `start`; where to go on when the chunk is complete.
     fn fill_rows(&mut self, start: &[u8], range: &KeyRange) -> Result<Option<Vec<u8>>, SqlError> {
         let run = self.run;
         let mut scan = run.view.scan(
@@ -232,7 +280,7 @@ impl<'a> Filling<'a> {
         while let Some((key, version)) = scan.next()? {
             self.batch.push(key, version.csn, version.value)?;
             if self.pushed()? {
-                return Ok(Some(key.to_vec()));
+                return Ok(Some(key_after(key)));
             }
         }
         Ok(None)
@@ -266,162 +314,11 @@ impl<'a> Filling<'a> {
                 }
             }
             if self.pushed()? {
-                return Ok(Some(entry_key.to_vec()));
+                return Ok(Some(key_after(entry_key)));
             }
         }
         Ok(None)
     }
-}
-
-/// One output column under construction.
-enum ColumnBuilder {
-    Attribute(usize, ColumnAppender),
-    Key(BinaryBuilder),
-    Csn(UInt64Builder),
-    Row(BinaryBuilder),
-}
-
-/// A batch under construction.
-struct BatchBuilder<'a> {
-    shape: &'a ScanShape,
-    columns: Vec<ColumnBuilder>,
-    rows: usize,
-    most: usize,
-    bytes: usize,
-}
-
-impl<'a> BatchBuilder<'a> {
-    fn new(shape: &'a ScanShape, most: usize) -> Result<Self, SqlError> {
-        let mut columns = Vec::with_capacity(shape.sources.len());
-        for source in &shape.sources {
-            columns.push(match source {
-                Source::Attribute(index) => {
-                    let ty = shape
-                        .info
-                        .layout
-                        .column_type(*index)
-                        .ok_or_else(|| SqlError::internal("scan of a column out of range"))?;
-                    ColumnBuilder::Attribute(*index, ColumnAppender::new(ty, most))
-                }
-                Source::Key => ColumnBuilder::Key(BinaryBuilder::new()),
-                Source::Csn => ColumnBuilder::Csn(UInt64Builder::new()),
-                Source::Row => ColumnBuilder::Row(BinaryBuilder::new()),
-            });
-        }
-        Ok(Self {
-            shape,
-            columns,
-            rows: 0,
-            most,
-            bytes: 0,
-        })
-    }
-
-    fn is_full(&self) -> bool {
-        self.rows >= self.most || self.bytes >= BATCH_BYTES
-    }
-
-    fn push(&mut self, key: &[u8], csn: u64, row: &[u8]) -> Result<(), SqlError> {
-        self.rows += 1;
-        self.bytes += row.len() + key.len();
-        // `count(*)` looks at no column.
-        if self.columns.is_empty() {
-            return Ok(());
-        }
-        let view = self.shape.info.layout.view(row)?;
-        for column in &mut self.columns {
-            match column {
-                ColumnBuilder::Attribute(index, appender) => appender.append(&view, *index)?,
-                ColumnBuilder::Key(builder) => builder.append_value(key),
-                ColumnBuilder::Csn(builder) => builder.append_value(csn),
-                ColumnBuilder::Row(builder) => builder.append_value(row),
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<RecordBatch, SqlError> {
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
-        for column in self.columns {
-            arrays.push(match column {
-                ColumnBuilder::Attribute(_, mut appender) => appender.finish(),
-                ColumnBuilder::Key(mut builder) | ColumnBuilder::Row(mut builder) => {
-                    Arc::new(builder.finish())
-                }
-                ColumnBuilder::Csn(mut builder) => Arc::new(builder.finish()),
-            });
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.shape.schema), arrays, &options)
-            .map_err(super::super::error::from_arrow)
-    }
-}
-
-/// Keys that cut a range into `parts` of about equal size, judged by the size on
-/// disk; `None` when the range cannot be cut.
-pub(super) fn middle_keys(
-    view: &ReadView,
-    stream: StreamKey,
-    range: &KeyRange,
-    parts: usize,
-) -> Option<Vec<Vec<u8>>> {
-    let first = first_key(view, stream, range)?;
-    let size = |end: &[u8]| -> u64 {
-        let start = crate::txn::physical_key(view.tenant(), stream.stream, &first);
-        let end = crate::txn::physical_key(view.tenant(), stream.stream, end);
-        view.snapshot().approximate_size(stream.space, &start, &end)
-    };
-    let last = match &range.end {
-        Some(end) => end.clone(),
-        None => vec![u8::MAX; first.len().max(8)],
-    };
-    let total = size(&last);
-    let mut cuts = Vec::with_capacity(parts);
-    for part in 1..parts {
-        let wanted = total / parts as u64 * part as u64;
-        let cut = bisect(&first, &last, |key| size(key) < wanted)?;
-        if cuts.last().unwrap_or(&first) < &cut && cut < last {
-            cuts.push(cut);
-        }
-    }
-    Some(cuts)
-}
-
-fn first_key(view: &ReadView, stream: StreamKey, range: &KeyRange) -> Option<Vec<u8>> {
-    let mut scan = view.scan(stream, &range.start, range.end.as_deref(), false);
-    scan.next().ok().flatten().map(|(key, _)| key.to_vec())
-}
-
-/// Bytes after the common prefix that a cut is searched in.
-const CUT_BYTES: usize = 7;
-
-/// The key between `low` and `high` where `below` turns false, found on the
-/// bytes after their common prefix.
-fn bisect(low: &[u8], high: &[u8], below: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    let common = low.iter().zip(high).take_while(|(a, b)| a == b).count();
-    let number = |key: &[u8]| -> u64 {
-        (0..CUT_BYTES).fold(0, |n, i| {
-            n << 8 | u64::from(key.get(common + i).copied().unwrap_or(0))
-        })
-    };
-    let key_of = |n: u64| -> Vec<u8> {
-        let mut key = low.get(..common).unwrap_or_default().to_vec();
-        key.extend_from_slice(n.to_be_bytes().get(8 - CUT_BYTES..).unwrap_or_default());
-        key
-    };
-    let (mut from, mut to) = (number(low), number(high));
-    if to <= from {
-        return None;
-    }
-    while to - from > 1 {
-        let middle = from + (to - from) / 2;
-        if below(&key_of(middle)) {
-            from = middle;
-        } else {
-            to = middle;
-        }
-    }
-    Some(key_of(to))
 }
 
 enum State {

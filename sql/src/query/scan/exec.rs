@@ -24,6 +24,7 @@ use kimberlite_storage::Space;
 use super::super::run::RunContext;
 use super::access::Access;
 use super::chunk::{self, ChunkReader, Quantity};
+use super::cut;
 use super::key_bounds::KeyRange;
 use super::table::Source;
 use crate::exec::table::TableInfo;
@@ -195,8 +196,8 @@ fn estimated_rows(info: &TableInfo, access: &Access, bytes: u64) -> usize {
         .max(1)
 }
 
-/// Cuts one contiguous range into `parts` of about the same size by trying first
-/// bytes; a table whose keys share a long prefix stays in one part.
+/// Cuts one contiguous range into `parts` of about the same size: between segments
+/// kept in memory, or by trying first bytes; a table whose keys share a long prefix stays in one part.
 fn split(
     info: &TableInfo,
     access: &Access,
@@ -207,7 +208,18 @@ fn split(
     let (Some(run), [range]) = (run, whole.as_slice()) else {
         return vec![whole];
     };
-    match chunk::middle_keys(&run.view, info.rows, range, parts) {
+    let kept = match access {
+        Access::Rows { bounded: false, .. } => run
+            .columns
+            .cuts((run.view.tenant(), info.rows.stream), parts),
+        _ => Vec::new(),
+    };
+    let cuts = if kept.is_empty() {
+        cut::middle_keys(&run.view, info.rows, range, parts)
+    } else {
+        Some(kept)
+    };
+    match cuts {
         Some(cuts) if !cuts.is_empty() => {
             let mut out = Vec::with_capacity(parts);
             let mut start = range.start.clone();

@@ -2,12 +2,16 @@
 //!
 //! A filter on the leading columns of the primary key or of an index becomes
 //! ranges of keys ([`key_bounds`], [`access`]); [`table`] is what DataFusion
-//! plans with, [`exec`] what it runs. Filters are always evaluated again above
+//! plans with, [`exec`] what it runs, [`chunk`] and [`kept`] read rows and columns
+//! kept in memory. Filters are always evaluated again above
 //! the scan: bounds only leave rows out, they never decide that a row belongs.
 
 mod access;
+mod batch;
 mod chunk;
+mod cut;
 mod exec;
+mod kept;
 mod key_bounds;
 mod table;
 

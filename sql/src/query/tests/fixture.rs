@@ -68,6 +68,7 @@ impl Fixture {
         let mut fixture = Self {
             engine: QueryEngine::new(QueryEngineOptions {
                 memory_limit_bytes,
+                column_cache_bytes: 1 << 20,
                 spill_dir,
                 spill_key: [3; 32],
                 threads: 2,
@@ -87,6 +88,9 @@ impl Fixture {
         for change in bootstrap_changes("alice", None) {
             fixture.catalog.apply(&change);
         }
+        let columns = fixture.engine.columns().clone();
+        let latest = fixture.store.projection().watch(columns.clone());
+        columns.begin(latest);
         fixture
     }
 

@@ -15,6 +15,19 @@ INSERT_SCRIPT = """\\set id random(1, 9000000000000000)
 INSERT INTO bench_insert (id, a, b) VALUES (:id, :a, 'a row as an application writes it');
 """
 
+UPDATED_ROWS = 100_000
+
+UPDATE_SCRIPT = f"""\\set id random(1, {UPDATED_ROWS})
+\\set a random(1, 1000000)
+UPDATE bench_update SET a = :a WHERE id = :id;
+"""
+
+# What is deleted has to be there first: two transactions count as one.
+DELETE_SCRIPT = """\\set id random(1, 9000000000000000)
+INSERT INTO bench_delete (id, a, b) VALUES (:id, 1, 'a row that does not stay');
+DELETE FROM bench_delete WHERE id = :id;
+"""
+
 ROWS_TABLE = """CREATE TABLE bench_rows (
     id bigint PRIMARY KEY, k int NOT NULL, v numeric(10,2) NOT NULL, f float8 NOT NULL,
     t timestamptz NOT NULL, s text NOT NULL)"""
@@ -129,6 +142,8 @@ def all_workloads():
         Pgbench("insert1", insert, 1, False),
         Pgbench("insert32", insert, 32, False, bounds["insert32"]),
         Pgbench("insert32p", insert, 32, True),
+        Pgbench("update32", ["-n", "-f", "@FOLDER@/update.sql"], 32, False),
+        Pgbench("delete32", ["-n", "-f", "@FOLDER@/delete.sql"], 32, False),
         Copy(),
     ]
     found += [Scan(name, sql) for name, sql in SCANS.items()]
@@ -136,8 +151,10 @@ def all_workloads():
 
 
 def write_inputs(folder):
-    """The insert script and the million rows; the same bytes every time."""
+    """The scripts and the million rows; the same bytes every time."""
     (folder / "insert.sql").write_text(INSERT_SCRIPT)
+    (folder / "update.sql").write_text(UPDATE_SCRIPT)
+    (folder / "delete.sql").write_text(DELETE_SCRIPT)
     source = random.Random(7)
     with open(folder / "rows.csv", "w", encoding="utf-8") as out:
         for number in range(1, ROWS + 1):
@@ -153,4 +170,11 @@ def write_inputs(folder):
 
 def prepare(server):
     """Tables that are not made by a workload."""
-    server.psql("CREATE TABLE bench_insert (id bigint PRIMARY KEY, a int NOT NULL, b text NOT NULL)")
+    columns = "(id bigint PRIMARY KEY, a int NOT NULL, b text NOT NULL)"
+    for table in ("bench_insert", "bench_update", "bench_delete"):
+        server.psql(f"CREATE TABLE {table} {columns}")
+    server.psql(
+        "INSERT INTO bench_update SELECT g, 0, 'a row that is changed again and again'"
+        f" FROM generate_series(1, {UPDATED_ROWS}) AS g",
+        "VACUUM ANALYZE bench_update",
+    )

@@ -1,7 +1,7 @@
 //! Which objects need which: what DROP has to refuse, or to take along.
 
 use super::snapshot::{Catalog, CatalogChange};
-use super::{CatalogEntry, QualifiedName};
+use super::{CatalogEntry, ForeignKey, QualifiedName};
 use crate::error::{SqlError, state};
 
 /// Lines of a detail that clients get; the rest is counted.
@@ -14,6 +14,10 @@ pub enum ObjectKind {
     Relation(u32),
     /// A column of a table, by attribute number.
     Column(u32, u16),
+    /// An index of a table, of its primary key too: the table, and the index.
+    Index(u32, u32),
+    /// A foreign key: the table that has it, and its identifier.
+    Constraint(u32, u32),
     /// A schema.
     Schema(u32),
 }
@@ -38,7 +42,18 @@ impl Catalog {
             self.collect(*root, None, roots, search_path, &mut found);
         }
         found.reverse();
-        found
+        // A constraint goes silently with its own table.
+        let gone = |table| {
+            let table = ObjectKind::Relation(table);
+            roots.contains(&table) || found.iter().any(|d| d.object == table)
+        };
+        let silent = |object| matches!(object, ObjectKind::Constraint(table, _) if gone(table));
+        let said: Vec<Dependent> = found
+            .iter()
+            .filter(|d| !silent(d.object))
+            .cloned()
+            .collect();
+        said
     }
 
     fn collect(
@@ -78,9 +93,35 @@ impl Catalog {
                 .map(|view| ObjectKind::Relation(view.oid))
                 .collect()
         };
+        let references = |oid, needs: &dyn Fn(&ForeignKey) -> bool| {
+            let keys = self.referencing(oid).filter(|(_, key)| needs(key));
+            keys.map(|(table, key)| ObjectKind::Constraint(table.oid, key.oid))
+                .collect::<Vec<_>>()
+        };
         match object {
-            ObjectKind::Relation(oid) => on_query(&|query| query.reads(oid)),
-            ObjectKind::Column(oid, attnum) => on_query(&|query| query.needs_column(oid, attnum)),
+            ObjectKind::Relation(oid) => {
+                let mut dependents: Vec<ObjectKind> = on_query(&|query| query.reads(oid));
+                dependents.extend(references(oid, &|_| true));
+                dependents
+            }
+            ObjectKind::Column(oid, attnum) => {
+                let mut dependents = on_query(&|query| query.needs_column(oid, attnum));
+                let needs = |key: &ForeignKey| key.referenced_columns.contains(&attnum);
+                dependents.extend(references(oid, &needs));
+                // Of the constraints of its own table, those with the column in
+                // them go silently.
+                dependents.retain(|dependent| match dependent {
+                    ObjectKind::Constraint(table, key) if *table == oid => {
+                        let table = self.table_by_oid(oid);
+                        let key = table.and_then(|t| t.foreign_key(*key));
+                        key.is_none_or(|key| !key.columns.contains(&attnum))
+                    }
+                    _ => true,
+                });
+                dependents
+            }
+            ObjectKind::Index(oid, index) => references(oid, &|key| key.index == index),
+            ObjectKind::Constraint(..) => Vec::new(),
             ObjectKind::Schema(oid) => {
                 let tables = self.tables().filter(|t| t.schema == oid).map(|t| t.oid);
                 let views = self.views().filter(|v| v.schema == oid).map(|v| v.oid);
@@ -111,6 +152,18 @@ impl Catalog {
                 let table = self.describe(ObjectKind::Relation(oid), search_path);
                 format!("column {column} of {table}")
             }
+            ObjectKind::Index(oid, index) => {
+                let table = self.table_by_oid(oid);
+                let name = table.and_then(|t| t.index_name(index)).unwrap_or_default();
+                format!("index {name}")
+            }
+            ObjectKind::Constraint(oid, key) => {
+                let table = self.table_by_oid(oid);
+                let key = table.and_then(|t| t.foreign_key(key));
+                let name = key.map_or("", |key| key.name.as_str());
+                let table = self.describe(ObjectKind::Relation(oid), search_path);
+                format!("constraint {name} on {table}")
+            }
             ObjectKind::Schema(oid) => {
                 let name = self.schema_by_oid(oid).map_or("", |s| s.name.as_str());
                 format!("schema {name}")
@@ -131,7 +184,8 @@ impl Catalog {
         }
     }
 
-    /// The entry to remove an object by; `None` for a part of another object.
+    /// The change that removes an object; `None` for a part of another object that
+    /// does not go alone.
     pub fn removal(&self, object: ObjectKind) -> Option<CatalogChange> {
         let oid = match object {
             ObjectKind::Relation(oid) => oid,
@@ -139,7 +193,12 @@ impl Catalog {
                 let schema = self.schema_by_oid(oid)?.as_ref().clone();
                 return Some(CatalogChange::Remove(CatalogEntry::Schema(schema)));
             }
-            ObjectKind::Column(..) => return None,
+            ObjectKind::Constraint(oid, key) => {
+                let mut table = self.table_by_oid(oid)?.as_ref().clone();
+                table.foreign_keys.retain(|k| k.oid != key);
+                return Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
+            }
+            ObjectKind::Column(..) | ObjectKind::Index(..) => return None,
         };
         let entry = match (self.table_by_oid(oid), self.view_by_oid(oid)) {
             (Some(table), _) => CatalogEntry::Table(Box::new(table.as_ref().clone())),

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::constraint::ForeignKey;
 use super::index::IndexDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
@@ -100,6 +101,9 @@ pub struct TableDescriptor {
     pub primary_key_name: Option<(String, u32)>,
     /// Secondary indexes.
     pub indexes: Vec<IndexDescriptor>,
+    /// Foreign keys.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl TableDescriptor {
@@ -121,6 +125,31 @@ impl TableDescriptor {
     /// Types of all attributes in row order, dropped ones included.
     pub fn attribute_types(&self) -> Vec<PgType> {
         self.columns.iter().map(|c| c.ty).collect()
+    }
+
+    /// The foreign key with this object identifier.
+    pub fn foreign_key(&self, oid: u32) -> Option<&ForeignKey> {
+        self.foreign_keys.iter().find(|key| key.oid == oid)
+    }
+
+    /// The name of an index, the one of the primary key included.
+    pub fn index_name(&self, oid: u32) -> Option<&str> {
+        match &self.primary_key_name {
+            Some((name, key)) if *key == oid => Some(name),
+            _ => {
+                let mut indexes = self.indexes.iter();
+                indexes.find(|i| i.oid == oid).map(|i| i.name.as_str())
+            }
+        }
+    }
+
+    /// Whether a constraint of that name is there.
+    pub fn has_constraint(&self, name: &str) -> bool {
+        self.primary_key_name
+            .as_ref()
+            .is_some_and(|(n, _)| n == name)
+            || self.indexes.iter().any(|i| i.constraint && i.name == name)
+            || self.foreign_keys.iter().any(|key| key.name == name)
     }
 
     /// Whether rows are keyed by a hidden row number.

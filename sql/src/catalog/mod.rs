@@ -6,6 +6,7 @@
 //! builds a new one, statements keep the one they were planned with.
 
 mod bootstrap;
+mod constraint;
 mod depend;
 mod descriptor;
 mod index;
@@ -14,6 +15,7 @@ mod snapshot;
 mod view;
 
 pub use bootstrap::bootstrap_changes;
+pub use constraint::{ForeignKey, KeyAction};
 pub use depend::{Dependent, ObjectKind};
 pub(crate) use depend::{cascade_notice, still_needed};
 pub use descriptor::{

@@ -1,8 +1,9 @@
 //! [`Catalog`]: an immutable view of one tenant's objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::constraint::ForeignKey;
 use super::descriptor::{
     CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor, SchemaDescriptor,
     TableDescriptor,
@@ -46,6 +47,8 @@ pub struct Catalog {
     counters: Counters,
     /// (schema, name) of every relation: tables and indexes share one name space.
     relations: BTreeMap<(u32, String), u32>,
+    /// Referenced and referencing table of every foreign key.
+    references: BTreeSet<(u32, u32)>,
     version: u64,
 }
 
@@ -62,6 +65,7 @@ impl Default for Catalog {
                 next_stream: 1,
             },
             relations: BTreeMap::new(),
+            references: BTreeSet::new(),
             version: 0,
         }
     }
@@ -114,6 +118,9 @@ impl Catalog {
                 for (name, oid) in relation_names(&t) {
                     self.relations.insert((t.schema, name), oid);
                 }
+                for key in &t.foreign_keys {
+                    self.references.insert((key.referenced, t.oid));
+                }
                 self.tables.insert(t.oid, Arc::new(*t));
             }
             CatalogEntry::View(v) => {
@@ -158,6 +165,9 @@ impl Catalog {
             self.relations.remove(&(old.schema, old.name.clone()));
             for (name, _) in relation_names(old) {
                 self.relations.remove(&(old.schema, name));
+            }
+            for key in &old.foreign_keys {
+                self.references.remove(&(key.referenced, old.oid));
             }
         }
     }
@@ -239,6 +249,21 @@ impl Catalog {
         self.tables.get(&oid)
     }
 
+    /// The foreign keys that refer to a table, with their tables.
+    pub fn referencing(
+        &self,
+        referenced: u32,
+    ) -> impl Iterator<Item = (&Arc<TableDescriptor>, &ForeignKey)> {
+        self.references
+            .range((referenced, 0)..=(referenced, u32::MAX))
+            .filter_map(|(_, oid)| self.tables.get(oid))
+            .flat_map(move |table| {
+                let keys = table.foreign_keys.iter();
+                keys.filter(move |key| key.referenced == referenced)
+                    .map(move |key| (table, key))
+            })
+    }
+
     /// Names the table that an error is about, and its schema.
     pub fn concerning(&self, table: &TableDescriptor, error: SqlError) -> SqlError {
         let error = error.table(table.name.clone());
@@ -304,6 +329,13 @@ impl Catalog {
                     .values()
                     .find_map(|t| t.indexes.iter().find(|i| i.oid == oid).map(|i| (t, i)))
             })
+    }
+
+    /// Whether a table of the schema has a constraint of that name.
+    pub fn constraint_exists(&self, schema: u32, name: &str) -> bool {
+        self.tables
+            .values()
+            .any(|table| table.schema == schema && table.has_constraint(name))
     }
 
     /// Whether a relation of that name exists in the schema.

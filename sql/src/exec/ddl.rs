@@ -2,16 +2,46 @@
 
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, CreateTableOptions, HiveDistributionStyle, Ident,
-    NullsDistinctOption,
+    TableConstraint,
 };
 
+use super::foreign_key::define::ForeignKeyRequest;
 use super::keys::{KeyKind, KeyRequest, add_key, key_request};
 use crate::catalog::{Catalog, Column, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
 use crate::types::PgType;
 
-/// Builds the descriptor of a new table.
+/// Constraints that a definition asks for, to be added when the columns are there.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) keys: Vec<KeyRequest>,
+    pub(crate) foreign_keys: Vec<ForeignKeyRequest>,
+}
+
+impl Asked {
+    /// Takes a constraint of the table.
+    ///
+    /// # Errors
+    /// 0A000 for constraints that are not there.
+    pub(crate) fn add(
+        &mut self,
+        constraint: &TableConstraint,
+        not_valid: bool,
+    ) -> Result<(), SqlError> {
+        match constraint {
+            TableConstraint::ForeignKey(key) => {
+                let request = ForeignKeyRequest::new(key, None, not_valid)?;
+                self.foreign_keys.push(request);
+            }
+            other => self.keys.push(key_request(other)?),
+        }
+        Ok(())
+    }
+}
+
+/// Builds the descriptor of a new table, and gives the foreign keys that it is to
+/// have.
 ///
 /// # Errors
 /// Name and type errors; 0A000 for clauses that are not there.
@@ -21,7 +51,7 @@ pub(crate) fn build_table(
     schema: u32,
     owner: &str,
     catalog: &mut Catalog,
-) -> Result<TableDescriptor, SqlError> {
+) -> Result<(TableDescriptor, Vec<ForeignKeyRequest>), SqlError> {
     refuse_table_clauses(create)?;
     let mut table = TableDescriptor {
         oid: catalog.allocate_oid(),
@@ -33,18 +63,19 @@ pub(crate) fn build_table(
         primary_key: Vec::new(),
         primary_key_name: None,
         indexes: Vec::new(),
+        foreign_keys: Vec::new(),
     };
-    let mut keys = Vec::new();
+    let mut asked = Asked::default();
     for definition in &create.columns {
-        keys.extend(add_column(&mut table, definition)?);
+        add_column(&mut table, definition, &mut asked)?;
     }
     for constraint in &create.constraints {
-        keys.push(key_request(constraint)?);
+        asked.add(constraint, false)?;
     }
-    for request in &keys {
+    for request in &asked.keys {
         add_key(&mut table, request, catalog)?;
     }
-    Ok(table)
+    Ok((table, asked.foreign_keys))
 }
 
 fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
@@ -85,14 +116,15 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
     ])
 }
 
-/// Adds a column; gives the keys that its definition asks for.
+/// Adds a column, and notes the constraints that its definition asks for.
 ///
 /// # Errors
 /// 42701 duplicate name, type errors, 0A000 for options that are not there.
 pub(crate) fn add_column(
     table: &mut TableDescriptor,
     definition: &ColumnDef,
-) -> Result<Vec<KeyRequest>, SqlError> {
+    asked: &mut Asked,
+) -> Result<(), SqlError> {
     let name = fold_identifier(&definition.name);
     if table.column(&name).is_some() {
         return Err(SqlError::new(
@@ -116,7 +148,6 @@ pub(crate) fn add_column(
         missing: None,
         dropped: false,
     };
-    let mut keys = Vec::new();
     for option in &definition.options {
         let constraint = option.name.as_ref().map(fold_identifier);
         let request = |kind| KeyRequest {
@@ -130,20 +161,30 @@ pub(crate) fn add_column(
             ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
             ColumnOption::PrimaryKey(key) => {
                 refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
-                keys.push(request(KeyKind::PrimaryKey));
+                asked.keys.push(request(KeyKind::PrimaryKey));
             }
             ColumnOption::Unique(unique) => {
-                refuse_any(&[(unique.characteristics.is_some(), "deferrable constraints")])?;
-                keys.push(KeyRequest {
-                    nulls_not_distinct: unique.nulls_distinct == NullsDistinctOption::NotDistinct,
+                let said = unique.characteristics.as_ref();
+                refuse_any(&[(
+                    said.is_some_and(|c| c.deferrable.is_some() || c.initially.is_some()),
+                    "deferrable constraints",
+                )])?;
+                asked.keys.push(KeyRequest {
+                    nulls_not_distinct: said.is_some_and(|c| c.enforced == Some(true)),
                     ..request(KeyKind::UniqueConstraint)
                 });
+            }
+            ColumnOption::ForeignKey(key) => {
+                let of = Some((constraint.clone(), name.clone()));
+                asked
+                    .foreign_keys
+                    .push(ForeignKeyRequest::new(key, of, false)?);
             }
             other => return Err(SqlError::unsupported(format!("column option {other}"))),
         }
     }
     table.columns.push(column);
-    Ok(keys)
+    Ok(())
 }
 
 fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {

@@ -12,9 +12,9 @@ use sqlparser::ast::{
     SelectItem, SetExpr, TableFactor, TableWithJoins, Update,
 };
 
-use super::assign::assign;
 use super::expr::{ScalarExpr, Scope, Values, compile};
 use super::insert::set;
+use super::key_value::as_key;
 use super::returned::Returned;
 use super::returning::Returning;
 use super::table::TableInfo;
@@ -25,7 +25,7 @@ use crate::error::SqlError;
 use crate::session::FieldDescription;
 use crate::txn::{LockMode, ReadView};
 use crate::types::wire_encode::encode_row_from_rowview;
-use crate::types::{Datum, OutputColumn, PgType, SessionFormat, key};
+use crate::types::{Datum, OutputColumn, PgType, key};
 
 /// A statement about at most one row.
 #[derive(Debug)]
@@ -530,23 +530,4 @@ impl FastPlan {
         }
         Ok(new)
     }
-}
-
-/// A value as it stands in a key of type `ty`; nothing when no stored value can
-/// equal it.
-fn as_key(value: Datum, ty: PgType, format: &SessionFormat) -> Result<Option<Datum>, SqlError> {
-    let integer = value.as_i64();
-    Ok(match (ty, integer) {
-        (PgType::Int2, Some(n)) => i16::try_from(n).ok().map(Datum::Int2),
-        (PgType::Int4, Some(n)) => i32::try_from(n).ok().map(Datum::Int4),
-        (PgType::Int8, Some(n)) => Some(Datum::Int8(n)),
-        _ => {
-            let bare = match ty {
-                // Without a length: trailing blanks are cut, nothing is refused.
-                PgType::Char(_) => PgType::Char(0),
-                other => PgType::from_oid(other.oid(), -1).unwrap_or(other),
-            };
-            Some(assign(value, bare, format)?)
-        }
-    })
 }

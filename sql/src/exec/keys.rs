@@ -7,6 +7,7 @@ use super::object_name::{free_name, joined};
 use crate::catalog::{Catalog, IndexDescriptor, KeyOrder, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
+use crate::session::carried_names;
 use crate::types::key;
 
 /// Most columns of an index, as in PostgreSQL.
@@ -91,6 +92,7 @@ pub(crate) fn key_request(constraint: &TableConstraint) -> Result<KeyRequest, Sq
             refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
             KeyRequest {
                 name: key.name.as_ref().map(fold_identifier),
+                include: key.index_name.as_ref().map_or_else(Vec::new, carried_names),
                 ..KeyRequest::new(KeyKind::PrimaryKey)
             }
             .with_columns(&key.columns)
@@ -99,12 +101,12 @@ pub(crate) fn key_request(constraint: &TableConstraint) -> Result<KeyRequest, Sq
             refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
             KeyRequest {
                 name: key.name.as_ref().map(fold_identifier),
+                include: key.index_name.as_ref().map_or_else(Vec::new, carried_names),
                 nulls_not_distinct: key.nulls_distinct == NullsDistinctOption::NotDistinct,
                 ..KeyRequest::new(KeyKind::UniqueConstraint)
             }
             .with_columns(&key.columns)
         }
-        TableConstraint::ForeignKey(_) => Err(SqlError::unsupported("FOREIGN KEY constraints")),
         TableConstraint::Check(_) => Err(SqlError::unsupported("CHECK constraints")),
         other => Err(SqlError::unsupported(format!("constraint {other}"))),
     }
@@ -131,6 +133,9 @@ pub(crate) fn add_key(
     }
     let attnums = key_attnums(table, request)?;
     let include = included(table, request)?;
+    if request.kind == KeyKind::PrimaryKey {
+        refuse_any(&[(!include.is_empty(), "PRIMARY KEY … INCLUDE")])?;
+    }
     if attnums.len() + include.len() > MAX_KEY_COLUMNS {
         return Err(SqlError::new(
             state::TOO_MANY_COLUMNS,

@@ -5,12 +5,14 @@
 //! under the transaction's own changes, after the key in question is locked, so
 //! that two transactions cannot both pass.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::foreign_key::KeyWork;
 use super::index_entry::IndexEntry;
 use super::table::{TableInfo, datum_at};
 use crate::cancel::Cancellation;
-use crate::catalog::IndexDescriptor;
+use crate::catalog::{Catalog, IndexDescriptor};
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
 use crate::txn::{
@@ -26,11 +28,19 @@ const CHECK_EVERY: u32 = 1024;
 pub(crate) struct StatementWriter<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) txn: &'a mut Transaction,
-    cancel: &'a Cancellation,
+    pub(super) cancel: &'a Cancellation,
     lock_timeout: Option<Duration>,
-    layer: Layer,
+    pub(super) layer: Layer,
+    pub(super) keys: KeyWork,
     scratch: Vec<u8>,
     since_check: u32,
+}
+
+/// The changes of a statement that goes on later.
+#[derive(Debug, Default)]
+pub(crate) struct Suspended {
+    layer: Layer,
+    keys: KeyWork,
 }
 
 /// What became of a row that was to be changed.
@@ -58,36 +68,49 @@ impl<'a> StatementWriter<'a> {
             cancel,
             lock_timeout,
             layer: Layer::default(),
+            keys: KeyWork::default(),
             scratch: Vec::with_capacity(64),
             since_check: 0,
         }
     }
 
     /// Goes on with changes that [`Self::suspend`] gave.
-    pub(crate) fn resume(&mut self, layer: Layer) {
-        self.layer = layer;
+    pub(crate) fn resume(&mut self, suspended: Suspended) {
+        self.layer = suspended.layer;
+        self.keys = suspended.keys;
     }
 
     /// Gives the changes so far, to go on later.
-    pub(crate) fn suspend(self) -> Layer {
-        self.layer
+    pub(crate) fn suspend(self) -> Suspended {
+        Suspended {
+            layer: self.layer,
+            keys: self.keys,
+        }
     }
 
-    /// Ends the statement: its changes become visible to the transaction.
+    /// Ends the statement: its changes become visible to the transaction, and
+    /// what foreign keys have to say about them happens.
     ///
     /// # Errors
-    /// 53200 when the transaction grew too large.
-    pub(crate) fn finish(self) -> Result<(), SqlError> {
-        self.txn.push(self.layer)
+    /// 53200 when the transaction grew too large; 23503, and whatever changing
+    /// referencing rows may fail with.
+    pub(crate) async fn finish(mut self) -> Result<(), SqlError> {
+        let changes = std::mem::take(&mut self.layer);
+        self.txn.push(changes)?;
+        let events = self.take_key_events();
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.settle(events).await
     }
 
     /// The newest committed state under the transaction's own changes, those of
     /// this statement excluded.
-    fn newest(&self) -> ReadView {
+    pub(super) fn newest(&self) -> ReadView {
         self.txn.newest_view(self.engine.snapshot())
     }
 
-    async fn lock(&mut self, key: LockKey, mode: LockMode) -> Result<bool, SqlError> {
+    pub(super) async fn lock(&mut self, key: LockKey, mode: LockMode) -> Result<bool, SqlError> {
         let manager = self.txn.manager().clone();
         manager
             .acquire(
@@ -160,6 +183,7 @@ impl<'a> StatementWriter<'a> {
         }
         self.layer
             .put(table.rows, &key, Entry::insert(table.encode(row)?));
+        self.note_references(table, &key, row, None).await?;
         self.note_change()
     }
 
@@ -279,6 +303,9 @@ impl<'a> StatementWriter<'a> {
             self.layer
                 .put(table.rows, key, Entry::update(stored, columns.to_vec()));
         }
+        let changed = Some(columns).filter(|_| !moved);
+        self.note_references(table, &new_key, new, changed).await?;
+        self.note_gone(table, old, Some((new, columns)))?;
         self.note_change()
     }
 
@@ -337,6 +364,7 @@ impl<'a> StatementWriter<'a> {
             self.layer.put(stream, &entry.key, Entry::delete());
         }
         self.layer.put(table.rows, key, Entry::delete());
+        self.note_gone(table, old, None)?;
         self.note_change()
     }
 
@@ -392,13 +420,17 @@ impl<'a> StatementWriter<'a> {
         self.concerning(table, error).constraint(constraint)
     }
 
-    /// Names the table that an error is about, and its schema.
-    fn concerning(&self, table: &TableInfo, error: SqlError) -> SqlError {
-        let catalog = match self.txn.own_catalog() {
+    /// The catalog as the transaction sees it.
+    pub(super) fn catalog(&self) -> Result<Arc<Catalog>, SqlError> {
+        match self.txn.own_catalog() {
             Some(own) => Ok(own.clone()),
             None => self.engine.catalog(self.txn.tenant()),
-        };
-        match catalog {
+        }
+    }
+
+    /// Names the table that an error is about, and its schema.
+    pub(super) fn concerning(&self, table: &TableInfo, error: SqlError) -> SqlError {
+        match self.catalog() {
             Ok(catalog) => catalog.concerning(&table.desc, error),
             // The violation matters more than the name of the schema.
             Err(_) => error.table(table.desc.name.clone()),

@@ -1,34 +1,32 @@
 //! `pg_constraint` and `pg_depend`.
 
 use super::index::numbers;
-use super::{Facts, Row};
+use super::{Facts, Row, foreign_key};
 use crate::types::Datum;
 
-/// Primary keys and UNIQUE constraints.
+/// Primary keys, UNIQUE constraints and foreign keys.
 pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
-    facts
-        .constraints()
-        .map(|index| {
-            vec![
-                ("oid", Datum::Oid(index.oid)),
-                ("conname", Datum::text(index.name)),
-                ("connamespace", Datum::Oid(index.table.schema)),
-                (
-                    "contype",
-                    Datum::text(if index.primary { "p" } else { "u" }),
-                ),
-                ("convalidated", Datum::Bool(true)),
-                ("conrelid", Datum::Oid(index.table.oid)),
-                ("conindid", Datum::Oid(index.oid)),
-                ("confupdtype", Datum::text(" ")),
-                ("confdeltype", Datum::text(" ")),
-                ("confmatchtype", Datum::text(" ")),
-                ("conislocal", Datum::Bool(true)),
-                ("connoinherit", Datum::Bool(true)),
-                ("conkey", numbers(index.columns)),
-            ]
-        })
-        .collect()
+    let keys = facts.constraints().map(|index| {
+        vec![
+            ("oid", Datum::Oid(index.oid)),
+            ("conname", Datum::text(index.name)),
+            ("connamespace", Datum::Oid(index.table.schema)),
+            (
+                "contype",
+                Datum::text(if index.primary { "p" } else { "u" }),
+            ),
+            ("convalidated", Datum::Bool(true)),
+            ("conrelid", Datum::Oid(index.table.oid)),
+            ("conindid", Datum::Oid(index.oid)),
+            ("confupdtype", Datum::text(" ")),
+            ("confdeltype", Datum::text(" ")),
+            ("confmatchtype", Datum::text(" ")),
+            ("conislocal", Datum::Bool(true)),
+            ("connoinherit", Datum::Bool(true)),
+            ("conkey", numbers(index.columns)),
+        ]
+    });
+    keys.chain(foreign_key::pg_constraint(facts)).collect()
 }
 
 /// Object identifier of `pg_class`.
@@ -65,6 +63,16 @@ pub(super) fn pg_depend(facts: &Facts<'_>) -> Vec<Row> {
             let on = (PG_CLASS, index.table.oid, *attnum);
             rows.push(row((owner, index.oid), on, "a"));
         }
+    }
+    for (table, key) in foreign_key::all(facts) {
+        let of = (PG_CONSTRAINT, key.oid);
+        for attnum in &key.columns {
+            rows.push(row(of, (PG_CLASS, table.oid, *attnum), "a"));
+        }
+        for attnum in &key.referenced_columns {
+            rows.push(row(of, (PG_CLASS, key.referenced, *attnum), "n"));
+        }
+        rows.push(row(of, (PG_CLASS, key.index, 0), "n"));
     }
     rows
 }

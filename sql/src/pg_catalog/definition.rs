@@ -1,8 +1,8 @@
 //! Indexes and constraints as SQL text.
 
-use super::Facts;
 use super::facts::{Index, Object};
 use super::lookup::relation_name;
+use super::{Facts, foreign_key};
 use crate::query::quote_ident;
 
 /// Names of columns of the index's table, in a list.
@@ -90,6 +90,9 @@ pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option
 
 /// What `pg_get_constraintdef` gives; `None` when there is no such constraint.
 pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
+    if let Some((table, key)) = foreign_key::all(facts).find(|(_, key)| key.oid == oid) {
+        return Some(foreign_key::definition(facts, table, key));
+    }
     let index = facts.constraints().find(|index| index.oid == oid)?;
     let kind = if index.primary {
         "PRIMARY KEY"

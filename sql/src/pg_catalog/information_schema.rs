@@ -2,7 +2,7 @@
 
 use super::attribute::shown_default;
 use super::facts::indexes_of;
-use super::{Facts, Object, Row, relation, types};
+use super::{Facts, Object, Row, foreign_key, relation, types};
 use crate::catalog::{Column, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::types::{Datum, PgType};
 
@@ -190,16 +190,16 @@ fn not_null_name(table: &TableDescriptor, column: &Column) -> String {
     format!("{}_{}_{}_not_null", table.schema, table.oid, column.attnum)
 }
 
-/// Primary keys, UNIQUE constraints, and NOT NULL as the CHECK it is.
+/// Keys, foreign keys, and NOT NULL as the CHECK it is.
 pub(super) fn table_constraints(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut add = |table: &TableDescriptor, name: &str, kind: &str| {
+    let mut add = |table: &TableDescriptor, name: &str, kind: &str, deferred: (bool, bool)| {
         let schema = facts.schema_name(table.schema);
         let mut row = constraint_place(facts, schema, name);
         row.extend(place(facts, schema, &table.name));
         row.push(("constraint_type", Datum::text(kind)));
-        row.push(("is_deferrable", yes_or_no(false)));
-        row.push(("initially_deferred", yes_or_no(false)));
+        row.push(("is_deferrable", yes_or_no(deferred.0)));
+        row.push(("initially_deferred", yes_or_no(deferred.1)));
         row.push(("enforced", yes_or_no(true)));
         if kind == "UNIQUE" {
             row.push(("nulls_distinct", yes_or_no(true)));
@@ -213,10 +213,15 @@ pub(super) fn table_constraints(facts: &Facts<'_>) -> Vec<Row> {
             } else {
                 "UNIQUE"
             };
-            add(table, index.name, kind);
+            add(table, index.name, kind, (false, false));
         }
         for column in table.live_columns().filter(|c| c.not_null) {
-            add(table, &not_null_name(table, column), "CHECK");
+            let name = not_null_name(table, column);
+            add(table, &name, "CHECK", (false, false));
+        }
+        for key in &table.foreign_keys {
+            let timing = (key.deferrable, key.deferred);
+            add(table, &key.name, "FOREIGN KEY", timing);
         }
     }
     rows
@@ -237,7 +242,7 @@ pub(super) fn check_constraints(facts: &Facts<'_>) -> Vec<Row> {
     rows
 }
 
-/// Columns of primary keys and UNIQUE constraints, in the order of the key.
+/// Columns of keys and foreign keys, in the order of the key.
 pub(super) fn key_column_usage(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for index in facts.constraints() {
@@ -250,7 +255,26 @@ pub(super) fn key_column_usage(facts: &Facts<'_>) -> Vec<Row> {
             rows.push(row);
         }
     }
+    for (table, key) in foreign_key::all(facts) {
+        let schema = facts.schema_name(table.schema);
+        let positions = foreign_key::positions(facts, key);
+        for (at, (attnum, unique)) in key.columns.iter().zip(positions).enumerate() {
+            let name = table.attribute(*attnum).map_or("", |c| c.name.as_str());
+            let mut row = constraint_place(facts, schema, &key.name);
+            row.extend(place(facts, schema, &table.name));
+            row.push(("column_name", Datum::text(name)));
+            row.push(("ordinal_position", number(at + 1)));
+            row.push(("position_in_unique_constraint", number(unique)));
+            rows.push(row);
+        }
+    }
     rows
+}
+
+/// Foreign keys and what they do.
+pub(super) fn referential_constraints(facts: &Facts<'_>) -> Vec<Row> {
+    let place = |schema: &str, name: &str| constraint_place(facts, schema, name);
+    foreign_key::referential_constraints(facts, place, &database(facts))
 }
 
 /// Columns that constraints are about.
@@ -262,6 +286,19 @@ pub(super) fn constraint_column_usage(facts: &Facts<'_>) -> Vec<Row> {
             let mut row = place(facts, schema, &index.table.name);
             row.push(("column_name", Datum::text(column)));
             row.extend(constraint_place(facts, schema, index.name));
+            rows.push(row);
+        }
+    }
+    for (table, key) in foreign_key::all(facts) {
+        let Some(parent) = facts.catalog.table_by_oid(key.referenced) else {
+            continue;
+        };
+        for attnum in &key.referenced_columns {
+            let name = parent.attribute(*attnum).map_or("", |c| c.name.as_str());
+            let mut row = place(facts, facts.schema_name(parent.schema), &parent.name);
+            row.push(("column_name", Datum::text(name)));
+            let schema = facts.schema_name(table.schema);
+            row.extend(constraint_place(facts, schema, &key.name));
             rows.push(row);
         }
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod constraint;
 mod definition;
 mod facts;
+mod foreign_key;
 mod index;
 mod information_schema;
 mod lookup;
@@ -40,7 +41,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 35] = [
+const FILLED: [(&str, Rows); 36] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -72,6 +73,10 @@ const FILLED: [(&str, Rows); 35] = [
     (
         "constraint_column_usage",
         information_schema::constraint_column_usage,
+    ),
+    (
+        "referential_constraints",
+        information_schema::referential_constraints,
     ),
     ("check_constraints", information_schema::check_constraints),
     ("enabled_roles", information_schema::enabled_roles),

@@ -30,7 +30,7 @@ impl Session {
         let mut returned = Returned::new(returning, &fields, &format, None)?;
         let mut writer = writer(self)?;
         let count = plan.run_change(&mut writer, &values, &mut returned).await?;
-        writer.finish()?;
+        writer.finish().await?;
         let rows = returned.finish().await?;
         Ok(changed(tag, count, returning.is_some(), fields, rows))
     }
@@ -55,7 +55,7 @@ impl Session {
         let count = plan
             .run(&mut writer, &values, run.as_ref(), &mut returned)
             .await?;
-        writer.finish()?;
+        writer.finish().await?;
         let rows = returned.finish().await?;
         Ok(changed(
             "INSERT 0",
@@ -80,7 +80,7 @@ impl Session {
         let mut returned = Returned::new(returning, &fields, &format, Some(&run))?;
         let mut writer = writer(self)?;
         let count = plan.run(&run, &mut writer, &format, &mut returned).await?;
-        writer.finish()?;
+        writer.finish().await?;
         let rows = returned.finish().await?;
         Ok(changed(tag, count, returning.is_some(), fields, rows))
     }

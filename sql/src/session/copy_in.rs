@@ -17,7 +17,8 @@ use crate::exec::insert::{BoundDefaults, Defaults};
 use crate::exec::planning::QueryPlanning;
 use crate::exec::table::TableInfo;
 use crate::exec::target::{Planning, column, column_list};
-use crate::txn::{Layer, LockMode};
+use crate::exec::write::Suspended;
+use crate::txn::LockMode;
 use crate::types::copy::{CopyKind, CopyReader, CopyRow};
 use crate::types::{Conversion, Datum, SessionFormat, binary_in, modifier, text_in};
 
@@ -31,7 +32,7 @@ pub struct CopyIn {
     binary: bool,
     format: SessionFormat,
     /// Everything written so far: a COPY is one statement.
-    layer: Layer,
+    written: Box<Suspended>,
     count: u64,
 }
 
@@ -124,7 +125,7 @@ impl Session {
             columns,
             binary,
             format: self.format(),
-            layer: Layer::default(),
+            written: Box::default(),
             count: 0,
         })
     }
@@ -168,7 +169,7 @@ impl CopyIn {
         };
         let defaults = self.defaults.bind(info.as_ref())?;
         let mut writer = writer(session)?;
-        writer.resume(std::mem::take(&mut self.layer));
+        writer.resume(*std::mem::take(&mut self.written));
         while let Some(fields) = self.reader.next_row()? {
             let row = complete(
                 &fields,
@@ -184,7 +185,7 @@ impl CopyIn {
             }
             self.count += 1;
         }
-        self.layer = writer.suspend();
+        *self.written = writer.suspend();
         Ok(())
     }
 
@@ -204,8 +205,9 @@ impl CopyIn {
     async fn complete_copy(&mut self, session: &mut Session) -> Result<String, SqlError> {
         self.reader.finish();
         self.insert_rows(session).await?;
-        let layer = std::mem::take(&mut self.layer);
-        session.transaction()?.push(layer)?;
+        let mut writer = writer(session)?;
+        writer.resume(*std::mem::take(&mut self.written));
+        writer.finish().await?;
         Ok(format!("COPY {}", self.count))
     }
 

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{
-    CreateIndex, CreateTable, ObjectName, ObjectType, SchemaName, Statement, Truncate,
-    TruncateTableTarget,
-};
+use sqlparser::ast::{CreateIndex, CreateTable, ObjectName, SchemaName, Statement};
 
 use super::Session;
-use super::objects::DroppedKind;
 use super::rewrite;
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, ObjectKind, QualifiedName, SYSTEM_SCHEMAS,
-    SchemaDescriptor, TableDescriptor, fold_identifier,
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
+    TableDescriptor, fold_identifier,
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
@@ -134,10 +130,16 @@ impl Session {
             return Err(already_exists("relation", &name, state::DUPLICATE_TABLE));
         }
         let user = self.user.clone();
-        let table = build_table(create, name, schema, &user, &mut catalog)?;
+        let (mut table, foreign_keys) = build_table(create, name, schema, &user, &mut catalog)?;
         Defaults::check(&table, &self.planning()?)?;
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
+        if !foreign_keys.is_empty() {
+            let entry = CatalogEntry::Table(Box::new(table.clone()));
+            catalog.apply(&CatalogChange::Put(entry));
+            self.add_foreign_keys(&mut table, &foreign_keys, &mut catalog)
+                .await?;
+        }
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
         self.change_catalog(catalog, vec![change], Layer::default())?;
         Ok("CREATE TABLE".to_owned())
@@ -208,26 +210,6 @@ impl Session {
         Ok(table.as_ref().clone())
     }
 
-    /// Gives each table empty streams. The old rows stay in the log and in the
-    /// history.
-    async fn truncate(&mut self, truncate: &Truncate) -> Result<String, SqlError> {
-        refuse_any(&[(truncate.partitions.is_some(), "TRUNCATE … PARTITION")])?;
-        let mut catalog = self.catalog_to_change("TRUNCATE TABLE").await?;
-        let mut changes = Vec::new();
-        for TruncateTableTarget { name, .. } in &truncate.table_names {
-            let mut table = self.table_to_change(name, &catalog)?;
-            self.lock_table(table.oid, LockMode::AccessExclusive)
-                .await?;
-            table.stream = catalog.allocate_stream();
-            for index in &mut table.indexes {
-                index.stream = catalog.allocate_stream();
-            }
-            changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
-        }
-        self.change_catalog(catalog, changes, Layer::default())?;
-        Ok("TRUNCATE TABLE".to_owned())
-    }
-
     async fn create_schema(
         &mut self,
         name: &SchemaName,
@@ -282,123 +264,6 @@ impl Session {
         let engine = self.engine.clone();
         engine.create_database(&name, &self.user, scram).await?;
         Ok("CREATE DATABASE".to_owned())
-    }
-
-    async fn drop_objects(
-        &mut self,
-        object: ObjectType,
-        if_exists: bool,
-        names: &[ObjectName],
-        cascade: bool,
-    ) -> Result<String, SqlError> {
-        if let Some(kind) = DroppedKind::of(object) {
-            return self.drop_relations(kind, names, if_exists, cascade).await;
-        }
-        match object {
-            ObjectType::Index => self.drop_indexes(names, if_exists).await,
-            ObjectType::Schema => self.drop_schemas(names, if_exists, cascade).await,
-            ObjectType::Database => self.drop_database(names, if_exists).await,
-            other => Err(SqlError::unsupported(format!("DROP {other}"))),
-        }
-    }
-
-    async fn drop_indexes(
-        &mut self,
-        names: &[ObjectName],
-        if_exists: bool,
-    ) -> Result<String, SqlError> {
-        let mut catalog = self.catalog_to_change("DROP INDEX").await?;
-        let mut changes = Vec::new();
-        for name in names {
-            let name = QualifiedName::from_ast(name, &self.database)?;
-            let found = catalog
-                .find_index(&name, self.settings.search_path())
-                .map(|(table, index)| (table.as_ref().clone(), index.clone()));
-            let Some((mut table, index)) = found else {
-                if if_exists {
-                    self.notice(format!("index \"{}\" does not exist, skipping", name.name));
-                    continue;
-                }
-                return Err(SqlError::new(
-                    state::UNDEFINED_OBJECT,
-                    format!("index \"{}\" does not exist", name.name),
-                ));
-            };
-            if index.constraint {
-                return Err(SqlError::new(
-                    state::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!(
-                        "cannot drop index {0} because constraint {0} on table {1} requires it",
-                        index.name, table.name
-                    ),
-                )
-                .hint(format!(
-                    "You can drop constraint {} on table {} instead.",
-                    index.name, table.name
-                )));
-            }
-            self.lock_table(table.oid, LockMode::AccessExclusive)
-                .await?;
-            table.indexes.retain(|i| i.oid != index.oid);
-            let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
-            catalog.apply(&change);
-            changes.push(change);
-        }
-        self.change_catalog(catalog, changes, Layer::default())?;
-        Ok("DROP INDEX".to_owned())
-    }
-
-    async fn drop_schemas(
-        &mut self,
-        names: &[ObjectName],
-        if_exists: bool,
-        cascade: bool,
-    ) -> Result<String, SqlError> {
-        let catalog = self.catalog_to_change("DROP SCHEMA").await?;
-        let mut roots = Vec::new();
-        for name in names {
-            let name = QualifiedName::from_ast(name, &self.database)?.name;
-            let Some(schema) = catalog.schema(&name).cloned() else {
-                if if_exists {
-                    self.notice(format!("schema \"{name}\" does not exist, skipping"));
-                    continue;
-                }
-                return Err(SqlError::new(
-                    state::INVALID_SCHEMA_NAME,
-                    format!("schema \"{name}\" does not exist"),
-                ));
-            };
-            roots.push(ObjectKind::Schema(schema.oid));
-        }
-        self.drop_with_dependents(catalog, &roots, cascade).await?;
-        Ok("DROP SCHEMA".to_owned())
-    }
-
-    async fn drop_database(
-        &mut self,
-        names: &[ObjectName],
-        if_exists: bool,
-    ) -> Result<String, SqlError> {
-        self.not_in_block("DROP DATABASE")?;
-        self.writable("DROP DATABASE")?;
-        let system = LockKey::catalog(kimberlite_storage::TenantId::SYSTEM);
-        self.lock(system, LockMode::AccessExclusive).await?;
-        for name in names {
-            let name = QualifiedName::from_ast(name, &self.database)?.name;
-            if name == self.database {
-                return Err(SqlError::new(
-                    state::OBJECT_IN_USE,
-                    "cannot drop the currently open database",
-                ));
-            }
-            if if_exists && self.engine.tenant(&name).is_err() {
-                self.notice(format!("database \"{name}\" does not exist, skipping"));
-                continue;
-            }
-            let engine = self.engine.clone();
-            engine.drop_database(&name, &self.user).await?;
-        }
-        Ok("DROP DATABASE".to_owned())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions: one client's settings, transaction and statements.
 
+mod adapt;
 mod alter;
 mod binding;
 mod changes;
@@ -8,8 +9,10 @@ mod copy_options;
 mod copy_out;
 mod cursor;
 mod ddl;
+mod drop;
 mod execute;
 mod fields;
+mod foreign_keys;
 mod locking;
 mod objects;
 mod parse;
@@ -21,6 +24,7 @@ mod settings;
 mod show;
 mod statements;
 mod transaction;
+mod truncate;
 mod utility;
 
 use std::sync::Arc;
@@ -38,6 +42,7 @@ use crate::types::SessionFormat;
 use crate::types::calendar::TimeZone;
 use settings::SettingsBefore;
 
+pub(crate) use adapt::carried_names;
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
 pub use cursor::{Fill, RowCursor};

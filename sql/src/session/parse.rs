@@ -4,12 +4,13 @@
 //! tokenizer, so that each statement keeps its own text and position, and the
 //! few commands that its grammar lacks are recognised by their first word.
 
-use sqlparser::ast::{Expr, Query, Statement};
+use sqlparser::ast::{Expr, ObjectName, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
+use super::adapt::adapt_constraints;
 use super::objects::{self, ObjectCommand};
 use crate::error::{SqlError, state};
 
@@ -36,8 +37,19 @@ pub(crate) enum Command {
     Abort,
     /// A command about a view, a sequence and the like.
     Object(Box<ObjectCommand>),
+    /// SET CONSTRAINTS; whether they are deferred.
+    SetConstraints(ConstraintNames, bool),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
+}
+
+/// Whose checks SET CONSTRAINTS is about.
+#[derive(Debug, Clone)]
+pub(crate) enum ConstraintNames {
+    /// ALL.
+    All,
+    /// A list of names.
+    These(Vec<ObjectName>),
 }
 
 /// Cuts a query string into statements; an empty string gives none.
@@ -132,7 +144,10 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
         Some(command) => command,
         None => match objects::parse(sql, tokens)? {
             Some(command) => Command::Object(Box::new(command)),
-            None => parse_sql(sql, tokens)?,
+            None => match set_constraints(tokens) {
+                Some(command) => command,
+                None => parse_sql(sql, tokens)?,
+            },
         },
     };
     Ok(ParsedStatement { command, text })
@@ -145,6 +160,7 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
         adapt_copy(&mut tokens_of_statement);
     }
+    adapt_constraints(&mut tokens_of_statement)?;
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);
@@ -156,6 +172,29 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         return Err(near(sql, &rest));
     }
     Ok(Command::Sql(Box::new(statement)))
+}
+
+/// `SET CONSTRAINTS { ALL | name, … } { DEFERRED | IMMEDIATE }`.
+fn set_constraints(tokens: &[TokenWithSpan]) -> Option<Command> {
+    let mut words = tokens.iter().filter(|t| is_meaningful(t));
+    let is = |token: Option<&TokenWithSpan>, text: &str| {
+        matches!(token.map(|t| &t.token), Some(Token::Word(w))
+            if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(text))
+    };
+    if !is(words.next(), "set") || !is(words.next(), "constraints") {
+        return None;
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(words.cloned().collect());
+    let names = if parser.parse_keyword(Keyword::ALL) {
+        ConstraintNames::All
+    } else {
+        let names = parser.parse_comma_separated(|p| p.parse_object_name(false));
+        ConstraintNames::These(names.ok()?)
+    };
+    let mode = parser.parse_one_of_keywords(&[Keyword::DEFERRED, Keyword::IMMEDIATE])?;
+    let deferred = mode == Keyword::DEFERRED;
+    (parser.peek_token().token == Token::EOF).then_some(Command::SetConstraints(names, deferred))
 }
 
 /// Parses one statement that we wrote ourselves.

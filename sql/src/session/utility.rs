@@ -64,6 +64,9 @@ impl Session {
                 (*tag).to_owned()
             }
             Command::Object(command) => self.object_command(command).await?,
+            Command::SetConstraints(names, deferred) => {
+                self.set_constraints(names, *deferred).await?
+            }
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

@@ -1,6 +1,7 @@
 //! Transactions: own changes in layers, read views, locks, and commit.
 
 mod commit;
+mod deferred;
 mod layer;
 mod lock;
 mod merge;
@@ -8,6 +9,7 @@ mod transaction;
 mod view;
 
 pub use commit::{CommitSource, commit_changes};
+pub(crate) use deferred::{KeyEvent, check_pending};
 pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};
 pub use lock::{HeldLocks, LockKey, LockManager, LockMode, TransactionId, WaitPolicy};
 pub use merge::MergeScan;

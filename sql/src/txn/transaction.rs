@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kimberlite_storage::{Snapshot, TenantId};
 
+use super::deferred::Deferred;
 use super::layer::{Layer, LayerStack};
 use super::lock::{HeldLocks, LockManager};
 use super::view::ReadView;
@@ -56,6 +57,7 @@ pub struct Transaction {
     savepoints: Vec<Savepoint>,
     /// Tables locked ACCESS EXCLUSIVE: nobody else can touch their rows.
     owned_tables: Vec<u32>,
+    deferred: Deferred,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -91,6 +93,7 @@ impl Transaction {
             catalog: None,
             savepoints: Vec::new(),
             owned_tables: Vec::new(),
+            deferred: Deferred::default(),
         }
     }
 
@@ -110,6 +113,11 @@ impl Transaction {
         if !self.owns_table(oid) {
             self.owned_tables.push(oid);
         }
+    }
+
+    /// The constraint checks that wait for its end.
+    pub(crate) fn deferred(&mut self) -> &mut Deferred {
+        &mut self.deferred
     }
 
     /// The isolation level.
@@ -214,6 +222,7 @@ impl Transaction {
     /// Establishes a savepoint.
     pub fn savepoint(&mut self, name: String) {
         let height = self.changes.mark();
+        self.deferred.mark();
         self.savepoints.push(Savepoint {
             name,
             height,
@@ -241,6 +250,7 @@ impl Transaction {
         let count = self.savepoints.len() - at;
         self.savepoints.truncate(at);
         self.changes.release(count);
+        self.deferred.release(at);
         Ok(at)
     }
 
@@ -254,6 +264,7 @@ impl Transaction {
         let above = self.savepoints.len() - at - 1;
         self.changes.release(above);
         self.savepoints.truncate(at + 1);
+        self.deferred.rollback_to(at);
         if let Some(savepoint) = self.savepoints.last() {
             self.changes.rollback_to(savepoint.height);
             self.catalog.clone_from(&savepoint.catalog);

@@ -163,6 +163,7 @@ impl Fixture {
             primary_key_name: (key > 0)
                 .then(|| (format!("{name}_pkey"), self.catalog.allocate_oid())),
             indexes,
+            foreign_keys: Vec::new(),
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
         self.catalog.apply(&put);

@@ -84,19 +84,47 @@ impl Session {
     ) -> Result<(), SqlError> {
         let dependents = catalog.dependents_of(roots, self.settings.search_path());
         self.allow_cascade(&catalog, roots, &dependents, cascade)?;
-        let gone = roots.iter().chain(dependents.iter().map(|d| &d.object));
+        let gone: Vec<ObjectKind> = roots
+            .iter()
+            .copied()
+            .chain(dependents.iter().map(|d| d.object))
+            .collect();
+        let mut catalog = catalog;
+        let changes = self.remove_objects(&mut catalog, &gone).await?;
+        self.change_catalog(catalog, changes, Layer::default())
+    }
+
+    /// Locks objects and removes them from the catalog; the changes to keep.
+    pub(in super::super) async fn remove_objects(
+        &mut self,
+        catalog: &mut Catalog,
+        objects: &[ObjectKind],
+    ) -> Result<Vec<CatalogChange>, SqlError> {
         let mut changes: Vec<CatalogChange> = Vec::new();
-        for object in gone {
-            if let ObjectKind::Relation(oid) = object {
+        for object in objects {
+            if let ObjectKind::Relation(oid) | ObjectKind::Constraint(oid, _) = object {
                 self.lock_table(*oid, LockMode::AccessExclusive).await?;
+            }
+            if let ObjectKind::Relation(oid) = object
+                && let Some(table) = catalog.table_by_oid(*oid).cloned()
+            {
+                self.no_pending_checks("DROP TABLE", &table)?;
+                for key in &table.foreign_keys {
+                    // Whoever changes that table looks at its references.
+                    self.lock_table(key.referenced, LockMode::AccessExclusive)
+                        .await?;
+                }
             }
             if let Some(change) = catalog.removal(*object)
                 && !changes.contains(&change)
             {
+                if matches!(change, CatalogChange::Put(_)) {
+                    catalog.apply(&change);
+                }
                 changes.push(change);
             }
         }
-        self.change_catalog(catalog, changes, Layer::default())
+        Ok(changes)
     }
 
     /// Says what CASCADE takes along, or refuses without it.

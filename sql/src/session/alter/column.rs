@@ -1,0 +1,189 @@
+//! What ALTER TABLE does to columns.
+
+use sqlparser::ast::{AlterColumnOperation, ColumnDef, Ident};
+
+use super::super::rewrite::{contains_nulls, for_each_row};
+use super::super::{POSTGRES_EPOCH_US, Session};
+use super::Alteration;
+use crate::catalog::{ObjectKind, TableDescriptor, fold_identifier};
+use crate::error::{SqlError, state};
+use crate::exec::ddl::{Asked, add_column, column_mut};
+use crate::exec::expr::Values;
+use crate::exec::insert::Defaults;
+use crate::exec::table::{datum_at, display};
+use crate::types::Datum;
+
+impl Session {
+    pub(super) async fn add_column(
+        &mut self,
+        definition: &ColumnDef,
+        if_not_exists: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let name = fold_identifier(&definition.name);
+        if a.table.column(&name).is_some() {
+            if if_not_exists {
+                self.notice(format!(
+                    "column \"{name}\" of relation \"{}\" already exists, skipping",
+                    a.table.name
+                ));
+                return Ok(());
+            }
+            return Err(SqlError::new(
+                state::DUPLICATE_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" already exists",
+                    a.table.name
+                ),
+            ));
+        }
+        let mut asked = Asked::default();
+        add_column(&mut a.table, definition, &mut asked)?;
+        Defaults::check(&a.table, &self.planning()?)?;
+        self.set_missing(a)?;
+        self.add_asked(&asked, a).await
+    }
+
+    /// The value of the newest column in rows that are already there: its
+    /// default, computed once.
+    fn set_missing(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
+        let info = self.stored_table(a)?;
+        let planning = self.planning()?;
+        let session = self.session_info()?;
+        let Some(column) = a.table.columns.last_mut() else {
+            return Ok(());
+        };
+        let format = self.format();
+        let started = self.txn.as_ref().map_or(0, |t| t.started_us());
+        let values = Values {
+            parameters: &[],
+            row: &[],
+            now_us: started - POSTGRES_EPOCH_US,
+            format: &format,
+        };
+        let default = Defaults::of_column(&info, column.attnum, &planning)?;
+        if default.is_volatile() {
+            return Err(SqlError::unsupported("ADD COLUMN with a volatile default"));
+        }
+        let mut row = vec![Datum::Null; usize::from(column.attnum)];
+        default
+            .bind(Some(&session))?
+            .fill(&mut row, &info, &values)?;
+        let value = row.pop().unwrap_or(Datum::Null);
+        if !value.is_null() {
+            column.missing = Some(display(&value, column.ty));
+            return Ok(());
+        }
+        if !column.not_null {
+            return Ok(());
+        }
+        let (rows, attnum) = (info.rows, column.attnum);
+        let view = self.current_rows()?;
+        if view.scan(rows, &[], None, false).next()?.is_some() {
+            return Err(contains_nulls(&a.table, attnum, &a.catalog));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn drop_column(
+        &mut self,
+        name: &Ident,
+        if_exists: bool,
+        cascade: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let folded = fold_identifier(name);
+        let Some(attnum) = a.table.column(&folded).map(|c| c.attnum) else {
+            if if_exists {
+                self.notice(format!(
+                    "column \"{folded}\" of relation \"{}\" does not exist, skipping",
+                    a.table.name
+                ));
+                return Ok(());
+            }
+            return column_mut(&mut a.table, name).map(|_| ());
+        };
+        if a.table.primary_key.contains(&attnum) {
+            return Err(SqlError::unsupported(
+                "dropping a column of the primary key",
+            ));
+        }
+        let root = [ObjectKind::Column(a.table.oid, attnum)];
+        self.drop_dependents(&root, None, cascade, a).await?;
+        a.table.foreign_keys.retain(|key| {
+            let refers = key.referenced == a.table.oid && key.referenced_columns.contains(&attnum);
+            !key.columns.contains(&attnum) && !refers
+        });
+        a.table.indexes.retain(|i| !i.mentions(attnum));
+        let column = column_mut(&mut a.table, name)?;
+        column.dropped = true;
+        column.not_null = false;
+        column.default = None;
+        column.missing = None;
+        column.name = format!("........pg.dropped.{attnum}........");
+        Ok(())
+    }
+
+    pub(super) fn alter_column(
+        &mut self,
+        name: &Ident,
+        op: &AlterColumnOperation,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        match op {
+            AlterColumnOperation::SetDefault { value } => {
+                column_mut(&mut a.table, name)?.default = Some(value.to_string());
+                Defaults::check(&a.table, &self.planning()?)
+            }
+            AlterColumnOperation::DropDefault => {
+                column_mut(&mut a.table, name)?.default = None;
+                Ok(())
+            }
+            AlterColumnOperation::DropNotNull => {
+                let attnum = column_mut(&mut a.table, name)?.attnum;
+                if a.table.primary_key.contains(&attnum) {
+                    return Err(SqlError::new(
+                        state::INVALID_TABLE_DEFINITION,
+                        format!("column \"{}\" is in a primary key", fold_identifier(name)),
+                    ));
+                }
+                column_mut(&mut a.table, name)?.not_null = false;
+                Ok(())
+            }
+            AlterColumnOperation::SetNotNull => {
+                let attnum = column_mut(&mut a.table, name)?.attnum;
+                let info = self.stored_table(a)?;
+                let view = self.current_rows()?;
+                for_each_row(&info, &view, &self.cancel, |_, _, row| {
+                    if datum_at(&row, attnum).is_null() {
+                        return Err(contains_nulls(&a.table, attnum, &a.catalog));
+                    }
+                    Ok(())
+                })?;
+                column_mut(&mut a.table, name)?.not_null = true;
+                Ok(())
+            }
+            other => Err(SqlError::unsupported(format!("ALTER COLUMN … {other}"))),
+        }
+    }
+}
+
+/// Gives a column another name.
+pub(super) fn rename(
+    old: &Ident,
+    new: &Ident,
+    table: &mut TableDescriptor,
+) -> Result<(), SqlError> {
+    let new = fold_identifier(new);
+    if table.column(&new).is_some() {
+        return Err(SqlError::new(
+            state::DUPLICATE_COLUMN,
+            format!(
+                "column \"{new}\" of relation \"{}\" already exists",
+                table.name
+            ),
+        ));
+    }
+    column_mut(table, old)?.name = new;
+    Ok(())
+}

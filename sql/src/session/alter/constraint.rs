@@ -1,0 +1,219 @@
+//! What ALTER TABLE does to constraints.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{Ident, TableConstraint};
+
+use super::super::{Session, rewrite};
+use super::Alteration;
+use crate::catalog::{ObjectKind, fold_identifier, still_needed};
+use crate::error::{SqlError, state};
+use crate::exec::ddl::Asked;
+use crate::exec::foreign_key::{self, define::taken};
+use crate::exec::keys::{KeyKind, KeyRequest, add_key};
+use crate::txn::{Layer, LockMode};
+
+impl Session {
+    pub(super) async fn add_constraint(
+        &mut self,
+        constraint: &TableConstraint,
+        not_valid: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let mut asked = Asked::default();
+        asked.add(constraint, not_valid)?;
+        self.add_asked(&asked, a).await
+    }
+
+    /// Adds constraints, and checks that the rows comply.
+    pub(super) async fn add_asked(
+        &mut self,
+        asked: &Asked,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        for key in &asked.keys {
+            self.add_key(key, a)?;
+        }
+        self.keep(a)?;
+        for request in &asked.foreign_keys {
+            let requests = std::slice::from_ref(request);
+            self.add_foreign_keys(&mut a.table, requests, &mut a.catalog)
+                .await?;
+            self.keep(a)?;
+            if let Some(key) = a.table.foreign_keys.last().filter(|key| key.validated) {
+                let view = self.current_rows()?;
+                let child = a.table.oid;
+                foreign_key::validate(key, &a.catalog, child, &view, &self.cancel)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_key(&mut self, request: &KeyRequest, a: &mut Alteration) -> Result<(), SqlError> {
+        if !a.layer.is_empty() {
+            self.keep(a)?;
+        }
+        let old = self.stored_table(a)?;
+        add_key(&mut a.table, request, &mut a.catalog)?;
+        let view = self.current_rows()?;
+        if request.kind == KeyKind::PrimaryKey {
+            a.table.stream = a.catalog.allocate_stream();
+            for index in &mut a.table.indexes {
+                index.stream = a.catalog.allocate_stream();
+            }
+            let new = Arc::new(a.table.clone());
+            return rewrite::rekey(&old, &new, &a.catalog, &view, &mut a.layer, &self.cancel);
+        }
+        let info = self.stored_table(a)?;
+        match info.desc.indexes.last() {
+            Some(index) => {
+                rewrite::build_index(&info, index, &a.catalog, &view, &mut a.layer, &self.cancel)
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn drop_constraint(
+        &mut self,
+        name: &Ident,
+        if_exists: bool,
+        cascade: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        if let Some(key) = Self::foreign_key_named(&a.table, name) {
+            let (oid, referenced) = (key.oid, key.referenced);
+            if let Some(parent) = a.catalog.table_by_oid(referenced).cloned() {
+                self.no_pending_checks("ALTER TABLE", &parent)?;
+            }
+            self.lock_table(referenced, LockMode::AccessExclusive)
+                .await?;
+            a.table.foreign_keys.retain(|key| key.oid != oid);
+            return Ok(());
+        }
+        let name = fold_identifier(name);
+        let primary = a.table.primary_key_name.as_ref();
+        if primary.is_some_and(|(n, _)| *n == name) {
+            return Err(SqlError::unsupported("dropping a primary key"));
+        }
+        let mut constraints = a.table.indexes.iter().filter(|i| i.constraint);
+        if let Some(index) = constraints.find(|i| i.name == name).map(|i| i.oid) {
+            let table = ObjectKind::Relation(a.table.oid);
+            let table = a.catalog.describe(table, self.settings.search_path());
+            let what = format!("constraint {name} on {table}");
+            let root = [ObjectKind::Index(a.table.oid, index)];
+            self.drop_dependents(&root, Some(&what), cascade, a).await?;
+            a.table.indexes.retain(|i| i.oid != index);
+            return Ok(());
+        }
+        let message = format!(
+            "constraint \"{name}\" of relation \"{}\" does not exist",
+            a.table.name
+        );
+        if if_exists {
+            self.notice(format!("{message}, skipping"));
+            return Ok(());
+        }
+        Err(SqlError::new(state::UNDEFINED_OBJECT, message))
+    }
+
+    /// Drops what depends on a part of the table that is to go, or refuses to;
+    /// `what` is what errors call that part, where it is not its own name.
+    pub(super) async fn drop_dependents(
+        &mut self,
+        roots: &[ObjectKind],
+        what: Option<&str>,
+        cascade: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let dependents = a.catalog.dependents_of(roots, self.settings.search_path());
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        match what {
+            Some(what) if !cascade => return Err(still_needed(what, &dependents)),
+            _ => self.allow_cascade(&a.catalog, roots, &dependents, cascade)?,
+        }
+        self.keep(a)?;
+        let gone: Vec<ObjectKind> = dependents.iter().map(|d| d.object).collect();
+        let mut catalog = a.catalog.clone();
+        let changes = self.remove_objects(&mut catalog, &gone).await?;
+        self.change_catalog(catalog, changes, Layer::default())?;
+        a.catalog = self.catalog()?.as_ref().clone();
+        if let Some(table) = a.catalog.table_by_oid(a.table.oid) {
+            a.table = table.as_ref().clone();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn validate_constraint(
+        &mut self,
+        name: &Ident,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let Some(key) = Self::foreign_key_named(&a.table, name).cloned() else {
+            let name = fold_identifier(name);
+            if a.table.has_constraint(&name) {
+                return Err(SqlError::new(
+                    state::WRONG_OBJECT_TYPE,
+                    format!(
+                        "constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint",
+                        a.table.name
+                    ),
+                ));
+            }
+            return Err(no_constraint(&name, &a.table.name));
+        };
+        if key.validated {
+            return Ok(());
+        }
+        self.lock_table(key.referenced, LockMode::RowShare).await?;
+        let view = self.current_rows()?;
+        foreign_key::validate(&key, &a.catalog, a.table.oid, &view, &self.cancel)?;
+        for stored in &mut a.table.foreign_keys {
+            stored.validated |= stored.oid == key.oid;
+        }
+        Ok(())
+    }
+}
+
+fn no_constraint(name: &str, table: &str) -> SqlError {
+    SqlError::new(
+        state::UNDEFINED_OBJECT,
+        format!("constraint \"{name}\" of relation \"{table}\" does not exist"),
+    )
+}
+
+/// Gives a constraint another name, and the index behind it.
+pub(super) fn rename(old: &Ident, new: &Ident, a: &mut Alteration) -> Result<(), SqlError> {
+    let (old, new) = (fold_identifier(old), fold_identifier(new));
+    if !a.table.has_constraint(&old) {
+        return Err(SqlError::new(
+            state::UNDEFINED_OBJECT,
+            format!(
+                "constraint \"{old}\" for table \"{}\" does not exist",
+                a.table.name
+            ),
+        ));
+    }
+    let new = taken(&a.table, &new)?;
+    if let Some(key) = a.table.foreign_keys.iter_mut().find(|k| k.name == old) {
+        key.name = new;
+        return Ok(());
+    }
+    if a.catalog.relation_exists(a.table.schema, &new) {
+        return Err(SqlError::new(
+            state::DUPLICATE_TABLE,
+            format!("relation \"{new}\" already exists"),
+        ));
+    }
+    match &mut a.table.primary_key_name {
+        Some((name, _)) if *name == old => *name = new,
+        _ => {
+            let mut indexes = a.table.indexes.iter_mut();
+            if let Some(index) = indexes.find(|i| i.constraint && i.name == old) {
+                index.name = new;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! ALTER TABLE.
+//!
+//! The operations of a statement are carried out one after the other, each on
+//! what the ones before made: its changes are the transaction's before the next
+//! one begins. Their order is PostgreSQL's: first what drops, then types, columns,
+//! keys, foreign keys, and what is about single columns.
+
+mod column;
+mod constraint;
+
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTable, AlterTableOperation, ObjectName, RenameTableNameKind,
+    TableConstraint,
+};
+
+use super::Session;
+use super::objects::ViewChange;
+use crate::catalog::{
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, RelationEntry, TableDescriptor,
+};
+use crate::error::{SqlError, state};
+use crate::exec::table::TableInfo;
+use crate::txn::{Layer, LockMode, ReadView};
+
+/// A table being altered.
+pub(super) struct Alteration {
+    catalog: Catalog,
+    /// As it is so far.
+    table: TableDescriptor,
+    /// Rows and index entries written on the way.
+    layer: Layer,
+}
+
+/// Which operations come first.
+fn pass(operation: &AlterTableOperation) -> u8 {
+    match operation {
+        AlterTableOperation::DropColumn { .. }
+        | AlterTableOperation::DropConstraint { .. }
+        | AlterTableOperation::AlterColumn {
+            op: AlterColumnOperation::DropNotNull,
+            ..
+        } => 0,
+        AlterTableOperation::AlterColumn {
+            op: AlterColumnOperation::SetDataType { .. },
+            ..
+        } => 1,
+        AlterTableOperation::AddColumn { .. } => 2,
+        AlterTableOperation::AddConstraint {
+            constraint: TableConstraint::ForeignKey(_),
+            ..
+        } => 5,
+        AlterTableOperation::AddConstraint {
+            constraint: TableConstraint::Check(_),
+            ..
+        } => 4,
+        AlterTableOperation::AddConstraint { .. } => 3,
+        _ => 6,
+    }
+}
+
+impl Session {
+    pub(super) async fn alter_table(&mut self, alter: &AlterTable) -> Result<String, SqlError> {
+        let catalog = self.catalog_to_change("ALTER TABLE").await?;
+        let name = QualifiedName::from_ast(&alter.name, &self.database)?;
+        let found = catalog.find_relation(&name, self.settings.search_path());
+        if let Some(RelationEntry::View(view)) = found {
+            let change = ViewChange::of_table(&alter.operations, view)?;
+            self.alter_view(&alter.name, alter.if_exists, &change)
+                .await?;
+            return Ok("ALTER TABLE".to_owned());
+        }
+        if alter.if_exists
+            && catalog
+                .find_table(&name, self.settings.search_path())
+                .is_none()
+        {
+            self.notice(format!(
+                "relation \"{}\" does not exist, skipping",
+                name.name
+            ));
+            return Ok("ALTER TABLE".to_owned());
+        }
+        let table = self.table_to_change(&alter.name, &catalog)?;
+        self.no_pending_checks("ALTER TABLE", &table)?;
+        self.lock_table(table.oid, LockMode::AccessExclusive)
+            .await?;
+        let mut alteration = Alteration {
+            catalog,
+            table,
+            layer: Layer::default(),
+        };
+        let mut operations: Vec<&AlterTableOperation> = alter.operations.iter().collect();
+        operations.sort_by_key(|operation| pass(operation));
+        for operation in operations {
+            self.alter_one(operation, &mut alteration).await?;
+            self.keep(&mut alteration)?;
+        }
+        Ok("ALTER TABLE".to_owned())
+    }
+
+    /// Makes what was altered so far the transaction's.
+    fn keep(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
+        let entry = CatalogEntry::Table(Box::new(a.table.clone()));
+        let layer = std::mem::take(&mut a.layer);
+        let catalog = a.catalog.clone();
+        self.change_catalog(catalog, vec![CatalogChange::Put(entry)], layer)?;
+        a.catalog = self.catalog()?.as_ref().clone();
+        Ok(())
+    }
+
+    async fn alter_one(
+        &mut self,
+        operation: &AlterTableOperation,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        match operation {
+            AlterTableOperation::AddColumn {
+                if_not_exists,
+                column_def,
+                column_position: None,
+                ..
+            } => self.add_column(column_def, *if_not_exists, a).await,
+            AlterTableOperation::DropColumn {
+                column_names,
+                if_exists,
+                drop_behavior,
+                ..
+            } => {
+                let cascade = *drop_behavior == Some(sqlparser::ast::DropBehavior::Cascade);
+                for name in column_names {
+                    self.drop_column(name, *if_exists, cascade, a).await?;
+                }
+                Ok(())
+            }
+            AlterTableOperation::RenameColumn {
+                old_column_name,
+                new_column_name,
+            } => column::rename(old_column_name, new_column_name, &mut a.table),
+            AlterTableOperation::RenameTable {
+                table_name: RenameTableNameKind::To(name),
+            } => self.rename_table(name, a),
+            AlterTableOperation::AddConstraint {
+                constraint,
+                not_valid,
+            } => self.add_constraint(constraint, *not_valid, a).await,
+            AlterTableOperation::DropConstraint {
+                if_exists,
+                name,
+                drop_behavior,
+            } => {
+                let cascade = *drop_behavior == Some(sqlparser::ast::DropBehavior::Cascade);
+                self.drop_constraint(name, *if_exists, cascade, a).await
+            }
+            AlterTableOperation::ValidateConstraint { name } => {
+                self.validate_constraint(name, a).await
+            }
+            AlterTableOperation::RenameConstraint { old_name, new_name } => {
+                constraint::rename(old_name, new_name, a)
+            }
+            AlterTableOperation::AlterColumn { column_name, op } => {
+                self.alter_column(column_name, op, a)
+            }
+            other => Err(SqlError::unsupported(format!("ALTER TABLE … {other}"))),
+        }
+    }
+
+    /// What the table holds now.
+    fn current_rows(&mut self) -> Result<ReadView, SqlError> {
+        let snapshot = self.engine.snapshot();
+        Ok(self.transaction()?.newest_view(snapshot))
+    }
+
+    fn stored_table(&self, a: &Alteration) -> Result<TableInfo, SqlError> {
+        TableInfo::new(Arc::new(a.table.clone()))
+    }
+
+    fn rename_table(&mut self, name: &ObjectName, a: &mut Alteration) -> Result<(), SqlError> {
+        let name = QualifiedName::from_ast(name, &self.database)?.name;
+        if a.catalog.relation_exists(a.table.schema, &name) {
+            return Err(SqlError::new(
+                state::DUPLICATE_TABLE,
+                format!("relation \"{name}\" already exists"),
+            ));
+        }
+        a.table.name = name;
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! TRUNCATE.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{CascadeOption, Truncate, TruncateTableTarget};
+
+use super::Session;
+use crate::catalog::{Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor};
+use crate::error::{SqlError, state};
+use crate::exec::insert::refuse_any;
+use crate::txn::{Layer, LockMode};
+
+impl Session {
+    /// Gives each table empty streams. The old rows stay in the log and in the
+    /// history.
+    pub(super) async fn truncate(&mut self, truncate: &Truncate) -> Result<String, SqlError> {
+        refuse_any(&[
+            (truncate.partitions.is_some(), "TRUNCATE … PARTITION"),
+            (truncate.if_exists, "TRUNCATE IF EXISTS"),
+        ])?;
+        let mut catalog = self.catalog_to_change("TRUNCATE TABLE").await?;
+        let mut tables: Vec<Arc<TableDescriptor>> = Vec::new();
+        for TruncateTableTarget { name, .. } in &truncate.table_names {
+            let name = QualifiedName::from_ast(name, &self.database)?;
+            let table = catalog.table(&name, self.settings.search_path())?;
+            if tables.iter().all(|t| t.oid != table.oid) {
+                tables.push(table.clone());
+            }
+        }
+        if truncate.cascade == Some(CascadeOption::Cascade) {
+            self.add_referencing(&mut tables, &catalog);
+        } else {
+            refuse_referenced(&tables, &catalog)?;
+        }
+        let mut changes = Vec::new();
+        for table in tables {
+            self.no_pending_checks("TRUNCATE", &table)?;
+            self.lock_table(table.oid, LockMode::AccessExclusive)
+                .await?;
+            let mut table = table.as_ref().clone();
+            table.stream = catalog.allocate_stream();
+            for index in &mut table.indexes {
+                index.stream = catalog.allocate_stream();
+            }
+            changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
+        }
+        self.change_catalog(catalog, changes, Layer::default())?;
+        Ok("TRUNCATE TABLE".to_owned())
+    }
+
+    /// Adds the tables that refer to those already there, and so on.
+    fn add_referencing(&mut self, tables: &mut Vec<Arc<TableDescriptor>>, catalog: &Catalog) {
+        let mut at = 0;
+        while let Some(referenced) = tables.get(at).map(|t| t.oid) {
+            at += 1;
+            for (table, _) in catalog.referencing(referenced) {
+                if tables.iter().all(|t| t.oid != table.oid) {
+                    self.notice(format!("truncate cascades to table \"{}\"", table.name));
+                    tables.push(table.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Rows that refer to the truncated ones would refer to nothing.
+fn refuse_referenced(tables: &[Arc<TableDescriptor>], catalog: &Catalog) -> Result<(), SqlError> {
+    for table in tables {
+        let mut users = catalog.referencing(table.oid);
+        let other = users.find(|(user, _)| tables.iter().all(|t| t.oid != user.oid));
+        if let Some((user, _)) = other {
+            return Err(SqlError::new(
+                state::FEATURE_NOT_SUPPORTED,
+                "cannot truncate a table referenced in a foreign key constraint",
+            )
+            .detail(format!(
+                "Table \"{}\" references \"{}\".",
+                user.name, table.name
+            ))
+            .hint(format!(
+                "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                user.name
+            )));
+        }
+    }
+    Ok(())
+}

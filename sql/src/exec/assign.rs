@@ -1,6 +1,7 @@
 //! Assignment: making a value fit a column, as PostgreSQL's assignment casts do.
 
 use crate::error::{SqlError, state};
+use crate::types::numeric::Kind;
 use crate::types::{
     Conversion, Datum, Numeric, PgType, SessionFormat, modifier, text_in, text_out,
 };
@@ -60,7 +61,11 @@ fn to_integer(value: Datum, target: PgType, format: &SessionFormat) -> Result<Da
         Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Oid(_) => value.as_i64(),
         Datum::Float4(f) => float_to_i64(f64::from(*f)),
         Datum::Float8(f) => float_to_i64(*f),
-        Datum::Numeric(n) => n.round_to_i64(),
+        Datum::Numeric(n) => match n.kind() {
+            Kind::Finite => n.round_to_i64(),
+            Kind::NaN => return Err(no_integer("NaN", target)),
+            Kind::PosInf | Kind::NegInf => return Err(no_integer("infinity", target)),
+        },
         _ => return from_text(value, target, format),
     };
     let out_of_range = || {
@@ -77,6 +82,14 @@ fn to_integer(value: Datum, target: PgType, format: &SessionFormat) -> Result<Da
         _ => Some(Datum::Int8(wide)),
     }
     .ok_or_else(out_of_range)
+}
+
+/// 0A000: what PostgreSQL answers too.
+fn no_integer(what: &str, target: PgType) -> SqlError {
+    SqlError::new(
+        state::FEATURE_NOT_SUPPORTED,
+        format!("cannot convert {what} to {}", target.base_name()),
+    )
 }
 
 /// Rounds half to even, as PostgreSQL does; `None` outside `bigint`.
@@ -137,7 +150,15 @@ fn significant(value: f64, digits: usize) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    format!("{value:.*e}", digits.saturating_sub(1))
+    let text = format!("{value:.*e}", digits.saturating_sub(1));
+    match text.split_once('e') {
+        // Zeros at the end are not digits that the float has.
+        Some((mantissa, exponent)) if mantissa.contains('.') => {
+            let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+            format!("{mantissa}e{exponent}")
+        }
+        _ => text,
+    }
 }
 
 fn to_datetime(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum, SqlError> {

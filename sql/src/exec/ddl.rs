@@ -190,8 +190,6 @@ pub(crate) fn add_column(
 fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {
     let ty = PgType::from_sql_ast(&definition.data_type)?;
     match ty {
-        PgType::Numeric(None) => Err(SqlError::unsupported("a numeric column without precision")
-            .hint("Declare it, for example numeric(38,10).")),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(
             format!("columns of type {}", ty.sql_name()),
         )),

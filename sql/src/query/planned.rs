@@ -13,7 +13,7 @@ use sqlparser::ast::LockClause;
 use tokio::sync::mpsc;
 
 use super::apply;
-use super::arrow_value::scalar_of_datum;
+use super::arrow_value::scalar_as;
 use super::compact;
 use super::effort::Effort;
 use super::engine::QueryEngine;
@@ -269,7 +269,7 @@ impl PlannedQuery {
         let mut values = Vec::with_capacity(self.parts.parameters.len());
         for (ty, value) in self.parts.parameters.iter().zip(&run.params) {
             values.push(ScalarAndMetadata::new(
-                scalar_of_datum(value, *ty)?,
+                scalar_as(value, &super::plan::arrow_type(*ty))?,
                 Some(super::plan::type_metadata(*ty)),
             ));
         }

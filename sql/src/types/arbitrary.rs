@@ -16,7 +16,7 @@ pub(crate) const END_TIMESTAMP: i64 = 9_223_371_331_200_000_000;
 pub(crate) const MIN_DATE: i32 = -2_451_545;
 pub(crate) const END_DATE: i32 = 2_145_031_949;
 
-fn numeric(precision: u8, scale: i8) -> BoxedStrategy<Numeric> {
+fn numeric(precision: u16, scale: i16) -> BoxedStrategy<Numeric> {
     let scale = u16::try_from(scale).unwrap();
     (
         any::<bool>(),
@@ -33,7 +33,7 @@ fn numeric(precision: u8, scale: i8) -> BoxedStrategy<Numeric> {
 
 fn any_numeric() -> BoxedStrategy<Numeric> {
     prop_oneof![
-        8 => (1u8..90, 0i8..60).prop_flat_map(|(p, s)| numeric(p, s)),
+        8 => (1u16..90, 0i16..60).prop_flat_map(|(p, s)| numeric(p, s)),
         2 => (any::<i32>(), 0u16..6).prop_map(|(v, s)| Numeric::from_i128(v.into(), s)),
         1 => Just(Numeric::NAN),
         1 => Just(Numeric::INFINITY),
@@ -90,7 +90,7 @@ pub(crate) fn pg_type() -> BoxedStrategy<PgType> {
     prop_oneof![
         6 => prop::sample::select(scalar),
         1 => prop::sample::select(arrays),
-        1 => (1u8..77).prop_flat_map(|p| (Just(p), 0..=(p as i8)))
+        1 => (1u16..100).prop_flat_map(|p| (Just(p), 0..=(p as i16)))
             .prop_map(|(p, s)| PgType::Numeric(Some((p, s)))),
         1 => (1u32..10).prop_map(|n| PgType::Varchar(Some(n))),
         1 => (1u32..10).prop_map(PgType::Char),

@@ -3,7 +3,7 @@
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::datum::{ArrayValue, Datum};
 use crate::types::format::SessionFormat;
-use crate::types::numeric_text::is_space;
+use crate::types::numeric::is_space;
 use crate::types::pg_type::PgType;
 use crate::types::text_in::text_in;
 

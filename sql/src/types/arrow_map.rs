@@ -14,15 +14,12 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS};
 use crate::types::interval::Interval;
+use crate::types::numeric::wide::narrow;
 use crate::types::oid;
 use crate::types::pg_type::PgType;
 
 /// Metadata key of a field: the type's OID and modifier, as "1043:14".
 pub const PG_TYPE_KEY: &str = "pg.type";
-
-/// Digits of a `numeric` without a declared precision, where Arrow must have
-/// some. Values keep up to this many digits after the point.
-pub const BARE_NUMERIC_SCALE: i8 = 16;
 
 /// The Arrow type columns of `ty` have.
 pub fn arrow_type(ty: PgType) -> DataType {
@@ -34,9 +31,10 @@ pub fn arrow_type(ty: PgType) -> DataType {
         PgType::Oid => DataType::UInt32,
         PgType::Float4 => DataType::Float32,
         PgType::Float8 => DataType::Float64,
-        PgType::Numeric(Some((p, s))) if p <= 38 => DataType::Decimal128(p, s),
-        PgType::Numeric(Some((p, s))) => DataType::Decimal256(p, s),
-        PgType::Numeric(None) => DataType::Decimal128(38, BARE_NUMERIC_SCALE),
+        PgType::Numeric(modifier) => match modifier.and_then(|(p, s)| narrow(p, s)) {
+            Some((p, s)) => DataType::Decimal128(p, s),
+            None => DataType::LargeBinary,
+        },
         PgType::Bytea => DataType::BinaryView,
         PgType::Date => DataType::Date32,
         PgType::Time => DataType::Time64(TimeUnit::Microsecond),
@@ -103,11 +101,14 @@ fn parse_metadata(text: &str) -> Option<PgType> {
 fn agrees(ty: PgType, data_type: &DataType) -> bool {
     match (ty, data_type) {
         (_, DataType::Null) => true,
-        (PgType::Numeric(_), DataType::Decimal128(..) | DataType::Decimal256(..)) => true,
+        (
+            PgType::Numeric(_),
+            DataType::Decimal128(..) | DataType::Decimal256(..) | DataType::LargeBinary,
+        ) => true,
         (_, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
             arrow_type(ty) == DataType::Utf8View
         }
-        (PgType::Bytea, DataType::Binary | DataType::LargeBinary) => true,
+        (PgType::Bytea, DataType::Binary) => true,
         (PgType::Timestamp, DataType::Timestamp(_, None)) => true,
         (PgType::Timestamptz, DataType::Timestamp(_, Some(_))) => true,
         (_, DataType::Dictionary(_, value)) => agrees(ty, value),
@@ -132,11 +133,9 @@ pub fn pg_type_of(data_type: &DataType) -> PgType {
         DataType::Decimal32(..)
         | DataType::Decimal64(..)
         | DataType::Decimal128(..)
-        | DataType::Decimal256(..) => PgType::Numeric(None),
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => PgType::Bytea,
+        | DataType::Decimal256(..)
+        | DataType::LargeBinary => PgType::Numeric(None),
+        DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => PgType::Bytea,
         DataType::Date32 | DataType::Date64 => PgType::Date,
         DataType::Time32(_) | DataType::Time64(_) => PgType::Time,
         DataType::Timestamp(_, None) => PgType::Timestamp,
@@ -161,6 +160,13 @@ pub fn canonical(array: &ArrayRef, ty: PgType) -> SqlResult<ArrayRef> {
     let wanted = arrow_type(ty);
     let fits = match (ty, array.data_type()) {
         (PgType::Numeric(_), DataType::Decimal128(_, s) | DataType::Decimal256(_, s)) => *s >= 0,
+        (PgType::Numeric(_), DataType::LargeBinary) => true,
+        (PgType::Array(PgType::Numeric(_)), DataType::List(item)) => {
+            matches!(
+                item.data_type(),
+                DataType::Decimal128(..) | DataType::LargeBinary
+            )
+        }
         (PgType::Timestamptz, DataType::Timestamp(TimeUnit::Microsecond, Some(_))) => true,
         (_, own) => *own == wanted,
     };

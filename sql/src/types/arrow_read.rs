@@ -13,7 +13,7 @@ use crate::types::arrow_map::{
     canonical, date_from_arrow, interval_from_arrow, timestamp_from_arrow,
 };
 use crate::types::datum::{ArrayValue, Datum};
-use crate::types::numeric::Numeric;
+use crate::types::numeric::{Numeric, wide};
 use crate::types::pg_type::PgType;
 use crate::types::text_in::parse_uuid;
 
@@ -50,7 +50,7 @@ pub(crate) fn canonical_datum(array: &ArrayRef, row: usize, ty: PgType) -> SqlRe
         PgType::Oid => primitive::<UInt32Type>(array, row).map(Datum::Oid),
         PgType::Float4 => primitive::<Float32Type>(array, row).map(Datum::Float4),
         PgType::Float8 => primitive::<Float64Type>(array, row).map(Datum::Float8),
-        PgType::Numeric(_) => decimal(array, row).map(Datum::Numeric),
+        PgType::Numeric(_) => numeric(array, row)?.map(Datum::Numeric),
         PgType::Bytea => array
             .as_binary_view_opt()
             .map(|a| Datum::Bytea(a.value(row).to_vec())),
@@ -93,6 +93,14 @@ fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(
     row: usize,
 ) -> Option<T::Native> {
     array.as_primitive_opt::<T>().map(|a| a.value(row))
+}
+
+/// A numeric, wide or as a decimal.
+fn numeric(array: &ArrayRef, row: usize) -> SqlResult<Option<Numeric>> {
+    match array.as_binary_opt::<i64>() {
+        Some(wides) => wide::decode(wides.value(row)).map(Some),
+        None => Ok(decimal(array, row)),
+    }
 }
 
 /// A decimal with the scale of its column.

@@ -7,7 +7,7 @@
 //! | interval | micros i64, days i32, months i32, little endian |
 //! | uuid | 16 |
 //! | numeric(p <= 18, s) / numeric(p <= 38, s) | the unscaled value as i64 / i128, little endian |
-//! | other numeric | a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
+//! | other numeric | 4 and the wide form (see [`crate::types::numeric`]); older rows: a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
 //! | text, varchar, char(n), name, json, jsonb | UTF-8 |
 //! | bytea | as is |
 //! | arrays | count u32 LE, then for each element u32 LE length (u32::MAX: NULL) and its bytes |
@@ -17,14 +17,22 @@ use bigdecimal::num_bigint::BigInt;
 use crate::error::{SqlError, SqlResult};
 use crate::types::datum::{ArrayValue, Datum};
 use crate::types::interval::Interval;
-use crate::types::numeric::{Kind, Numeric};
+use crate::types::numeric::Numeric;
+use crate::types::numeric::wide::{self, narrow};
 use crate::types::pg_type::PgType;
 use crate::types::row::Width;
 
 /// Digits an `i64` certainly holds.
 const I64_DIGITS: u8 = 18;
-/// Digits an `i128` certainly holds.
-const I128_DIGITS: u8 = 38;
+/// Tag of a numeric in wide form.
+const WIDE: u8 = 4;
+
+/// Whether a `numeric(p, s)` is kept as an `i64` rather than an `i128`, and its
+/// scale; `None` when it is kept in the form of other numerics.
+fn fixed_numeric((precision, scale): (u16, i16)) -> Option<(bool, u16)> {
+    let (precision, scale) = narrow(precision, scale)?;
+    Some((precision <= I64_DIGITS, u16::from(scale.unsigned_abs())))
+}
 
 /// How many bytes a value of the type has in a row.
 pub fn width(ty: PgType) -> Width {
@@ -36,8 +44,11 @@ pub fn width(ty: PgType) -> Width {
             Width::Fixed(8)
         }
         PgType::Uuid | PgType::Interval => Width::Fixed(16),
-        PgType::Numeric(Some((p, _))) if p <= I64_DIGITS => Width::Fixed(8),
-        PgType::Numeric(Some((p, _))) if p <= I128_DIGITS => Width::Fixed(16),
+        PgType::Numeric(Some(modifier)) => match fixed_numeric(modifier) {
+            Some((true, _)) => Width::Fixed(8),
+            Some((false, _)) => Width::Fixed(16),
+            None => Width::Variable,
+        },
         _ => Width::Variable,
     }
 }
@@ -142,19 +153,20 @@ pub(crate) fn interval(bytes: &[u8]) -> SqlResult<Interval> {
 }
 
 /// A stored numeric.
-pub(crate) fn numeric(modifier: Option<(u8, i8)>, bytes: &[u8]) -> SqlResult<Numeric> {
-    if let Some((precision, scale)) = modifier {
-        let scale = u16::try_from(scale).unwrap_or(0);
-        if precision <= I64_DIGITS {
+pub(crate) fn numeric(modifier: Option<(u16, i16)>, bytes: &[u8]) -> SqlResult<Numeric> {
+    match modifier.and_then(fixed_numeric) {
+        Some((true, scale)) => {
             let unscaled = i64::from_le_bytes(fixed(bytes)?);
             return Ok(Numeric::from_i128(i128::from(unscaled), scale));
         }
-        if precision <= I128_DIGITS {
-            return Ok(Numeric::from_i128(
-                i128::from_le_bytes(fixed(bytes)?),
-                scale,
-            ));
+        Some((false, scale)) => {
+            let unscaled = i128::from_le_bytes(fixed(bytes)?);
+            return Ok(Numeric::from_i128(unscaled, scale));
         }
+        None => {}
+    }
+    if let Some((&WIDE, wide)) = bytes.split_first() {
+        return wide::decode(wide);
     }
     let Some((&[tag, low, high], unscaled)) = bytes.split_first_chunk::<3>() else {
         return Err(corrupt("stored numeric is too short"));
@@ -172,30 +184,32 @@ pub(crate) fn numeric(modifier: Option<(u8, i8)>, bytes: &[u8]) -> SqlResult<Num
     }
 }
 
-fn encode_numeric(modifier: Option<(u8, i8)>, value: &Numeric, out: &mut Vec<u8>) -> SqlResult<()> {
-    if let Some((precision, scale)) = modifier
-        && precision <= I128_DIGITS
-    {
-        let unscaled = value.exact_i128_at(u16::try_from(scale).unwrap_or(0));
-        let wrong = || SqlError::internal("numeric does not fit its column");
-        if precision <= I64_DIGITS {
-            let unscaled = unscaled.and_then(|v| i64::try_from(v).ok());
-            out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
-        } else {
-            out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
-        }
-        return Ok(());
+/// Appends the wide form of a stored numeric that has no fixed scale.
+pub(crate) fn append_wide(bytes: &[u8], out: &mut Vec<u8>) -> SqlResult<()> {
+    match bytes.split_first() {
+        Some((&WIDE, wide)) => out.extend_from_slice(wide),
+        _ => wide::encode(&numeric(None, bytes)?, out),
     }
-    let tag = match value.kind() {
-        Kind::Finite => 0,
-        Kind::NaN => 1,
-        Kind::PosInf => 2,
-        Kind::NegInf => 3,
+    Ok(())
+}
+
+fn encode_numeric(
+    modifier: Option<(u16, i16)>,
+    value: &Numeric,
+    out: &mut Vec<u8>,
+) -> SqlResult<()> {
+    let Some((small, scale)) = modifier.and_then(fixed_numeric) else {
+        out.push(WIDE);
+        wide::encode(value, out);
+        return Ok(());
     };
-    out.push(tag);
-    out.extend_from_slice(&value.scale().to_le_bytes());
-    if tag == 0 {
-        out.extend_from_slice(&value.unscaled_le_bytes());
+    let unscaled = value.exact_i128_at(scale);
+    let wrong = || SqlError::internal("numeric does not fit its column");
+    if small {
+        let unscaled = unscaled.and_then(|v| i64::try_from(v).ok());
+        out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
+    } else {
+        out.extend_from_slice(&unscaled.ok_or_else(wrong)?.to_le_bytes());
     }
     Ok(())
 }

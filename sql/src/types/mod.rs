@@ -23,7 +23,6 @@ pub mod json;
 pub mod key;
 pub mod modifier;
 pub mod numeric;
-mod numeric_text;
 pub mod oid;
 pub mod pg_type;
 pub mod row;

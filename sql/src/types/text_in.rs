@@ -6,7 +6,7 @@ pub use crate::types::format::SessionFormat;
 use crate::types::json;
 use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::Numeric;
-use crate::types::numeric_text::is_space;
+use crate::types::numeric::is_space;
 use crate::types::pg_type::PgType;
 use crate::types::{array_in, datetime_in, interval_in};
 

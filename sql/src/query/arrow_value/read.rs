@@ -16,6 +16,7 @@ use super::type_of_arrow;
 use crate::error::{SqlError, state};
 use crate::types::arrow_map::{date_from_arrow, interval_from_arrow, timestamp_from_arrow};
 use crate::types::calendar::UNIX_EPOCH_MICROS;
+use crate::types::numeric::wide;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
 
 /// The value at `row` of an Arrow array that holds values of type `ty`.
@@ -58,7 +59,7 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
         DataType::LargeUtf8 => text(array.as_string::<i64>().value(row), ty)?,
         DataType::Utf8View => text(array.as_string_view().value(row), ty)?,
         DataType::Binary => Datum::Bytea(array.as_binary::<i32>().value(row).to_vec()),
-        DataType::LargeBinary => Datum::Bytea(array.as_binary::<i64>().value(row).to_vec()),
+        DataType::LargeBinary => Datum::Numeric(wide::decode(array.as_binary::<i64>().value(row))?),
         DataType::BinaryView => Datum::Bytea(array.as_binary_view().value(row).to_vec()),
         DataType::Date32 => Datum::Date(date_from_arrow(
             array.as_primitive::<Date32Type>().value(row),
@@ -199,7 +200,7 @@ pub(in crate::query) fn datum_of_scalar(
 }
 
 /// A numeric at the scale its column stores, when that loses nothing.
-fn exact_scale(value: Numeric, scale: i8) -> Numeric {
+fn exact_scale(value: Numeric, scale: i16) -> Numeric {
     let Ok(scale) = u16::try_from(scale) else {
         return value;
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::types::IntervalMonthDayNano;
-use arrow::array::{ArrayRef, ListArray, new_null_array};
+use arrow::array::{ArrayRef, LargeBinaryBuilder, ListArray, new_null_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, i256};
 use bigdecimal::num_bigint::BigInt;
@@ -12,24 +12,23 @@ use datafusion::common::ScalarValue;
 use super::super::error::{from_arrow, from_datafusion};
 use crate::error::{SqlError, state};
 use crate::types::arrow_map::{arrow_type, date_to_arrow, timestamp_to_arrow};
+use crate::types::numeric::wide;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
 
 /// Digits of a Decimal128.
 const DECIMAL128_DIGITS: u8 = 38;
-
-/// Digits of a Decimal256.
-const DECIMAL256_DIGITS: u8 = 76;
 
 /// The Arrow type for a value of type `ty`: for `numeric` without precision, the
 /// one that holds this value exactly.
 fn arrow_type_for(value: &Datum, ty: PgType) -> DataType {
     match (value, ty) {
         (Datum::Numeric(n), PgType::Numeric(None)) => {
-            let scale = i8::try_from(n.scale()).unwrap_or(i8::MAX);
-            if n.digit_count().max(n.scale().into()) <= DECIMAL128_DIGITS.into() {
-                DataType::Decimal128(DECIMAL128_DIGITS, scale)
-            } else {
-                DataType::Decimal256(DECIMAL256_DIGITS, scale)
+            let digits = n.digit_count().max(n.scale().into()).max(1);
+            match (u8::try_from(digits), i8::try_from(n.scale())) {
+                (Ok(digits), Ok(scale)) if n.is_finite() && digits <= DECIMAL128_DIGITS => {
+                    DataType::Decimal128(digits, scale)
+                }
+                _ => DataType::LargeBinary,
             }
         }
         (_, PgType::Unknown | PgType::Void) => DataType::Utf8View,
@@ -66,6 +65,9 @@ pub(in crate::query) fn scalar_as(value: &Datum, ty: &DataType) -> Result<Scalar
         (Datum::Float8(v), _) => ScalarValue::Float64(Some(*v)),
         (Datum::Numeric(v), DataType::Decimal128(precision, scale)) => {
             ScalarValue::Decimal128(Some(unscaled128(v, *scale)?), *precision, *scale)
+        }
+        (Datum::Numeric(v), DataType::LargeBinary) => {
+            ScalarValue::LargeBinary(Some(wide::bytes(v)))
         }
         (Datum::Numeric(v), DataType::Decimal256(precision, scale)) => {
             ScalarValue::Decimal256(Some(unscaled256(v, *scale)?), *precision, *scale)
@@ -164,8 +166,29 @@ pub(in crate::query) fn array_of_refs<'a>(
     if values.len() == 0 {
         return Ok(new_null_array(ty, 0));
     }
+    if *ty == DataType::LargeBinary {
+        return wides(values);
+    }
     let scalars = values
         .map(|value| scalar_as(value, ty))
         .collect::<Result<Vec<_>, _>>()?;
     ScalarValue::iter_to_array(scalars).map_err(from_datafusion)
+}
+
+/// Numerics in wide form.
+fn wides<'a>(values: impl ExactSizeIterator<Item = &'a Datum>) -> Result<ArrayRef, SqlError> {
+    let mut out = LargeBinaryBuilder::with_capacity(values.len(), values.len() * 16);
+    let mut room = Vec::new();
+    for value in values {
+        match value {
+            Datum::Null => out.append_null(),
+            Datum::Numeric(value) => {
+                room.clear();
+                wide::encode(value, &mut room);
+                out.append_value(&room);
+            }
+            _ => return Err(SqlError::internal("a numeric column gets another value")),
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }

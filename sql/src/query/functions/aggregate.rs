@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::error::external;
+use super::numeric_sum::{GroupSums, OneSum};
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -84,12 +85,16 @@ impl AggregateUDFImpl for PgSum {
             DataType::UInt32 | DataType::UInt64 => sum_of_bigints(),
             DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
             decimal if decimal.is_decimal() => decimal.clone(),
+            DataType::LargeBinary => DataType::LargeBinary,
             other => return Err(no_sum(super::super::plan::type_of_arrow(other).base_name())),
         }])
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arg_types)
+        match arg_types.first() {
+            Some(ty) if is_any_size(ty) => Ok(DataType::LargeBinary),
+            _ => self.inner.return_type(arg_types),
+        }
     }
 
     fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
@@ -98,31 +103,57 @@ impl AggregateUDFImpl for PgSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if sums_any_size(&args) {
+            return Ok(Box::new(OneSum::default()));
+        }
         self.inner.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        if *args.return_field.data_type() == DataType::LargeBinary && !args.is_distinct {
+            let state = Field::new("sum", DataType::LargeBinary, true);
+            return Ok(vec![Arc::new(state)]);
+        }
         self.inner.state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        self.inner.groups_accumulator_supported(args)
+        sums_any_size(&args) || self.inner.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(
         &self,
         args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
+        if sums_any_size(&args) {
+            return Ok(Box::new(GroupSums::default()));
+        }
         self.inner.create_groups_accumulator(args)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if sums_any_size(&args) {
+            return Ok(Box::new(OneSum::sliding()));
+        }
         self.inner.create_sliding_accumulator(args)
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
         ReversedUDAF::Identical
     }
+}
+
+/// Whether a sum of such values may have more digits than a decimal.
+fn is_any_size(ty: &DataType) -> bool {
+    match ty {
+        DataType::LargeBinary => true,
+        DataType::Decimal128(precision, _) => *precision > SUM_DIGITS,
+        _ => false,
+    }
+}
+
+fn sums_any_size(args: &AccumulatorArgs) -> bool {
+    *args.return_field.data_type() == DataType::LargeBinary && !args.is_distinct
 }
 
 fn no_sum(ty: &str) -> datafusion::common::DataFusionError {

@@ -12,8 +12,7 @@ use datafusion::logical_expr::{
 
 use super::super::arrow_value::{array_of, datum_at};
 use super::super::error::external;
-use super::super::plan::{NUMERIC_SCALE, field_with};
-use super::arithmetic::divide;
+use super::super::plan::field_with;
 use crate::error::{SqlError, SqlResult};
 use crate::types::{Datum, Numeric, PgType};
 
@@ -41,10 +40,7 @@ impl Average {
     fn arrow_result(sum: &DataType) -> DataType {
         match sum {
             DataType::Float64 | DataType::Float32 => DataType::Float64,
-            DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => {
-                DataType::Decimal128(38, (*s).max(NUMERIC_SCALE))
-            }
-            _ => DataType::Decimal128(38, NUMERIC_SCALE),
+            _ => DataType::LargeBinary,
         }
     }
 }
@@ -98,10 +94,6 @@ impl ScalarUDFImpl for Average {
             ))));
         }
         let target = args.return_field.data_type();
-        let scale = match target {
-            DataType::Decimal128(_, s) => u16::try_from(*s).unwrap_or(0),
-            _ => 0,
-        };
         let rows = (0..sums.len())
             .map(|row| {
                 let count = if counts.is_null(row) {
@@ -109,11 +101,7 @@ impl ScalarUDFImpl for Average {
                 } else {
                     counts.value(row)
                 };
-                average(
-                    &datum_at(sums.as_ref(), row, PgType::Numeric(None))?,
-                    count,
-                    scale,
-                )
+                average(&datum_at(sums.as_ref(), row, PgType::Numeric(None))?, count)
             })
             .collect::<SqlResult<Vec<_>>>()
             .and_then(|values| array_of(&values, target))
@@ -122,11 +110,9 @@ impl ScalarUDFImpl for Average {
     }
 }
 
-fn average(sum: &Datum, count: i64, scale: u16) -> SqlResult<Datum> {
+fn average(sum: &Datum, count: i64) -> SqlResult<Datum> {
     match sum {
-        Datum::Numeric(sum) if count != 0 => {
-            divide(sum, &Numeric::from_i128(i128::from(count), 0), scale).map(Datum::Numeric)
-        }
+        Datum::Numeric(sum) if count != 0 => sum.divide(&Numeric::from(count)).map(Datum::Numeric),
         _ => Ok(Datum::Null),
     }
 }

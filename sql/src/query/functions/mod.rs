@@ -18,6 +18,8 @@ mod format;
 mod interval;
 mod json;
 mod math;
+mod numeric_key;
+mod numeric_sum;
 mod overload;
 mod plain;
 mod quote;
@@ -25,6 +27,8 @@ mod range;
 mod series;
 mod session;
 mod text;
+mod value;
+mod variance;
 
 use std::sync::Arc;
 
@@ -38,12 +42,15 @@ use crate::types::calendar::TimeZone;
 use crate::types::{PgType, SessionFormat};
 
 pub(super) use aggregate::{single, sum_of_bigints, sum_type};
-pub(super) use arithmetic::{Arithmetic, ArithmeticOp, divide_constants};
+pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
+pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(crate) use quote::quote_ident;
 pub(super) use series::table_function;
+pub(super) use value::shown_value;
+pub(super) use variance::{is_spread, result as spread_type};
 
 use overload::OverloadedFunction;
 
@@ -80,7 +87,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())
-        .chain(math::OVERLOADS)
+        .chain(math::overloads())
         .chain(quote::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(text::OVERLOADS)
@@ -101,6 +108,7 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
         })
         .collect();
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
+    functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
     functions.push(Arc::new(
         ScalarUDF::new_from_impl(arithmetic::Negate::new()),
@@ -111,6 +119,9 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
 /// Aggregates to register over DataFusion's.
 pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
     aggregate::all()
+        .into_iter()
+        .chain(variance::all())
+        .collect()
 }
 
 /// DataFusion's functions that PostgreSQL does not have, or has with another
@@ -163,6 +174,15 @@ pub(super) fn resolve(
     }
     if any.is::<arithmetic::Negate>() {
         return Some(read().and_then(|t| arithmetic::Negate::result(&t).map(Resolved::Fixed)));
+    }
+    if any.is::<numeric_key::KeyText>() {
+        return Some(Ok(Resolved::Fixed(PgType::Text)));
+    }
+    if any.is::<value::Value>() {
+        return Some(Ok(Resolved::Fixed(PgType::Unknown)));
+    }
+    if any.is::<numeric_key::NumericKey>() {
+        return Some(read().map(|t| Resolved::Fixed(numeric_key::result(&t))));
     }
     if any.is::<plain::Plain>() {
         return Some(read().map(|t| Resolved::Fixed(plain::Plain::result(&t))));

@@ -259,12 +259,17 @@ impl Analyzer {
         let actual = expr.get_type(schema)?;
         let wanted = arrow_type(ty);
         let same = actual == wanted
-            || actual.is_decimal() && wanted.is_decimal()
+            || actual.is_decimal() && is_numeric_arrow(&wanted)
             || actual.is_string() && wanted.is_string()
             || actual.is_binary() && wanted.is_binary()
-            || matches!((&actual, &wanted), (DataType::List(_), DataType::List(_)));
+            || matches!((&actual, &wanted), (DataType::List(_), DataType::List(_)))
+                && ty.element() != Some(PgType::Numeric(None));
         if same {
             return Ok(expr);
+        }
+        if is_numeric_arrow(&wanted) || ty.element() == Some(PgType::Numeric(None)) {
+            let function = CastFunction::new(ty, ty, wanted);
+            return Ok(ScalarUDF::new_from_impl(function).call(vec![expr]));
         }
         let field = field_with(Field::new("cast", wanted, true), ty);
         Ok(Expr::Cast(Cast::new_from_field(
@@ -295,9 +300,10 @@ impl Analyzer {
         &self,
         left: Expr,
         right: Expr,
-        schema: &dyn ExprSchema,
+        schemas: [&dyn ExprSchema; 2],
     ) -> Result<(Expr, Expr)> {
-        let (lt, rt) = (left.get_type(schema)?, right.get_type(schema)?);
+        let [ls, rs] = schemas;
+        let (lt, rt) = (left.get_type(ls)?, right.get_type(rs)?);
         if lt == rt || !lt.is_decimal() || !rt.is_decimal() {
             return Ok((left, right));
         }
@@ -358,24 +364,85 @@ fn wider(a: &DataType, b: &DataType) -> DataType {
     }
 }
 
-/// The Arrow type in which values of `ty` from the given Arrow types meet.
+/// Whether values of the Arrow type are numerics.
+pub(super) fn is_numeric_arrow(ty: &DataType) -> bool {
+    ty.is_decimal() || *ty == DataType::LargeBinary
+}
+
+/// The Arrow type in which values of `ty` from the given Arrow types meet: numerics
+/// of one scale as decimals, others in wide form, which keeps the scale of each.
 pub(super) fn common_arrow(ty: PgType, actual: &[DataType]) -> DataType {
-    let decimals: Vec<&DataType> = actual.iter().filter(|t| t.is_decimal()).collect();
-    if !matches!(ty, PgType::Numeric(_)) || decimals.is_empty() {
+    if !matches!(ty, PgType::Numeric(_)) {
         return arrow_type(ty);
     }
-    let mut result = decimals
-        .first()
-        .map_or_else(|| arrow_type(ty), |t| (*t).clone());
+    let mut result: Option<(u8, i8)> = None;
     for other in actual {
-        let other = match other {
-            DataType::Int16 => DataType::Decimal128(5, 0),
-            DataType::Int32 => DataType::Decimal128(10, 0),
-            DataType::Int64 => DataType::Decimal128(19, 0),
-            decimal if decimal.is_decimal() => decimal.clone(),
-            _ => continue,
+        let (precision, scale) = match other {
+            DataType::Int16 => (5, 0),
+            DataType::Int32 => (10, 0),
+            DataType::Int64 => (19, 0),
+            DataType::Decimal128(p, s) => (*p, *s),
+            DataType::Null => continue,
+            _ => return DataType::LargeBinary,
         };
-        result = wider(&result, &other);
+        result = match result {
+            None => Some((precision, scale)),
+            Some((p, s)) if s == scale => Some((p.max(precision), s)),
+            Some(_) => return DataType::LargeBinary,
+        };
     }
-    result
+    match result {
+        Some((p, s)) => DataType::Decimal128(p, s),
+        None => DataType::LargeBinary,
+    }
+}
+
+/// A numeric expression of Arrow type `own` in wide form.
+pub(super) fn wide(expr: Expr, own: &DataType) -> Result<Expr> {
+    as_arrow(expr, own, PgType::Numeric(None), &DataType::LargeBinary)
+}
+
+/// An expression of type `ty`, kept as `own`, as Arrow type `target`.
+pub(super) fn as_arrow(expr: Expr, own: &DataType, ty: PgType, target: &DataType) -> Result<Expr> {
+    if own == target {
+        return Ok(expr);
+    }
+    if *target == DataType::LargeBinary || *own == DataType::LargeBinary {
+        if let Expr::Literal(value, metadata) = &expr {
+            let datum = datum_of_scalar(value, ty).map_err(external)?;
+            let value = scalar_as(&datum, target).map_err(external)?;
+            return Ok(Expr::Literal(value, metadata.clone()));
+        }
+        let function = CastFunction::new(ty, ty, target.clone());
+        return Ok(ScalarUDF::new_from_impl(function).call(vec![expr]));
+    }
+    let field = field_with(Field::new("cast", target.clone(), true), ty);
+    Ok(Expr::Cast(Cast::new_from_field(
+        Box::new(expr),
+        Arc::new(field),
+    )))
+}
+
+impl Analyzer {
+    /// Expressions of type `ty` that take each other's place, in one Arrow type.
+    pub(super) fn alike(
+        &self,
+        exprs: Vec<Expr>,
+        ty: PgType,
+        schema: &dyn ExprSchema,
+    ) -> Result<Vec<Expr>> {
+        if !matches!(ty, PgType::Numeric(_)) {
+            return Ok(exprs);
+        }
+        let mut types = Vec::with_capacity(exprs.len());
+        for expr in &exprs {
+            types.push(expr.get_type(schema)?);
+        }
+        let target = common_arrow(ty, &types);
+        exprs
+            .into_iter()
+            .zip(&types)
+            .map(|(expr, own)| as_arrow(expr, own, ty, &target))
+            .collect()
+    }
 }

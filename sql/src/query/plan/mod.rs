@@ -10,6 +10,7 @@
 mod analyze;
 mod catalog_syntax;
 mod coerce;
+mod comparable;
 mod context;
 mod correlate;
 mod lookup;
@@ -51,7 +52,7 @@ pub use lookup::ViewScope;
 pub(super) use names::{MARK, visible_name};
 pub(super) use syntax::{query_of, star_from};
 pub(super) use types::{
-    NUMERIC_SCALE, arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
+    arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
 };
 
 /// What names mean while planning.

@@ -28,15 +28,9 @@ use super::rewrite::{INT4_LITERAL, INT8_LITERAL};
 use crate::error::SqlResult;
 use crate::types::{PgType, arrow_map};
 
-/// Digits of the Arrow decimal that stands for `numeric` without precision.
-pub(in crate::query) const NUMERIC_DIGITS: u8 = 38;
-/// Digits after the point where a `numeric` without scale has to have some.
-pub(in crate::query) const NUMERIC_SCALE: i8 = 16;
-
 /// The Arrow type for values of `ty` that are computed rather than stored.
 pub(in crate::query) fn arrow_type(ty: PgType) -> DataType {
     match ty {
-        PgType::Numeric(None) => DataType::Decimal128(NUMERIC_DIGITS, NUMERIC_SCALE),
         PgType::Unknown | PgType::Void => DataType::Utf8View,
         _ => arrow_map::arrow_type(ty),
     }
@@ -195,6 +189,7 @@ impl Analyzer {
             "count" | "row_number" | "rank" | "dense_rank" => PgType::Int8,
             "ntile" => PgType::Int4,
             "sum" => functions::sum_type(first()?),
+            name if functions::is_spread(name) => functions::spread_type(first()?),
             _ => self.planned_type(expr, schema)?,
         })
     }

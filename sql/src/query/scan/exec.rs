@@ -241,6 +241,9 @@ fn split(
 
 /// Whether Arrow orders values of the type as their keys are ordered.
 fn arrow_orders_as_key(ty: PgType) -> bool {
+    if let PgType::Numeric(_) = ty {
+        return crate::types::arrow_map::arrow_type(ty).is_decimal();
+    }
     matches!(
         ty,
         PgType::Bool
@@ -248,7 +251,6 @@ fn arrow_orders_as_key(ty: PgType) -> bool {
             | PgType::Int4
             | PgType::Int8
             | PgType::Oid
-            | PgType::Numeric(Some(_))
             | PgType::Text
             | PgType::Varchar(_)
             | PgType::Name

@@ -8,8 +8,10 @@ use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::super::arrow_value::datum_of_scalar;
+use super::super::functions::NUMERIC_KEY;
 use crate::error::SqlError;
 use crate::txn::prefix_end;
+use crate::types::numeric::wide;
 use crate::types::{Datum, PgType, key};
 
 /// Most ranges that IN lists may multiply to; more are one wide range.
@@ -94,7 +96,14 @@ pub(super) fn column_bound(filters: &[Expr], name: &str, ty: PgType) -> ColumnBo
 }
 
 fn is_column(expr: &Expr, name: &str) -> bool {
-    matches!(expr, Expr::Column(column) if column.name == name)
+    match expr {
+        Expr::Column(column) => column.name == name,
+        // A numeric is compared by its key.
+        Expr::ScalarFunction(call) if call.func.name() == NUMERIC_KEY => {
+            matches!(call.args.as_slice(), [Expr::Column(column)] if column.name == name)
+        }
+        _ => false,
+    }
 }
 
 /// The value of a literal of the column's own type; other types are left to
@@ -103,6 +112,12 @@ fn literal(expr: &Expr, ty: PgType) -> Option<Datum> {
     let Expr::Literal(scalar, _) = expr else {
         return None;
     };
+    if let (ScalarValue::BinaryView(key), PgType::Numeric(_)) = (scalar, ty) {
+        return match key {
+            Some(key) => wide::from_key(key).ok().map(Datum::Numeric),
+            None => Some(Datum::Null),
+        };
+    }
     same_family(scalar, ty).then(|| datum_of_scalar(scalar, ty).ok())?
 }
 

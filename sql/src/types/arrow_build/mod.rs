@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
     Decimal256Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
-    IntervalMonthDayNanoBuilder, NullArray, StringViewBuilder, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder, UInt32Builder,
+    IntervalMonthDayNanoBuilder, LargeBinaryBuilder, NullArray, StringViewBuilder,
+    Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow::datatypes::DataType;
 
@@ -19,6 +19,7 @@ use crate::error::{SqlError, SqlResult, state};
 use crate::types::arrow_map::{arrow_type, date_to_arrow, interval_to_arrow, timestamp_to_arrow};
 use crate::types::cell;
 use crate::types::datum::Datum;
+use crate::types::numeric::wide;
 use crate::types::pg_type::PgType;
 use crate::types::row::RowView;
 use crate::types::text_out::write_uuid;
@@ -46,6 +47,8 @@ enum Builder {
     Float64(Float64Builder),
     Decimal128(Decimal128Builder, u16),
     Decimal256(Decimal256Builder, u16),
+    /// Numerics in wide form, and room to make one.
+    Wide(LargeBinaryBuilder, Vec<u8>),
     Text(StringViewBuilder),
     Uuid(StringViewBuilder),
     Binary(BinaryViewBuilder),
@@ -78,6 +81,9 @@ impl ColumnAppender {
                     .with_data_type(DataType::Decimal256(p, s)),
                 u16::try_from(s).unwrap_or(0),
             ),
+            (_, DataType::LargeBinary) => {
+                Builder::Wide(LargeBinaryBuilder::with_capacity(capacity, 0), Vec::new())
+            }
             (PgType::Uuid, _) => Builder::Uuid(StringViewBuilder::with_capacity(capacity)),
             (_, DataType::BinaryView) => {
                 Builder::Binary(BinaryViewBuilder::with_capacity(capacity))
@@ -128,6 +134,11 @@ impl ColumnAppender {
             Builder::Oid(b) => b.append_value(u32::from_le_bytes(cell::fixed(bytes)?)),
             Builder::Float32(b) => b.append_value(f32::from_le_bytes(cell::fixed(bytes)?)),
             Builder::Float64(b) => b.append_value(f64::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Wide(b, room) => {
+                room.clear();
+                cell::append_wide(bytes, room)?;
+                b.append_value(room);
+            }
             Builder::Text(b) => b
                 .try_append_value(cell::text(bytes)?)
                 .map_err(|error| too_big(&error))?,
@@ -160,6 +171,11 @@ impl ColumnAppender {
             }
             (Builder::Decimal256(b, scale), Datum::Numeric(v)) => {
                 b.append_value(decimal256(v, *scale)?);
+            }
+            (Builder::Wide(b, room), Datum::Numeric(v)) => {
+                room.clear();
+                wide::encode(v, room);
+                b.append_value(room);
             }
             (Builder::Uuid(b), Datum::Uuid(v)) => {
                 let mut text = Vec::with_capacity(36);
@@ -202,6 +218,7 @@ impl ColumnAppender {
             Builder::Float64(b) => b.append_null(),
             Builder::Decimal128(b, _) => b.append_null(),
             Builder::Decimal256(b, _) => b.append_null(),
+            Builder::Wide(b, _) => b.append_null(),
             Builder::Text(b) | Builder::Uuid(b) => b.append_null(),
             Builder::Binary(b) => b.append_null(),
             Builder::Date(b) => b.append_null(),
@@ -225,6 +242,7 @@ impl ColumnAppender {
             Builder::Float64(b) => Arc::new(b.finish()),
             Builder::Decimal128(b, _) => Arc::new(b.finish()),
             Builder::Decimal256(b, _) => Arc::new(b.finish()),
+            Builder::Wide(b, _) => Arc::new(b.finish()),
             Builder::Text(b) | Builder::Uuid(b) => Arc::new(b.finish()),
             Builder::Binary(b) => Arc::new(b.finish()),
             Builder::Date(b) => Arc::new(b.finish()),

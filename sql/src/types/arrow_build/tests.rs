@@ -11,7 +11,7 @@ use arrow::array::Array;
 use proptest::prelude::*;
 
 /// What Arrow cannot hold: intervals of more than 292 years of time,
-/// timestamps at the end of the range, numbers without a fixed scale.
+/// timestamps at the end of the range.
 fn holds(value: &Datum) -> bool {
     match value {
         Datum::Interval(v) => v.micros.checked_mul(1000).is_some(),
@@ -23,9 +23,6 @@ fn holds(value: &Datum) -> bool {
 
 fn arrow_value() -> BoxedStrategy<(PgType, Vec<Datum>)> {
     pg_type()
-        .prop_filter("no bare numeric", |ty| {
-            ty.element().unwrap_or(*ty) != PgType::Numeric(None)
-        })
         .prop_flat_map(|ty| {
             (
                 Just(ty),

@@ -36,7 +36,7 @@ use crate::types::interval::Interval;
 use crate::types::pg_type::PgType;
 use bytes::{decode_bytes, encode_bytes};
 use float::{ordered_f32, ordered_f64, plain_f32, plain_f64};
-use numeric::{decode_numeric, encode_numeric};
+pub(crate) use numeric::{decode_numeric, encode_numeric};
 
 const VALUE: u8 = 1;
 

@@ -8,8 +8,6 @@ use crate::types::oid::{self, Oid};
 
 /// Most characters `varchar(n)` and `char(n)` can declare (PostgreSQL's limit).
 pub const MAX_CHAR_LENGTH: u32 = 10_485_760;
-/// Most digits a declared `numeric(p, s)` can have here: what 256 bits hold.
-pub const MAX_NUMERIC_PRECISION: u8 = 76;
 /// Bytes of a `name`, without the terminator PostgreSQL stores.
 pub const MAX_NAME_BYTES: usize = 63;
 
@@ -28,8 +26,8 @@ pub enum PgType {
     Float4,
     /// `double precision`
     Float8,
-    /// `numeric`, or `numeric(precision, scale)` with `scale <= precision <= 76`
-    Numeric(Option<(u8, i8)>),
+    /// `numeric`, or `numeric(precision, scale)`
+    Numeric(Option<(u16, i16)>),
     /// `text`
     Text,
     /// `character varying` with its length in characters
@@ -293,7 +291,7 @@ impl PgType {
             (PgType::Varchar(_), Some(n)) => PgType::Varchar(Some(n)),
             (PgType::Char(_), Some(n)) => PgType::Char(n),
             (PgType::Numeric(_), Some(m)) => {
-                let precision = u8::try_from(m >> 16).ok()?;
+                let precision = m >> 16;
                 // Eleven bits, two's complement.
                 let scale = i32::try_from(m & 0x7ff).ok()?;
                 let scale = if scale >= 1024 { scale - 2048 } else { scale };
@@ -303,8 +301,7 @@ impl PgType {
         })
     }
 
-    /// `numeric(precision, scale)`, checked as PostgreSQL does (22023), and
-    /// against what we can store (0A000).
+    /// `numeric(precision, scale)`, checked as PostgreSQL does (22023).
     pub fn numeric(precision: i64, scale: i64) -> SqlResult<PgType> {
         if !(1..=1000).contains(&precision) {
             return Err(SqlError::new(
@@ -318,16 +315,11 @@ impl PgType {
                 format!("NUMERIC scale {scale} must be between -1000 and 1000"),
             ));
         }
-        match (u8::try_from(precision), i8::try_from(scale)) {
-            (Ok(p), Ok(s)) if p <= MAX_NUMERIC_PRECISION && s >= 0 && i64::from(s) <= precision => {
-                Ok(PgType::Numeric(Some((p, s))))
-            }
-            _ => Err(
-                SqlError::unsupported(format!("numeric({precision},{scale})")).hint(format!(
-                    "Use a precision of at most {MAX_NUMERIC_PRECISION} and a scale between 0 and the precision."
-                )),
-            ),
-        }
+        // Both fit: they were just compared with 1000.
+        Ok(PgType::Numeric(Some((
+            u16::try_from(precision).unwrap_or(1000),
+            i16::try_from(scale).unwrap_or(0),
+        ))))
     }
 
     /// Whether values are kept as text.

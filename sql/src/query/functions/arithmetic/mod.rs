@@ -1,16 +1,16 @@
 //! `+ - * / %` and negation of numbers, checked as PostgreSQL checks them.
 //!
 //! Integers and numerics that overflow are 22003, division by zero is 22012 for
-//! every type, and floats may neither overflow nor underflow. Sums, differences
-//! and products of numerics have PostgreSQL's scale; a quotient has 16 digits
-//! after the point, or as many as the operands where that is more.
+//! every type, and floats may neither overflow nor underflow. Results of numerics
+//! have PostgreSQL's scale: that of a sum or product follows from the operands'
+//! and is computed on decimals, that of a quotient depends on the values.
 
 mod decimal;
-mod division;
 mod float;
 mod negate;
 mod operand;
 mod result_type;
+mod wide;
 
 use std::sync::Arc;
 
@@ -30,8 +30,6 @@ use crate::types::PgType;
 
 use operand::{Operand, with_operands};
 
-pub(super) use division::divide;
-pub(in crate::query) use division::divide_constants;
 pub(super) use negate::Negate;
 
 /// An arithmetic operator.
@@ -132,6 +130,9 @@ fn compute(
     right: &Operand,
     target: &DataType,
 ) -> SqlResult<ArrayRef> {
+    if *target == DataType::LargeBinary {
+        return wide::wide(op, left, right);
+    }
     match left.array.data_type() {
         DataType::Float64 => float::float::<Float64Type>(op, left, right),
         DataType::Float32 => float::float::<Float32Type>(op, left, right),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryArray, LargeBinaryBuilder};
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
@@ -15,6 +16,7 @@ use super::checked;
 use super::operand::{self, Operand};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::PgType;
+use crate::types::numeric::wide;
 
 /// `-x`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -83,7 +85,24 @@ impl ScalarUDFImpl for Negate {
             .first()
             .map_or(PgType::Int8, |f| field_type(f));
         let operand = Operand::of(argument)?;
+        if let Some(wides) = operand.array.as_binary_opt::<i64>() {
+            let result = negated(wides).map_err(external)?;
+            return operand::value(result, operand.constant);
+        }
         let result = numeric::neg(operand.array.as_ref()).map_err(|e| external(checked(e, ty)))?;
         operand::value(result, operand.constant)
     }
+}
+
+/// Numerics in wide form with their signs changed.
+fn negated(values: &LargeBinaryArray) -> SqlResult<ArrayRef> {
+    let mut out = LargeBinaryBuilder::with_capacity(values.len(), values.value_data().len());
+    for row in 0..values.len() {
+        if values.is_null(row) {
+            out.append_null();
+        } else {
+            out.append_value(wide::bytes(&wide::decode(values.value(row))?.negate()));
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }

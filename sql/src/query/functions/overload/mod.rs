@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ReturnFieldArgs, Volatility};
 
-use super::super::plan::{NUMERIC_SCALE, arrow_type};
+use super::super::plan::arrow_type;
 use super::super::session_info::SessionInfo;
 use crate::catalog::Catalog;
 use crate::error::SqlResult;
@@ -169,19 +169,43 @@ impl Overload {
     fn arrow_result(&self, args: &ReturnFieldArgs<'_>) -> DataType {
         match self.gives {
             Gives::Type(ty) => arrow_type(ty),
+            _ if args
+                .arg_fields
+                .iter()
+                .any(|f| *f.data_type() == DataType::LargeBinary) =>
+            {
+                DataType::LargeBinary
+            }
             Gives::Numeric(scale) => DataType::Decimal128(38, scale),
             Gives::ScaledBy(index) => {
                 let scale = match args.scalar_arguments.get(index) {
                     Some(Some(ScalarValue::Int32(Some(n)))) => *n,
-                    Some(Some(ScalarValue::Int64(Some(n)))) => i32::try_from(*n).unwrap_or(0),
-                    _ => i32::from(NUMERIC_SCALE),
+                    _ => return DataType::LargeBinary,
                 };
-                DataType::Decimal128(38, i8::try_from(scale.clamp(0, 37)).unwrap_or(0))
+                let whole = args
+                    .arg_fields
+                    .first()
+                    .map_or(38, |f| whole_digits(f.data_type()));
+                // Rounding may carry into one more digit.
+                match i8::try_from(scale.max(0)) {
+                    Ok(scale) if whole + 1 + i16::from(scale) <= 38 => {
+                        DataType::Decimal128(38, scale)
+                    }
+                    _ => DataType::LargeBinary,
+                }
             }
             Gives::Like(index) => match args.arg_fields.get(index) {
                 Some(field) if field.data_type().is_decimal() => field.data_type().clone(),
                 _ => arrow_type(PgType::Numeric(None)),
             },
         }
+    }
+}
+
+/// Digits before the point that decimals of the type may have.
+fn whole_digits(ty: &DataType) -> i16 {
+    match ty {
+        DataType::Decimal128(precision, scale) => i16::from(*precision) - i16::from(*scale),
+        _ => 38,
     }
 }

@@ -51,6 +51,8 @@ struct Place {
     typed: bool,
     /// What subqueries can become there.
     subqueries: settle::Place,
+    /// Whether rows are sorted by them.
+    sorts: bool,
 }
 
 impl Place {
@@ -69,6 +71,7 @@ impl Place {
                 LogicalPlan::Projection(_) => settle::Place::Projection,
                 _ => settle::Place::Other,
             },
+            sorts: matches!(plan, LogicalPlan::Sort(_)),
         }
     }
 }
@@ -121,7 +124,11 @@ impl Analyzer {
         let plan = plan
             .map_expressions(|expr| {
                 let name = preserver.save(&expr);
-                let expr = name.restore(self.settle_in(expr, &place, &schema)?);
+                let mut expr = self.settle_in(expr, &place, &schema)?;
+                if place.sorts {
+                    expr = self.compared_by(expr, &schema)?;
+                }
+                let expr = name.restore(expr);
                 Ok(Transformed::yes(if place.typed {
                     self.with_type(expr, &schema)?
                 } else {
@@ -131,6 +138,14 @@ impl Analyzer {
             .data;
         let plan = match plan {
             LogicalPlan::Join(join) => self.join(join)?,
+            LogicalPlan::Values(values) => self.values(values)?,
+            LogicalPlan::Distinct(_) | LogicalPlan::Aggregate(_) => {
+                return match plan.recompute_schema()? {
+                    LogicalPlan::Distinct(distinct) => self.distinct(distinct),
+                    LogicalPlan::Aggregate(aggregate) => self.grouped(aggregate),
+                    other => Ok(other),
+                };
+            }
             other => other,
         };
         plan.recompute_schema()

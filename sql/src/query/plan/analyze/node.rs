@@ -1,15 +1,21 @@
 //! Nodes that ask more of their expressions than being settled.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort, Values,
+};
 
 use super::super::super::error::external;
+use super::super::super::functions;
 use super::super::coerce;
 use super::super::operators::common_type;
 use super::super::settle::Place;
+use super::super::types::field_with;
 use super::Analyzer;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -87,10 +93,9 @@ impl Analyzer {
                 self.type_of(&r, right.as_ref())?,
             );
             let ty = common_type("=", lt, rt)?;
-            on.push((
-                self.coerce(l, lt, ty, left.as_ref())?,
-                self.coerce(r, rt, ty, right.as_ref())?,
-            ));
+            let l = self.coerce(l, lt, ty, left.as_ref())?;
+            let r = self.coerce(r, rt, ty, right.as_ref())?;
+            on.push(self.compared_pair(l, r, ty, [left.as_ref(), right.as_ref()])?);
         }
         join.on = on;
         if let Some(filter) = join.filter.take() {
@@ -99,6 +104,47 @@ impl Analyzer {
             join.filter = Some(self.condition(filter, "JOIN/ON", &schema)?);
         }
         Ok(LogicalPlan::Join(join))
+    }
+
+    /// VALUES, whose rows have the same types.
+    pub(super) fn values(&self, mut values: Values) -> Result<LogicalPlan> {
+        let empty = DFSchema::empty();
+        let mut fields = Vec::with_capacity(values.schema.fields().len());
+        for index in 0..values.schema.fields().len() {
+            let mut exprs = Vec::with_capacity(values.values.len());
+            let mut types = Vec::with_capacity(values.values.len());
+            for expr in values
+                .values
+                .iter_mut()
+                .filter_map(|row| row.get_mut(index))
+            {
+                let expr = functions::shown_value(std::mem::take(expr));
+                types.push(self.type_of(&expr, &empty)?);
+                exprs.push(expr);
+            }
+            let ty = coerce::common("VALUES", &types).map_err(external)?;
+            let mut settled = Vec::with_capacity(exprs.len());
+            for (expr, own) in exprs.into_iter().zip(types) {
+                settled.push(self.coerce(expr, own, ty, &empty)?);
+            }
+            let settled = self.alike(settled, ty, &empty)?;
+            let arrow = match settled.first() {
+                Some(expr) => expr.get_type(&empty)?,
+                None => DataType::Null,
+            };
+            let name = values.schema.field(index).name().clone();
+            fields.push(field_with(Field::new(name, arrow, true), ty));
+            for (row, expr) in values.values.iter_mut().zip(settled) {
+                if let Some(place) = row.get_mut(index) {
+                    *place = expr;
+                }
+            }
+        }
+        let schema = DFSchema::from_unqualified_fields(fields.into(), HashMap::new())?;
+        Ok(LogicalPlan::Values(Values {
+            schema: Arc::new(schema),
+            values: values.values,
+        }))
     }
 }
 

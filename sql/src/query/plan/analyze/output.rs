@@ -91,7 +91,6 @@ fn sent_as(actual: &DataType, ty: PgType) -> Option<DataType> {
     match actual {
         DataType::Null => Some(arrow_type(ty)),
         DataType::Utf8 | DataType::LargeUtf8 => Some(DataType::Utf8View),
-        DataType::LargeBinary => Some(DataType::BinaryView),
         DataType::UInt64 if ty == PgType::Int8 => Some(DataType::Int64),
         DataType::UInt64
         | DataType::UInt32

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, Result};
-use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{
     Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, RecursiveQuery, Union,
 };
 
 use super::super::super::error::external;
 use super::super::coerce;
-use super::super::types::{field_type, field_with, type_metadata};
+use super::super::types::{field_type, type_metadata};
 use super::Analyzer;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -53,10 +52,8 @@ impl Analyzer {
             let column = Expr::Column(Column::from((qualifier, field)));
             let from = self.column_type(&plan, index)?;
             let mut expr = self.coerce(column.clone(), from, *ty, schema.as_ref())?;
-            if expr.get_type(schema.as_ref())? != *arrow {
-                let field = field_with(Field::new("cast", arrow.clone(), true), *ty);
-                expr = Expr::Cast(Cast::new_from_field(Box::new(expr), Arc::new(field)));
-            }
+            let own = expr.get_type(schema.as_ref())?;
+            expr = coerce::as_arrow(expr, &own, *ty, arrow)?;
             if expr == column {
                 exprs.push(expr);
             } else {
@@ -83,7 +80,7 @@ pub(super) fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
         let same = s.data_type() == r.data_type()
             || s.data_type().is_string() && r.data_type().is_string()
             || r.data_type().is_null()
-            || s.data_type().is_decimal() && r.data_type().is_decimal();
+            || coerce::is_numeric_arrow(s.data_type()) && coerce::is_numeric_arrow(r.data_type());
         if !same {
             return Err(external(SqlError::new(
                 state::DATATYPE_MISMATCH,

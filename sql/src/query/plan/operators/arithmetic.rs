@@ -29,13 +29,6 @@ impl Analyzer {
         }
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
-        if let (PgType::Numeric(_), ArithmeticOp::Divide) = (ty, op)
-            && let (Some(Ok((a, _))), Some(Ok((b, _)))) =
-                (self.constant(&left), self.constant(&right))
-            && let Some(quotient) = functions::divide_constants(&a, &b).map_err(external)?
-        {
-            return coerce::literal(&quotient, PgType::Numeric(None)).map_err(external);
-        }
         Ok(ScalarUDF::new_from_impl(Arithmetic::new(op, ty)).call(vec![left, right]))
     }
 

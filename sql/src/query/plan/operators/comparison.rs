@@ -5,7 +5,6 @@ use datafusion::logical_expr::{Expr, Operator, binary_expr};
 use sqlparser::ast::BinaryOperator;
 
 use super::super::super::error::external;
-use super::super::super::functions;
 use super::super::analyze::Analyzer;
 use super::symbol::{common_type, no_operator, text_if_unknown};
 use crate::error::{SqlError, SqlResult};
@@ -38,14 +37,7 @@ impl Analyzer {
         check_comparable(&symbol, ty, ty).map_err(external)?;
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
-        let (left, right) = match ty {
-            PgType::Interval => (
-                functions::interval_span(left).map_err(external)?,
-                functions::interval_span(right).map_err(external)?,
-            ),
-            PgType::Numeric(_) => self.align_decimals(left, right, schema)?,
-            _ => (left, right),
-        };
+        let (left, right) = self.compared_pair(left, right, ty, [schema, schema])?;
         Ok(binary_expr(left, op, right))
     }
 

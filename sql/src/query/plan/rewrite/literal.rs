@@ -1,10 +1,10 @@
 //! Literals: the type PostgreSQL gives a number, and putting plain numbers back.
 
-use bigdecimal::BigDecimal;
-use sqlparser::ast::{DataType, Expr, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan};
 
 use super::ast::{call, cast, number, string};
 use crate::error::{SqlError, state};
+use crate::types::Numeric;
 
 /// The type that marks an `integer` literal; SQL text cannot name it (see [`before`]).
 pub(in super::super) const INT4_LITERAL: DataType = DataType::Int32;
@@ -12,8 +12,8 @@ pub(in super::super) const INT4_LITERAL: DataType = DataType::Int32;
 /// The type that marks a `bigint` literal.
 pub(in super::super) const INT8_LITERAL: DataType = DataType::Int64;
 
-/// Most zeros that a literal with an exponent is written out with.
-const LONGEST: i64 = 30;
+/// Most digits of a literal that the planner reads by itself.
+const LONGEST: usize = 38;
 
 /// A literal with the type PostgreSQL gives it; `None` leaves it as it is.
 pub(super) fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlError> {
@@ -24,11 +24,8 @@ pub(super) fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlErro
                 cast(number(&digits), INT4_LITERAL)
             } else if digits.parse::<i64>().is_ok() {
                 cast(number(&digits), INT8_LITERAL)
-            } else if digits.bytes().all(|b| b.is_ascii_digit()) {
-                // The point keeps the planner from trying an unsigned integer.
-                number(&format!("{digits}."))
             } else {
-                return Ok(without_exponent(&digits).map(|digits| number(&digits)));
+                numeric_literal(&digits)?
             }))
         }
         Value::EscapedStringLiteral(text)
@@ -56,23 +53,21 @@ pub(super) fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlErro
     }
 }
 
-/// `1.5e3` as `1500.`: the planner takes an exponent for digits to be shown.
-/// `None` for a number without exponent, or too long without it.
-fn without_exponent(digits: &str) -> Option<String> {
-    if !digits.contains(['e', 'E']) {
-        return None;
+/// A `numeric` literal: written out without exponent, which the planner takes for
+/// digits to be shown; one of many digits as the text of a numeric.
+fn numeric_literal(digits: &str) -> Result<Expr, SqlError> {
+    let mut plain = Numeric::parse(digits)?.to_string();
+    if plain.len() > LONGEST {
+        return Ok(cast(
+            string(plain),
+            DataType::Numeric(ExactNumberInfo::None),
+        ));
     }
-    let value = digits.parse::<BigDecimal>().ok()?;
-    let (_, scale) = value.as_bigint_and_exponent();
-    if !(-LONGEST..=LONGEST).contains(&scale) {
-        return None;
+    if !plain.contains('.') {
+        // The point keeps the planner from trying an unsigned integer.
+        plain.push('.');
     }
-    let plain = value.with_scale(scale.max(0)).to_plain_string();
-    if plain.contains('.') {
-        Some(plain)
-    } else {
-        Some(format!("{plain}."))
-    }
+    Ok(number(&plain))
 }
 
 /// The digits of a rewritten or plain number literal.

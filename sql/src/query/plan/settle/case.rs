@@ -1,13 +1,14 @@
 //! CASE, whose branches have one type.
 
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::Case;
+use datafusion::logical_expr::{Expr, Operator};
 
 use super::super::super::error::external;
 use super::super::analyze::Analyzer;
 use super::super::coerce;
 use super::super::operators::{common_type, text_if_unknown};
+use crate::types::PgType;
 
 impl Analyzer {
     /// A CASE whose results have one type.
@@ -49,10 +50,45 @@ impl Analyzer {
             let value = std::mem::take(result.as_mut());
             **result = self.coerced(value, ty, schema)?;
         }
+        self.alike_branches(&mut when_then_expr, &mut else_expr, ty, schema)?;
         if let (Some(common), Some(operand)) = (operand, &mut expr) {
             let value = std::mem::take(operand.as_mut());
             **operand = self.coerced(value, common, schema)?;
         }
+        // The planner compares with the operand as Arrow does.
+        if let (Some(PgType::Numeric(_) | PgType::Interval), Some(value)) = (operand, &expr) {
+            for (when, _) in &mut when_then_expr {
+                let with = std::mem::take(when.as_mut());
+                **when = self.compare(value.as_ref().clone(), Operator::Eq, with, schema)?;
+            }
+            expr = None;
+        }
         Ok(Expr::Case(Case::new(expr, when_then_expr, else_expr)))
+    }
+
+    /// Brings results of type `ty` to one Arrow type.
+    fn alike_branches(
+        &self,
+        branches: &mut [(Box<Expr>, Box<Expr>)],
+        otherwise: &mut Option<Box<Expr>>,
+        ty: PgType,
+        schema: &DFSchema,
+    ) -> Result<()> {
+        let mut results = Vec::with_capacity(branches.len() + 1);
+        for (_, then) in branches.iter_mut() {
+            results.push(std::mem::take(then.as_mut()));
+        }
+        if let Some(result) = otherwise.as_mut() {
+            results.push(std::mem::take(result.as_mut()));
+        }
+        let mut results = self.alike(results, ty, schema)?.into_iter();
+        let places = branches
+            .iter_mut()
+            .map(|(_, then)| then)
+            .chain(otherwise.as_mut());
+        for (place, result) in places.zip(&mut results) {
+            **place = result;
+        }
+        Ok(())
     }
 }

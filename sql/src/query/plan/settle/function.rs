@@ -2,7 +2,7 @@
 
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
-use datafusion::logical_expr::{Expr, ScalarUDF, lit};
+use datafusion::logical_expr::{Expr, Operator, ScalarUDF, lit, when};
 
 use super::super::super::error::external;
 use super::super::super::functions::{self, Overload, Resolved, ResolvedFunction};
@@ -29,7 +29,16 @@ impl Analyzer {
                         .into_iter()
                         .map(|arg| self.coerced(arg, ty, schema))
                         .collect();
-                    Ok(func.call(settled?))
+                    let settled = self.alike(settled?, ty, schema)?;
+                    if func.name() == "nullif"
+                        && let ([value, other], PgType::Numeric(_) | PgType::Interval) =
+                            (settled.as_slice(), ty)
+                    {
+                        let equal =
+                            self.compare(value.clone(), Operator::Eq, other.clone(), schema)?;
+                        return when(equal.is_not_true(), value.clone()).end();
+                    }
+                    Ok(func.call(settled))
                 }
                 _ => Ok(func.call(args)),
             },

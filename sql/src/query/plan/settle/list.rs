@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::{Between, InList};
-use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 
 use super::super::super::error::external;
-use super::super::super::functions;
 use super::super::analyze::Analyzer;
 use super::super::coerce;
 use super::super::operators::{check_comparable, common_type, no_operator, text_if_unknown};
@@ -28,14 +27,12 @@ impl Analyzer {
             common = common_type("=", common, other)?;
         }
         let common = text_if_unknown(common);
-        let prepare = |expr: Expr| self.comparable(expr, common, schema);
-        let expr = prepare(*expr)?;
+        let expr = self.coerced(*expr, common, schema)?;
         let mut items = Vec::with_capacity(list.len());
         for item in list {
-            let item = prepare(item)?;
-            let (_, item) = self.align_decimals(expr.clone(), item, schema)?;
-            items.push(item);
+            items.push(self.coerced(item, common, schema)?);
         }
+        let (expr, items) = self.compared_list(expr, items, common, schema)?;
         Ok(Expr::InList(InList::new(Box::new(expr), items, negated)))
     }
 
@@ -58,10 +55,15 @@ impl Analyzer {
         let ty = coerce::unify(ab, c).ok_or_else(|| external(no_operator("<=", a, c)))?;
         let ty = text_if_unknown(ty);
         check_comparable(">=", ty, ty).map_err(external)?;
-        let prepare = |expr: Expr| self.comparable(expr, ty, schema);
-        let expr = prepare(*expr)?;
-        let (_, low) = self.align_decimals(expr.clone(), prepare(*low)?, schema)?;
-        let (_, high) = self.align_decimals(expr.clone(), prepare(*high)?, schema)?;
+        let expr = self.coerced(*expr, ty, schema)?;
+        let bounds = vec![
+            self.coerced(*low, ty, schema)?,
+            self.coerced(*high, ty, schema)?,
+        ];
+        let (expr, mut bounds) = self.compared_list(expr, bounds, ty, schema)?;
+        let (Some(high), Some(low)) = (bounds.pop(), bounds.pop()) else {
+            return Err(external(SqlError::internal("BETWEEN has two bounds")));
+        };
         Ok(Expr::Between(Between::new(
             Box::new(expr),
             negated,
@@ -111,15 +113,46 @@ impl Analyzer {
             return self.in_list(list, schema);
         }
         let needle = self.coerced(needle, common, schema)?;
+        if let PgType::Numeric(_) = common {
+            let ty = needle.get_type(schema)?;
+            let needle = self.compared_by(coerce::wide(needle, &ty)?, schema)?;
+            let array = self.compared_by(array, schema)?;
+            return Ok(func.call(vec![array, needle]));
+        }
         Ok(func.call(vec![array, needle]))
     }
 
-    /// `expr` as type `ty`, in the form in which values of the type are compared.
-    fn comparable(&self, expr: Expr, ty: PgType, schema: &DFSchema) -> Result<Expr> {
-        let expr = self.coerced(expr, ty, schema)?;
-        if ty == PgType::Interval {
-            return functions::interval_span(expr).map_err(external);
+    /// An expression of type `ty` and several to compare it with, as what they are
+    /// compared by.
+    fn compared_list(
+        &self,
+        expr: Expr,
+        items: Vec<Expr>,
+        ty: PgType,
+        schema: &DFSchema,
+    ) -> Result<(Expr, Vec<Expr>)> {
+        let decimal = |e: &Expr| Ok::<_, DataFusionError>(e.get_type(schema)?.is_decimal());
+        let mut all_decimal = decimal(&expr)?;
+        for item in &items {
+            all_decimal &= decimal(item)?;
         }
-        Ok(expr)
+        if !matches!(ty, PgType::Numeric(_)) || all_decimal {
+            let mut compared = Vec::with_capacity(items.len());
+            for item in items {
+                compared.push(
+                    self.compared_pair(expr.clone(), item, ty, [schema, schema])?
+                        .1,
+                );
+            }
+            return Ok((self.compared_by(expr, schema)?, compared));
+        }
+        let key = |expr: Expr| {
+            let ty = expr.get_type(schema)?;
+            self.compared_by(coerce::wide(expr, &ty)?, schema)
+        };
+        Ok((
+            key(expr)?,
+            items.into_iter().map(key).collect::<Result<_>>()?,
+        ))
     }
 }

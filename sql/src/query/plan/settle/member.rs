@@ -99,6 +99,10 @@ impl Membership<'_> {
     /// Whether values are equal when their Arrow forms are.
     fn is_compared_as_it_is(&self) -> Result<bool> {
         let ty = self.analyzer.type_of(&self.test.expr, self.schema)?;
+        if let PgType::Numeric(_) = ty {
+            let members = self.test.subquery.subquery.schema().field(0).data_type();
+            return Ok(members.is_decimal() && self.test.expr.get_type(self.schema)?.is_decimal());
+        }
         Ok(ty != PgType::Interval)
     }
 

@@ -1,5 +1,6 @@
 //! Settling one expression whose parts are settled.
 
+mod aggregate;
 mod answer;
 mod apply;
 mod case;
@@ -49,12 +50,12 @@ impl Analyzer {
             }
             Expr::InSubquery(test) => self.in_subquery(test, schema),
             Expr::SetComparison(test) => self.set_comparison(test, schema),
-            Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
-                self.widen_sum(&mut call.params.args, schema)?;
-                Ok(Expr::AggregateFunction(call))
-            }
-            Expr::WindowFunction(mut call) if call.fun.name() == "sum" => {
-                self.widen_sum(&mut call.params.args, schema)?;
+            Expr::AggregateFunction(call) => self.aggregate_call(call, schema),
+            Expr::WindowFunction(mut call) => {
+                if call.fun.name() == "sum" {
+                    self.widen_sum(&mut call.params.args, schema)?;
+                }
+                self.window_call(&mut call, schema)?;
                 Ok(Expr::WindowFunction(call))
             }
             other => Ok(other),

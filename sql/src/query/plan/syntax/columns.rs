@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::super::names::{column_name, marked, quoted};
 use super::super::rewrite::number;
 use super::mentioned::Mentioned;
+use super::mixed_values::hidden_values;
 use super::select::{plain_table, star_from};
 use super::values::values_as_selects;
 use crate::catalog::fold_identifier;
@@ -37,7 +38,12 @@ pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Re
                 *body = selects;
                 name_columns(body, None)
             }
-            None => Ok(()),
+            None => {
+                if let Some(hidden) = hidden_values(values) {
+                    *body = hidden;
+                }
+                Ok(())
+            }
         },
         SetExpr::Query(_) => Ok(()),
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {

@@ -9,6 +9,7 @@ mod fetch;
 mod from;
 mod hidden;
 mod mentioned;
+mod mixed_values;
 mod positions;
 mod recursive;
 mod refuse;

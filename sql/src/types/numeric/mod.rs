@@ -3,6 +3,18 @@
 //! Up to 38 digits live in an `i128`; longer ones in a big integer. Two values
 //! are equal when they are the same number, whatever their scale: 1.0 = 1.00.
 
+mod arithmetic;
+mod estimate;
+mod fixed;
+mod integers;
+mod power;
+mod text;
+mod transcendental;
+pub(crate) mod wide;
+
+pub(crate) use arithmetic::division_by_zero;
+pub(crate) use text::is_space;
+
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -156,12 +168,12 @@ impl Numeric {
 
     /// The value as `numeric(precision, scale)` keeps it: rounded to the
     /// scale; 22003 when the integer part does not fit.
-    pub fn with_modifier(&self, precision: u8, scale: i8) -> SqlResult<Numeric> {
-        let digits = u16::try_from(scale).unwrap_or(0);
+    pub fn with_modifier(&self, precision: u16, scale: i16) -> SqlResult<Numeric> {
         let overflow =
             || SqlError::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
         match self.kind() {
             Kind::Finite => {}
+            Kind::NaN if wide::narrow(precision, scale).is_none() => return Ok(Numeric::NAN),
             Kind::NaN => {
                 return Err(SqlError::unsupported(format!(
                     "NaN in numeric({precision},{scale})"
@@ -173,11 +185,11 @@ impl Numeric {
                 )));
             }
         }
-        let rounded = self.rescale(digits);
-        if rounded.digit_count() <= usize::from(precision) {
+        let rounded = self.round(i32::from(scale))?;
+        let whole = i32::from(precision) - i32::from(scale);
+        if rounded.is_zero() || rounded.decimal_exponent() <= whole {
             return Ok(rounded);
         }
-        let whole = i16::from(precision) - i16::from(scale);
         let limit = if whole == 0 {
             "1".to_owned()
         } else {
@@ -188,6 +200,14 @@ impl Numeric {
         )))
     }
 
+    /// Bytes the value holds beyond its own size.
+    pub(crate) fn heap_size(&self) -> usize {
+        match &self.0 {
+            Repr::Big(big) => usize::try_from(big.0.bits() / 8).unwrap_or(0) + 40,
+            _ => 0,
+        }
+    }
+
     /// Significant digits of the unscaled value; 0 for zero.
     pub fn digit_count(&self) -> usize {
         match &self.0 {
@@ -195,7 +215,7 @@ impl Numeric {
             Repr::Small { unscaled, .. } => {
                 usize::try_from(unscaled.unsigned_abs().ilog10()).unwrap_or(0) + 1
             }
-            Repr::Big(big) => big.0.magnitude().to_string().len(),
+            Repr::Big(big) => decimal_length(&big.0),
             _ => 0,
         }
     }
@@ -266,6 +286,19 @@ impl Numeric {
 /// `10^n` when an `i128` holds it.
 pub(crate) fn power_i128(n: u16) -> Option<i128> {
     10i128.checked_pow(u32::from(n))
+}
+
+/// Decimal digits of a number that no `i128` holds.
+fn decimal_length(value: &BigInt) -> usize {
+    // log10(2), a little less: the guess is right or one or two too small.
+    let bits = value.magnitude().bits();
+    let mut digits = bits.saturating_sub(1) * 30_102_999 / 100_000_000;
+    let mut power = BigInt::from(10).pow(u32::try_from(digits).unwrap_or(u32::MAX));
+    while power.magnitude() <= value.magnitude() {
+        power *= 10;
+        digits += 1;
+    }
+    usize::try_from(digits).unwrap_or(usize::MAX)
 }
 
 fn round_div(value: i128, factor: i128) -> i128 {

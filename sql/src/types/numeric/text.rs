@@ -4,8 +4,8 @@ use std::fmt;
 
 use bigdecimal::num_bigint::BigInt;
 
+use super::{Kind, MAX_INTEGER_DIGITS, MAX_SCALE, Numeric};
 use crate::error::{SqlError, SqlResult, state};
-use crate::types::numeric::{Kind, MAX_INTEGER_DIGITS, MAX_SCALE, Numeric};
 
 impl Numeric {
     /// Parses PostgreSQL's input syntax: blanks around, sign, digits with an
@@ -181,14 +181,6 @@ impl fmt::Display for Numeric {
                 write!(f, "{whole}.{fraction}")
             }
         }
-    }
-}
-
-impl Numeric {
-    /// Two's complement, least significant byte first: the storage form of
-    /// the unscaled value.
-    pub(crate) fn unscaled_le_bytes(&self) -> Vec<u8> {
-        self.unscaled().unwrap_or_default().to_signed_bytes_le()
     }
 }
 

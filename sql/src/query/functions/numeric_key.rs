@@ -1,0 +1,182 @@
+//! `__key(x)`: what numerics in wide form are compared by, which is the form
+//! without the scale; of an array, the array of its elements' keys. `__keytext(x)`
+//! is the same as text, for window frames, whose planner takes no bytes.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewBuilder, LargeBinaryArray, ListArray, StringViewBuilder,
+};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use super::super::error::external;
+use crate::error::{SqlError, SqlResult};
+use crate::types::PgType;
+use crate::types::numeric::wide;
+
+/// The name of the function.
+pub(in crate::query) const NAME: &str = "__key";
+
+/// The key of an expression in wide form; of a literal, at once.
+pub(in crate::query) fn numeric_key(expr: Expr) -> SqlResult<Expr> {
+    if let Expr::Literal(ScalarValue::LargeBinary(bytes), _) = &expr {
+        let key = match bytes {
+            Some(bytes) => Some(wide::key_of(bytes)?.to_vec()),
+            None => None,
+        };
+        return Ok(Expr::Literal(ScalarValue::BinaryView(key), None));
+    }
+    Ok(ScalarUDF::new_from_impl(NumericKey::new()).call(vec![expr]))
+}
+
+/// The key of an expression in wide form, as text in the order of the keys.
+pub(in crate::query) fn numeric_key_text(expr: Expr) -> Expr {
+    ScalarUDF::new_from_impl(KeyText(NumericKey::new())).call(vec![expr])
+}
+
+/// The function that gives keys as text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyText(NumericKey);
+
+impl ScalarUDFImpl for KeyText {
+    fn name(&self) -> &str {
+        "__keytext"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let values = arrays
+            .first()
+            .and_then(|array| array.as_binary_opt::<i64>())
+            .ok_or_else(|| external(no_numerics()))?;
+        let mut out = StringViewBuilder::with_capacity(values.len());
+        for row in 0..values.len() {
+            if values.is_null(row) {
+                out.append_null();
+                continue;
+            }
+            let key = wide::key_of(values.value(row)).map_err(external)?;
+            let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+            out.append_value(digits.map(|d| char::from(b'a' + d)).collect::<String>());
+        }
+        Ok(ColumnarValue::Array(Arc::new(out.finish())))
+    }
+}
+
+/// The function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct NumericKey {
+    signature: Signature,
+}
+
+impl NumericKey {
+    pub(super) fn new() -> Self {
+        Self {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
+    }
+}
+
+/// The type of the key of a value of the first of these types.
+pub(super) fn result(types: &[PgType]) -> PgType {
+    match types.first().and_then(|ty| ty.element()) {
+        Some(_) => PgType::array_of(PgType::Bytea).unwrap_or(PgType::Bytea),
+        None => PgType::Bytea,
+    }
+}
+
+fn no_numerics() -> SqlError {
+    SqlError::internal("a key is of numerics in wide form")
+}
+
+fn key_item() -> Arc<Field> {
+    Arc::new(Field::new_list_field(DataType::BinaryView, true))
+}
+
+fn keys(values: &LargeBinaryArray) -> SqlResult<ArrayRef> {
+    let mut out = BinaryViewBuilder::with_capacity(values.len());
+    for row in 0..values.len() {
+        if values.is_null(row) {
+            out.append_null();
+        } else {
+            out.append_value(wide::key_of(values.value(row))?);
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn keys_of(array: &ArrayRef) -> SqlResult<ArrayRef> {
+    if let Some(values) = array.as_binary_opt::<i64>() {
+        return keys(values);
+    }
+    let lists = array.as_list_opt::<i32>().ok_or_else(no_numerics)?;
+    let values = lists
+        .values()
+        .as_binary_opt::<i64>()
+        .ok_or_else(no_numerics)?;
+    let list = ListArray::try_new(
+        key_item(),
+        lists.offsets().clone(),
+        keys(values)?,
+        lists.nulls().cloned(),
+    )
+    .map_err(super::super::error::from_arrow)?;
+    Ok(Arc::new(list))
+}
+
+impl ScalarUDFImpl for NumericKey {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(match arg_types.first() {
+            Some(DataType::List(_)) => DataType::List(key_item()),
+            _ => DataType::BinaryView,
+        })
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        let nullable = args.arg_fields.iter().any(|f| f.is_nullable());
+        Ok(Arc::new(Field::new(
+            NAME,
+            self.return_type(&types)?,
+            nullable,
+        )))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match args.args.first() {
+            Some(ColumnarValue::Array(array)) => {
+                keys_of(array).map(ColumnarValue::Array).map_err(external)
+            }
+            Some(ColumnarValue::Scalar(scalar)) => {
+                let keys = keys_of(&scalar.to_array()?).map_err(external)?;
+                ScalarValue::try_from_array(&keys, 0).map(ColumnarValue::Scalar)
+            }
+            None => Err(external(no_numerics())),
+        }
+    }
+}

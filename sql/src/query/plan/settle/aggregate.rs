@@ -1,0 +1,107 @@
+//! Aggregates and window functions, whose order and DISTINCT are those of the
+//! values rather than of the form Arrow keeps them in.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrameBound, WindowFrameUnits};
+
+use super::super::super::error::external;
+use super::super::super::functions;
+use super::super::analyze::Analyzer;
+use crate::error::SqlError;
+use crate::types::PgType;
+
+impl Analyzer {
+    /// A call of an aggregate.
+    pub(super) fn aggregate_call(
+        &self,
+        mut call: AggregateFunction,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        if call.func.name() == "sum" {
+            self.widen_sum(&mut call.params.args, schema)?;
+        }
+        self.sorted_by(&mut call.params.order_by, schema)?;
+        if call.params.distinct {
+            self.distinct_arguments(&mut call, schema)?;
+        }
+        self.extreme(call, schema)
+    }
+
+    /// DISTINCT by what the arguments compare. A count may count the keys.
+    fn distinct_arguments(&self, call: &mut AggregateFunction, schema: &DFSchema) -> Result<()> {
+        for arg in &mut call.params.args {
+            let before = arg.get_type(schema)?;
+            let key = self.compared_by(arg.clone(), schema)?;
+            if key.get_type(schema)? == before {
+                continue;
+            }
+            if !matches!(call.func.name(), "count" | "min" | "max") {
+                return Err(external(SqlError::unsupported(format!(
+                    "{} of DISTINCT values of type {}",
+                    call.func.name(),
+                    self.type_of(arg, schema)?.base_name()
+                ))));
+            }
+            if call.func.name() == "count" {
+                *arg = key;
+            }
+        }
+        Ok(())
+    }
+
+    /// The least or greatest interval is the first by length.
+    fn extreme(&self, mut call: AggregateFunction, schema: &DFSchema) -> Result<Expr> {
+        let ascending = match call.func.name() {
+            "min" => true,
+            "max" => false,
+            _ => return Ok(Expr::AggregateFunction(call)),
+        };
+        let Some(arg) = call.params.args.first() else {
+            return Ok(Expr::AggregateFunction(call));
+        };
+        if self.type_of(arg, schema)? == PgType::Interval {
+            let by = self.compared_by(arg.clone(), schema)?;
+            call.params.order_by = vec![Sort::new(by, ascending, false)];
+            call.params.distinct = false;
+            call.func = first_value_udaf();
+        }
+        Ok(Expr::AggregateFunction(call))
+    }
+
+    /// The order and the partitions of a window.
+    pub(super) fn window_call(&self, call: &mut WindowFunction, schema: &DFSchema) -> Result<()> {
+        for expr in &mut call.params.partition_by {
+            *expr = self.compared_by(std::mem::take(expr), schema)?;
+        }
+        for sort in &mut call.params.order_by {
+            let expr = std::mem::take(&mut sort.expr);
+            let wide = expr.get_type(schema)? == DataType::LargeBinary;
+            let frame = &call.params.window_frame;
+            let distance = |bound: &WindowFrameBound| {
+                !bound.is_unbounded() && *bound != WindowFrameBound::CurrentRow
+            };
+            if wide
+                && frame.units == WindowFrameUnits::Range
+                && (distance(&frame.start_bound) || distance(&frame.end_bound))
+            {
+                return Err(external(SqlError::unsupported(
+                    "RANGE with a distance over a numeric without precision",
+                )));
+            }
+            sort.expr = if wide {
+                functions::numeric_key_text(expr)
+            } else {
+                self.compared_by(expr, schema)?
+            };
+        }
+        if call.params.distinct {
+            return Err(external(SqlError::unsupported(
+                "DISTINCT in window functions",
+            )));
+        }
+        Ok(())
+    }
+}

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Database};
 use crate::error::{SqlError, state};
+use crate::exec::checks::TableChecks;
 use crate::query::{QueryEngine, QueryEngineOptions};
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
@@ -49,6 +50,8 @@ pub struct Engine {
     catalog_versions: AtomicU64,
     query: QueryEngine,
     plans: Mutex<LruCache<PlanKey, Arc<CachedPlan>>>,
+    /// CHECK constraints by table and state of the catalog.
+    checks: Mutex<LruCache<(TenantId, u32, u64), Arc<TableChecks>>>,
     /// One counter a table without a primary key, so at most as many as tables.
     /// Never forgotten while the server runs: a number may be in use by a
     /// transaction that has not committed.
@@ -98,6 +101,7 @@ impl Engine {
             catalog_versions: AtomicU64::new(1),
             query,
             plans: Mutex::new(LruCache::new(capacity)),
+            checks: Mutex::new(LruCache::new(capacity)),
             row_numbers: Mutex::default(),
         }))
     }
@@ -125,6 +129,28 @@ impl Engine {
 
     pub(crate) fn cache_plan(&self, key: PlanKey, plan: Arc<CachedPlan>) {
         self.plans.lock().put(key, plan);
+    }
+
+    /// The planned CHECK constraints of a table in a state of the catalog.
+    pub(crate) fn table_checks(
+        &self,
+        tenant: TenantId,
+        table: u32,
+        version: u64,
+    ) -> Option<Arc<TableChecks>> {
+        self.checks.lock().get(&(tenant, table, version)).cloned()
+    }
+
+    /// Keeps planned CHECK constraints for other statements.
+    pub(crate) fn keep_table_checks(
+        &self,
+        tenant: TenantId,
+        table: u32,
+        version: u64,
+        checks: &Arc<TableChecks>,
+    ) {
+        let key = (tenant, table, version);
+        self.checks.lock().put(key, Arc::clone(checks));
     }
 
     /// A number that no other state of any catalog has.

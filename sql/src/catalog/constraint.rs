@@ -1,4 +1,4 @@
-//! What the catalog says about foreign keys.
+//! What the catalog says about foreign keys and CHECK constraints.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,25 @@ pub struct ForeignKey {
     /// `INITIALLY DEFERRED`.
     #[serde(default)]
     pub deferred: bool,
+    /// Whether all rows are known to comply (not `NOT VALID`).
+    #[serde(default)]
+    pub validated: bool,
+}
+
+/// A CHECK constraint of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckConstraint {
+    /// Object identifier.
+    pub oid: u32,
+    /// Name of the constraint.
+    pub name: String,
+    /// The condition as SQL text, with bare column names.
+    pub expression: String,
+    /// Columns that the condition names, by `attnum`.
+    pub columns: Vec<u16>,
+    /// `NO INHERIT`.
+    #[serde(default)]
+    pub no_inherit: bool,
     /// Whether all rows are known to comply (not `NOT VALID`).
     #[serde(default)]
     pub validated: bool,

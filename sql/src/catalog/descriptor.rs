@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::constraint::ForeignKey;
+use super::constraint::{CheckConstraint, ForeignKey};
 use super::index::IndexDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
@@ -104,6 +104,9 @@ pub struct TableDescriptor {
     /// Foreign keys.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
+    /// CHECK constraints.
+    #[serde(default)]
+    pub checks: Vec<CheckConstraint>,
 }
 
 impl TableDescriptor {
@@ -150,6 +153,7 @@ impl TableDescriptor {
             .is_some_and(|(n, _)| n == name)
             || self.indexes.iter().any(|i| i.constraint && i.name == name)
             || self.foreign_keys.iter().any(|key| key.name == name)
+            || self.checks.iter().any(|check| check.name == name)
     }
 
     /// Whether rows are keyed by a hidden row number.

@@ -15,7 +15,7 @@ mod snapshot;
 mod view;
 
 pub use bootstrap::bootstrap_changes;
-pub use constraint::{ForeignKey, KeyAction};
+pub use constraint::{CheckConstraint, ForeignKey, KeyAction};
 pub use depend::{Dependent, ObjectKind};
 pub(crate) use depend::{cascade_notice, still_needed};
 pub use descriptor::{

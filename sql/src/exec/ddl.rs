@@ -5,6 +5,7 @@ use sqlparser::ast::{
     TableConstraint,
 };
 
+use super::checks::CheckRequest;
 use super::foreign_key::define::ForeignKeyRequest;
 use super::keys::{KeyKind, KeyRequest, add_key, key_request};
 use crate::catalog::{Catalog, Column, TableDescriptor, fold_identifier};
@@ -17,6 +18,7 @@ use crate::types::PgType;
 pub(crate) struct Asked {
     pub(crate) keys: Vec<KeyRequest>,
     pub(crate) foreign_keys: Vec<ForeignKeyRequest>,
+    pub(crate) checks: Vec<CheckRequest>,
 }
 
 impl Asked {
@@ -34,14 +36,17 @@ impl Asked {
                 let request = ForeignKeyRequest::new(key, None, not_valid)?;
                 self.foreign_keys.push(request);
             }
+            TableConstraint::Check(check) => {
+                self.checks.push(CheckRequest::new(check, None, not_valid));
+            }
             other => self.keys.push(key_request(other)?),
         }
         Ok(())
     }
 }
 
-/// Builds the descriptor of a new table, and gives the foreign keys that it is to
-/// have.
+/// Builds the descriptor of a new table, and gives the constraints that are still
+/// to be added: all but its keys.
 ///
 /// # Errors
 /// Name and type errors; 0A000 for clauses that are not there.
@@ -51,7 +56,7 @@ pub(crate) fn build_table(
     schema: u32,
     owner: &str,
     catalog: &mut Catalog,
-) -> Result<(TableDescriptor, Vec<ForeignKeyRequest>), SqlError> {
+) -> Result<(TableDescriptor, Asked), SqlError> {
     refuse_table_clauses(create)?;
     let mut table = TableDescriptor {
         oid: catalog.allocate_oid(),
@@ -64,6 +69,7 @@ pub(crate) fn build_table(
         primary_key_name: None,
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
     };
     let mut asked = Asked::default();
     for definition in &create.columns {
@@ -75,7 +81,7 @@ pub(crate) fn build_table(
     for request in &asked.keys {
         add_key(&mut table, request, catalog)?;
     }
-    Ok((table, asked.foreign_keys))
+    Ok((table, asked))
 }
 
 fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
@@ -173,6 +179,11 @@ pub(crate) fn add_column(
                     nulls_not_distinct: said.is_some_and(|c| c.enforced == Some(true)),
                     ..request(KeyKind::UniqueConstraint)
                 });
+            }
+            ColumnOption::Check(check) => {
+                asked
+                    .checks
+                    .push(CheckRequest::new(check, constraint.clone(), false));
             }
             ColumnOption::ForeignKey(key) => {
                 let of = Some((constraint.clone(), name.clone()));

@@ -107,7 +107,6 @@ pub(crate) fn key_request(constraint: &TableConstraint) -> Result<KeyRequest, Sq
             }
             .with_columns(&key.columns)
         }
-        TableConstraint::Check(_) => Err(SqlError::unsupported("CHECK constraints")),
         other => Err(SqlError::unsupported(format!("constraint {other}"))),
     }
 }

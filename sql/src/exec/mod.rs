@@ -3,6 +3,7 @@
 
 pub(crate) mod assign;
 pub(crate) mod change;
+pub(crate) mod checks;
 pub(crate) mod ddl;
 pub(crate) mod expr;
 pub(crate) mod fast;
@@ -16,6 +17,7 @@ pub(crate) mod object_name;
 pub(crate) mod planning;
 pub(crate) mod returned;
 pub(crate) mod returning;
+pub(crate) mod rules;
 pub(crate) mod table;
 pub(crate) mod target;
 

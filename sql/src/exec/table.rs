@@ -101,6 +101,16 @@ impl TableInfo {
         format!("({})=({})", names.join(", "), values.join(", "))
     }
 
+    /// The live columns of a row as error details print them.
+    pub(crate) fn row_text(&self, row: &[Datum]) -> String {
+        let values: Vec<String> = self
+            .desc
+            .live_columns()
+            .map(|c| display(datum_at(row, c.attnum), c.ty))
+            .collect();
+        values.join(", ")
+    }
+
     /// The stream of one of the table's indexes.
     pub(crate) fn index_stream(index: &IndexDescriptor) -> StreamKey {
         StreamKey {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::foreign_key::KeyWork;
 use super::index_entry::IndexEntry;
+use super::rules::{Rules, Writing};
 use super::table::{TableInfo, datum_at};
 use crate::cancel::Cancellation;
 use crate::catalog::{Catalog, IndexDescriptor};
@@ -30,6 +31,8 @@ pub(crate) struct StatementWriter<'a> {
     pub(crate) txn: &'a mut Transaction,
     pub(super) cancel: &'a Cancellation,
     lock_timeout: Option<Duration>,
+    pub(super) writing: Writing<'a>,
+    pub(super) rules: Rules,
     pub(super) layer: Layer,
     pub(super) keys: KeyWork,
     scratch: Vec<u8>,
@@ -61,12 +64,15 @@ impl<'a> StatementWriter<'a> {
         txn: &'a mut Transaction,
         cancel: &'a Cancellation,
         lock_timeout: Option<Duration>,
+        writing: Writing<'a>,
     ) -> Self {
         Self {
             engine,
             txn,
             cancel,
             lock_timeout,
+            writing,
+            rules: Rules::default(),
             layer: Layer::default(),
             keys: KeyWork::default(),
             scratch: Vec::with_capacity(64),
@@ -166,7 +172,7 @@ impl<'a> StatementWriter<'a> {
         table: &TableInfo,
         row: &[Datum],
     ) -> Result<(), SqlError> {
-        self.check_not_null(table, row)?;
+        self.check_row(table, row)?;
         let key = if table.desc.has_row_number() {
             self.engine
                 .next_row_number(self.txn, table.rows)?
@@ -278,7 +284,7 @@ impl<'a> StatementWriter<'a> {
         new: &[Datum],
         columns: &[u16],
     ) -> Result<(), SqlError> {
-        self.check_not_null(table, new)?;
+        self.check_row(table, new)?;
         let new_key = if table.desc.has_row_number() {
             key.to_vec()
         } else {
@@ -385,7 +391,8 @@ impl<'a> StatementWriter<'a> {
         }
     }
 
-    fn check_not_null(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
+    /// Checks what concerns the row alone: NOT NULL, then CHECK.
+    fn check_row(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
         for column in table.desc.live_columns() {
             if column.not_null && datum_at(row, column.attnum).is_null() {
                 let error = SqlError::new(
@@ -395,11 +402,11 @@ impl<'a> StatementWriter<'a> {
                         column.name, table.desc.name
                     ),
                 )
-                .detail(format!("Failing row contains ({}).", row_text(table, row)));
+                .detail(format!("Failing row contains ({}).", table.row_text(row)));
                 return Err(self.concerning(table, error).column(column.name.clone()));
             }
         }
-        Ok(())
+        self.check_rules(table, row)
     }
 
     fn duplicate(
@@ -436,14 +443,4 @@ impl<'a> StatementWriter<'a> {
             Err(_) => error.table(table.desc.name.clone()),
         }
     }
-}
-
-/// The live columns of a row as error details print them.
-fn row_text(table: &TableInfo, row: &[Datum]) -> String {
-    let values: Vec<String> = table
-        .desc
-        .live_columns()
-        .map(|c| super::table::display(datum_at(row, c.attnum), c.ty))
-        .collect();
-    values.join(", ")
 }

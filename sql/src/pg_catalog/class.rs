@@ -54,6 +54,10 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
             relation.kind == "v",
         ),
     };
+    let checks = match object {
+        Object::Table(table) => table.checks.len(),
+        _ => 0,
+    };
     let identity = match object {
         Object::Table(_) => "d",
         _ => "n",
@@ -67,6 +71,7 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         ("relfilenode", Datum::Oid(object.oid())),
         ("reltuples", Datum::Float4(-1.0)),
         ("relhasindex", Datum::Bool(has_index)),
+        ("relchecks", small(checks)),
         ("relpersistence", Datum::text("p")),
         ("relkind", Datum::text(kind)),
         ("relnatts", small(attributes)),

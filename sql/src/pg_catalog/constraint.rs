@@ -1,10 +1,11 @@
 //! `pg_constraint` and `pg_depend`.
 
+use super::definition::checks;
 use super::index::numbers;
 use super::{Facts, Row, foreign_key};
 use crate::types::Datum;
 
-/// Primary keys, UNIQUE constraints and foreign keys.
+/// Keys, foreign keys and CHECK constraints.
 pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
     let keys = facts.constraints().map(|index| {
         vec![
@@ -26,7 +27,26 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
             ("conkey", numbers(index.columns)),
         ]
     });
-    keys.chain(foreign_key::pg_constraint(facts)).collect()
+    let checks = checks(facts).map(|(table, check)| {
+        vec![
+            ("oid", Datum::Oid(check.oid)),
+            ("conname", Datum::text(check.name.as_str())),
+            ("connamespace", Datum::Oid(table.schema)),
+            ("contype", Datum::text("c")),
+            ("convalidated", Datum::Bool(check.validated)),
+            ("conrelid", Datum::Oid(table.oid)),
+            ("confupdtype", Datum::text(" ")),
+            ("confdeltype", Datum::text(" ")),
+            ("confmatchtype", Datum::text(" ")),
+            ("conislocal", Datum::Bool(true)),
+            ("connoinherit", Datum::Bool(check.no_inherit)),
+            ("conkey", numbers(&check.columns)),
+            ("conbin", Datum::text(check.expression.as_str())),
+        ]
+    });
+    keys.chain(foreign_key::pg_constraint(facts))
+        .chain(checks)
+        .collect()
 }
 
 /// Object identifier of `pg_class`.
@@ -62,6 +82,12 @@ pub(super) fn pg_depend(facts: &Facts<'_>) -> Vec<Row> {
         for attnum in index.columns {
             let on = (PG_CLASS, index.table.oid, *attnum);
             rows.push(row((owner, index.oid), on, "a"));
+        }
+    }
+    for (table, check) in checks(facts) {
+        for attnum in &check.columns {
+            let of = (PG_CONSTRAINT, check.oid);
+            rows.push(row(of, (PG_CLASS, table.oid, *attnum), "a"));
         }
     }
     for (table, key) in foreign_key::all(facts) {

@@ -1,8 +1,12 @@
 //! Indexes and constraints as SQL text.
 
+use std::sync::Arc;
+
+use super::expression::Printer;
 use super::facts::{Index, Object};
 use super::lookup::relation_name;
 use super::{Facts, foreign_key};
+use crate::catalog::{CheckConstraint, TableDescriptor};
 use crate::query::quote_ident;
 
 /// Names of columns of the index's table, in a list.
@@ -88,8 +92,31 @@ pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option
     Some(column.map_or_else(String::new, |c| quote_ident(&c.name)))
 }
 
+/// All CHECK constraints, each with its table.
+pub(super) fn checks<'a>(
+    facts: &Facts<'a>,
+) -> impl Iterator<Item = (&'a Arc<TableDescriptor>, &'a CheckConstraint)> + use<'a> {
+    let tables = facts.catalog.tables();
+    tables.flat_map(|table| table.checks.iter().map(move |check| (table, check)))
+}
+
+/// A CHECK constraint as SQL.
+pub(super) fn check_definition(
+    table: &TableDescriptor,
+    check: &CheckConstraint,
+    pretty: bool,
+) -> String {
+    let shown = Printer { table, pretty }.show(&check.expression);
+    let inherit = if check.no_inherit { " NO INHERIT" } else { "" };
+    let valid = if check.validated { "" } else { " NOT VALID" };
+    format!("CHECK ({shown}){inherit}{valid}")
+}
+
 /// What `pg_get_constraintdef` gives; `None` when there is no such constraint.
-pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
+pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32, pretty: bool) -> Option<String> {
+    if let Some((table, check)) = checks(facts).find(|(_, check)| check.oid == oid) {
+        return Some(check_definition(table, check, pretty));
+    }
     if let Some((table, key)) = foreign_key::all(facts).find(|(_, key)| key.oid == oid) {
         return Some(foreign_key::definition(facts, table, key));
     }

@@ -2,7 +2,7 @@
 
 use super::attribute::shown_default;
 use super::facts::indexes_of;
-use super::{Facts, Object, Row, foreign_key, relation, types};
+use super::{Facts, Object, Row, definition, foreign_key, relation, types};
 use crate::catalog::{Column, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::types::{Datum, PgType};
 
@@ -219,6 +219,9 @@ pub(super) fn table_constraints(facts: &Facts<'_>) -> Vec<Row> {
             let name = not_null_name(table, column);
             add(table, &name, "CHECK", (false, false));
         }
+        for check in &table.checks {
+            add(table, &check.name, "CHECK", (false, false));
+        }
         for key in &table.foreign_keys {
             let timing = (key.deferrable, key.deferred);
             add(table, &key.name, "FOREIGN KEY", timing);
@@ -227,7 +230,7 @@ pub(super) fn table_constraints(facts: &Facts<'_>) -> Vec<Row> {
     rows
 }
 
-/// NOT NULL of columns.
+/// CHECK constraints, and NOT NULL of columns.
 pub(super) fn check_constraints(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for table in facts.catalog.tables() {
@@ -238,6 +241,14 @@ pub(super) fn check_constraints(facts: &Facts<'_>) -> Vec<Row> {
             row.push(("check_clause", Datum::text(clause)));
             rows.push(row);
         }
+    }
+    for (table, check) in definition::checks(facts) {
+        let schema = facts.schema_name(table.schema);
+        let mut row = constraint_place(facts, schema, &check.name);
+        let shown = definition::check_definition(table, check, false);
+        let clause = shown.strip_prefix("CHECK ").unwrap_or(&shown);
+        row.push(("check_clause", Datum::text(clause)));
+        rows.push(row);
     }
     rows
 }
@@ -286,6 +297,15 @@ pub(super) fn constraint_column_usage(facts: &Facts<'_>) -> Vec<Row> {
             let mut row = place(facts, schema, &index.table.name);
             row.push(("column_name", Datum::text(column)));
             row.extend(constraint_place(facts, schema, index.name));
+            rows.push(row);
+        }
+    }
+    for (table, check) in definition::checks(facts) {
+        let schema = facts.schema_name(table.schema);
+        for column in check.columns.iter().filter_map(|n| table.attribute(*n)) {
+            let mut row = place(facts, schema, &table.name);
+            row.push(("column_name", Datum::text(column.name.as_str())));
+            row.extend(constraint_place(facts, schema, &check.name));
             rows.push(row);
         }
     }

@@ -11,6 +11,7 @@ mod class;
 mod cluster;
 mod constraint;
 mod definition;
+mod expression;
 mod facts;
 mod foreign_key;
 mod index;

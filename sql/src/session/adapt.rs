@@ -17,7 +17,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use crate::catalog::fold_identifier;
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
 
 /// Stands between names that are carried as one.
 const SEPARATOR: char = '\u{1f}';
@@ -208,6 +208,17 @@ pub(super) fn adapt_constraints(tokens: &mut Vec<TokenWithSpan>) -> Result<(), S
         } else if new_table && are(&meaningful, at, &["not", "valid"]) && ends_constraint(&out) {
             at += 2;
             continue;
+        } else if is(Some(token), "enforced")
+            && (out.last().is_some_and(|t| t.token == Token::RParen)
+                || is(out.last(), "unique")
+                || is(out.last(), "key")
+                || is(out.last(), "not"))
+        {
+            // PostgreSQL 15 has no such word here.
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                format!("syntax error at or near \"{}\"", token.token),
+            ));
         } else if is(Some(token), "exclude")
             && (are(&meaningful, at + 1, &["using"])
                 || is_token(&meaningful, at + 1, &Token::LParen))

@@ -12,6 +12,7 @@ use crate::exec::fast::FastPlan;
 use crate::exec::insert::InsertPlan;
 use crate::exec::returned::Returned;
 use crate::exec::returning::Returning;
+use crate::exec::rules::Writing;
 use crate::exec::write::StatementWriter;
 
 impl Session {
@@ -99,6 +100,13 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
         txn,
         &session.cancel,
         lock_timeout,
+        Writing {
+            user: &session.user,
+            database: &session.database,
+            settings: &session.settings,
+            backend_pid: session.backend_pid,
+            info: session.info.clone(),
+        },
     ))
 }
 

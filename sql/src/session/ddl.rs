@@ -130,14 +130,20 @@ impl Session {
             return Err(already_exists("relation", &name, state::DUPLICATE_TABLE));
         }
         let user = self.user.clone();
-        let (mut table, foreign_keys) = build_table(create, name, schema, &user, &mut catalog)?;
+        let (mut table, asked) = build_table(create, name, schema, &user, &mut catalog)?;
         Defaults::check(&table, &self.planning()?)?;
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
-        if !foreign_keys.is_empty() {
+        if !asked.checks.is_empty() {
+            let planning = self.planning()?;
+            for check in &asked.checks {
+                check.define(&mut table, &mut catalog, &planning)?;
+            }
+        }
+        if !asked.foreign_keys.is_empty() {
             let entry = CatalogEntry::Table(Box::new(table.clone()));
             catalog.apply(&CatalogChange::Put(entry));
-            self.add_foreign_keys(&mut table, &foreign_keys, &mut catalog)
+            self.add_foreign_keys(&mut table, &asked.foreign_keys, &mut catalog)
                 .await?;
         }
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));

@@ -50,6 +50,7 @@ pub use fields::FieldDescription;
 pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_query, parse_statement};
 pub use plan::{CachedPlan, PlanKey, Prepared};
+pub(crate) use planning::version;
 pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings};
 pub use statements::Statements;
 

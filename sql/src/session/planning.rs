@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Session;
 use super::parse::Command;
 use super::plan::{CachedPlan, Planner};
-use super::{POSTGRES_EPOCH_US, Session};
 use crate::error::SqlError;
+use crate::exec::rules::Writing;
 use crate::query::{PlannedQuery, SessionInfo};
 
 impl Session {
@@ -49,23 +50,15 @@ impl Session {
         if let Some(info) = &self.info {
             return Ok(info.clone());
         }
-        let transaction_us = self.transaction()?.started_us() - POSTGRES_EPOCH_US;
-        let info = Arc::new(SessionInfo {
-            user: self.user.clone(),
-            database: self.database.clone(),
-            time_zone: self.settings.time_zone(),
-            transaction_us,
-            statement_us: self.engine.now_us() - POSTGRES_EPOCH_US,
+        let started_us = self.transaction()?.started_us();
+        let writing = Writing {
+            user: &self.user,
+            database: &self.database,
+            settings: &self.settings,
             backend_pid: self.backend_pid,
-            settings: self
-                .settings
-                .all()
-                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-                .collect(),
-            search_path: self.settings.search_path().to_vec(),
-            server_version: super::SERVER_VERSION.to_owned(),
-            version: version(),
-        });
+            info: None,
+        };
+        let info = writing.info(self.engine.now_us(), started_us);
         self.info = Some(info.clone());
         Ok(info)
     }

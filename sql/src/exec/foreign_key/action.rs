@@ -9,7 +9,7 @@ use super::link::{Children, Link, comparable, referenced_key};
 use crate::catalog::KeyAction;
 use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
-use crate::exec::insert::{default_of, set};
+use crate::exec::insert::{Defaults, set};
 use crate::exec::table::TableInfo;
 use crate::exec::write::{Locked, StatementWriter};
 use crate::session::POSTGRES_EPOCH_US;
@@ -215,8 +215,11 @@ impl StatementWriter<'_> {
         let format = SessionFormat::default();
         for attnum in columns {
             let value = match action {
+                KeyAction::SetDefault => {
+                    self.set_default(&mut new, table, *attnum, &format)?;
+                    continue;
+                }
                 KeyAction::Cascade => new_value(link, gone, *attnum),
-                KeyAction::SetDefault => self.default_value(table, *attnum, &format)?,
                 _ => Datum::Null,
             };
             set(&mut new, table, *attnum, value, &format)?;
@@ -224,22 +227,24 @@ impl StatementWriter<'_> {
         self.update(table, &child.key, &old, &new, columns).await
     }
 
-    fn default_value(
+    /// Puts a column's default into its place of a row.
+    fn set_default(
         &self,
+        row: &mut [Datum],
         table: &TableInfo,
         attnum: u16,
         format: &SessionFormat,
-    ) -> Result<Datum, SqlError> {
+    ) -> Result<(), SqlError> {
         let values = Values {
             parameters: &[],
             row: &[],
             now_us: self.txn.started_us() - POSTGRES_EPOCH_US,
             format,
         };
-        match default_of(table, attnum)? {
-            Some(expr) => expr.evaluate(&values),
-            None => Err(SqlError::unsupported("SET DEFAULT with this default")),
-        }
+        set(row, table, attnum, Datum::Null, format)?;
+        let (planning, info) = self.planning()?;
+        let default = Defaults::of_column(table, attnum, &planning)?;
+        default.bind(Some(&info))?.fill(row, table, &values)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::query::{PlannedQuery, RowRelation, Run};
 use crate::types::{Datum, SessionFormat};
 use values::{ValueLists, plain_values};
 
-pub(crate) use defaults::{BoundDefaults, Defaults, default_of};
+pub(crate) use defaults::{BoundDefaults, Defaults};
 pub(crate) use values::is_default;
 
 /// Where the rows come from.

@@ -233,7 +233,8 @@ fn index_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 }
 
 fn constraint(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    match pg_catalog::constraint_definition(&facts(call)?, oid(args)) {
+    let pretty = matches!(args.get(1), Some(Datum::Bool(true)));
+    match pg_catalog::constraint_definition(&facts(call)?, oid(args), pretty) {
         Some(text) => Ok(Datum::Text(text)),
         None => Ok(Datum::Null),
     }

@@ -164,6 +164,7 @@ impl Fixture {
                 .then(|| (format!("{name}_pkey"), self.catalog.allocate_oid())),
             indexes,
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
         self.catalog.apply(&put);

@@ -7,6 +7,7 @@ use super::super::{POSTGRES_EPOCH_US, Session};
 use super::Alteration;
 use crate::catalog::{ObjectKind, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
+use crate::exec::checks::rename_in;
 use crate::exec::ddl::{Asked, add_column, column_mut};
 use crate::exec::expr::Values;
 use crate::exec::insert::Defaults;
@@ -114,6 +115,9 @@ impl Session {
             let refers = key.referenced == a.table.oid && key.referenced_columns.contains(&attnum);
             !key.columns.contains(&attnum) && !refers
         });
+        a.table
+            .checks
+            .retain(|check| !check.columns.contains(&attnum));
         a.table.indexes.retain(|i| !i.mentions(attnum));
         let column = column_mut(&mut a.table, name)?;
         column.dropped = true;
@@ -184,6 +188,13 @@ pub(super) fn rename(
             ),
         ));
     }
-    column_mut(table, old)?.name = new;
+    let column = column_mut(table, old)?;
+    let before = std::mem::replace(&mut column.name, new.clone());
+    let attnum = column.attnum;
+    for check in &mut table.checks {
+        if check.columns.contains(&attnum) {
+            check.expression = rename_in(&check.expression, &before, &new)?;
+        }
+    }
     Ok(())
 }

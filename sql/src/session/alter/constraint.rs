@@ -6,12 +6,14 @@ use sqlparser::ast::{Ident, TableConstraint};
 
 use super::super::{Session, rewrite};
 use super::Alteration;
-use crate::catalog::{ObjectKind, fold_identifier, still_needed};
+use crate::catalog::{Catalog, ObjectKind, TableDescriptor, fold_identifier, still_needed};
 use crate::error::{SqlError, state};
+use crate::exec::checks::{CheckRequest, TableChecks};
 use crate::exec::ddl::Asked;
 use crate::exec::foreign_key::{self, define::taken};
 use crate::exec::keys::{KeyKind, KeyRequest, add_key};
 use crate::txn::{Layer, LockMode};
+use crate::types::Datum;
 
 impl Session {
     pub(super) async fn add_constraint(
@@ -33,6 +35,10 @@ impl Session {
     ) -> Result<(), SqlError> {
         for key in &asked.keys {
             self.add_key(key, a)?;
+        }
+        self.keep(a)?;
+        for request in &asked.checks {
+            self.add_check(request, a)?;
         }
         self.keep(a)?;
         for request in &asked.foreign_keys {
@@ -73,6 +79,43 @@ impl Session {
         }
     }
 
+    fn add_check(&mut self, request: &CheckRequest, a: &mut Alteration) -> Result<(), SqlError> {
+        let planning = self.planning()?;
+        request.define(&mut a.table, &mut a.catalog, &planning)?;
+        match a.table.checks.last().filter(|check| check.validated) {
+            Some(check) => self.check_rows(check.oid, a),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that every row of the table complies with a CHECK constraint.
+    fn check_rows(&mut self, check: u32, a: &Alteration) -> Result<(), SqlError> {
+        let planning = self.planning()?;
+        let session = self.session_info()?;
+        let checks = Arc::new(TableChecks::plan(&a.table, Some(check), &planning)?);
+        let checks = checks.bind(&session)?;
+        let info = self.stored_table(a)?;
+        let view = self.current_rows()?;
+        let mut waiting: Vec<Vec<Datum>> = Vec::new();
+        let violated = |rows: &mut Vec<Vec<Datum>>| {
+            let slices: Vec<&[Datum]> = rows.iter().map(Vec::as_slice).collect();
+            let found = checks.violated(&slices)?.map(|check| check.name.clone());
+            rows.clear();
+            match found {
+                None => Ok(()),
+                Some(name) => Err(violated_by_some(&a.table, &name, &a.catalog)),
+            }
+        };
+        rewrite::for_each_row(&info, &view, &self.cancel, |_, _, row| {
+            waiting.push(row);
+            if waiting.len() < ROWS_TOGETHER {
+                return Ok(());
+            }
+            violated(&mut waiting)
+        })?;
+        violated(&mut waiting)
+    }
+
     pub(super) async fn drop_constraint(
         &mut self,
         name: &Ident,
@@ -103,6 +146,11 @@ impl Session {
             let root = [ObjectKind::Index(a.table.oid, index)];
             self.drop_dependents(&root, Some(&what), cascade, a).await?;
             a.table.indexes.retain(|i| i.oid != index);
+            return Ok(());
+        }
+        let before = a.table.checks.len();
+        a.table.checks.retain(|check| check.name != name);
+        if a.table.checks.len() < before {
             return Ok(());
         }
         let message = format!(
@@ -152,6 +200,16 @@ impl Session {
     ) -> Result<(), SqlError> {
         let Some(key) = Self::foreign_key_named(&a.table, name).cloned() else {
             let name = fold_identifier(name);
+            let mut checks = a.table.checks.iter();
+            if let Some(check) = checks.find(|check| check.name == name).cloned() {
+                if !check.validated {
+                    self.check_rows(check.oid, a)?;
+                    for stored in &mut a.table.checks {
+                        stored.validated |= stored.oid == check.oid;
+                    }
+                }
+                return Ok(());
+            }
             if a.table.has_constraint(&name) {
                 return Err(SqlError::new(
                     state::WRONG_OBJECT_TYPE,
@@ -176,6 +234,20 @@ impl Session {
     }
 }
 
+/// Rows that are checked together.
+const ROWS_TOGETHER: usize = 1_024;
+
+fn violated_by_some(table: &TableDescriptor, check: &str, catalog: &Catalog) -> SqlError {
+    let error = SqlError::new(
+        state::CHECK_VIOLATION,
+        format!(
+            "check constraint \"{check}\" of relation \"{}\" is violated by some row",
+            table.name
+        ),
+    );
+    catalog.concerning(table, error).constraint(check)
+}
+
 fn no_constraint(name: &str, table: &str) -> SqlError {
     SqlError::new(
         state::UNDEFINED_OBJECT,
@@ -198,6 +270,10 @@ pub(super) fn rename(old: &Ident, new: &Ident, a: &mut Alteration) -> Result<(),
     let new = taken(&a.table, &new)?;
     if let Some(key) = a.table.foreign_keys.iter_mut().find(|k| k.name == old) {
         key.name = new;
+        return Ok(());
+    }
+    if let Some(check) = a.table.checks.iter_mut().find(|c| c.name == old) {
+        check.name = new;
         return Ok(());
     }
     if a.catalog.relation_exists(a.table.schema, &new) {

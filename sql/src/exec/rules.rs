@@ -1,0 +1,123 @@
+//! What the rows of a table have to comply with when they are written, besides its
+//! keys: planned once for a state of the catalog, made ready once a statement.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::checks::{BoundChecks, TableChecks};
+use super::planning::QueryPlanning;
+use super::table::TableInfo;
+use super::target::Planning;
+use super::write::StatementWriter;
+use crate::error::{SqlError, state};
+use crate::query::SessionInfo;
+use crate::session::{POSTGRES_EPOCH_US, SERVER_VERSION, Settings, version};
+use crate::types::Datum;
+
+/// The session that a statement writes for.
+#[derive(Debug, Clone)]
+pub(crate) struct Writing<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) database: &'a str,
+    pub(crate) settings: &'a Settings,
+    pub(crate) backend_pid: i32,
+    /// What functions may ask about it, once somebody has needed that.
+    pub(crate) info: Option<Arc<SessionInfo>>,
+}
+
+impl Writing<'_> {
+    /// What functions may ask about the session; `now_us` is the time, `started_us`
+    /// when the transaction began, both in microseconds since 1970.
+    pub(crate) fn info(&self, now_us: i64, started_us: i64) -> Arc<SessionInfo> {
+        if let Some(info) = &self.info {
+            return info.clone();
+        }
+        Arc::new(SessionInfo {
+            user: self.user.to_owned(),
+            database: self.database.to_owned(),
+            time_zone: self.settings.time_zone(),
+            transaction_us: started_us - POSTGRES_EPOCH_US,
+            statement_us: now_us - POSTGRES_EPOCH_US,
+            backend_pid: self.backend_pid,
+            settings: self
+                .settings
+                .all()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect(),
+            search_path: self.settings.search_path().to_vec(),
+            server_version: SERVER_VERSION.to_owned(),
+            version: version(),
+        })
+    }
+}
+
+/// The rules of the tables that a statement writes, by table.
+#[derive(Debug, Default)]
+pub(super) struct Rules(Mutex<HashMap<u32, Arc<BoundChecks>>>);
+
+impl StatementWriter<'_> {
+    /// How expressions of the tables that are written are planned.
+    pub(super) fn planning(&self) -> Result<(Planning, Arc<SessionInfo>), SqlError> {
+        let info = self
+            .writing
+            .info(self.engine.now_us(), self.txn.started_us());
+        let planning = Planning {
+            catalog: self.catalog()?,
+            database: info.database.clone(),
+            search_path: info.search_path.clone(),
+            queries: Some(QueryPlanning {
+                engine: self.engine.query().clone(),
+                tenant: self.txn.tenant(),
+                session: info.clone(),
+            }),
+        };
+        Ok((planning, info))
+    }
+
+    fn bound_checks(&self, table: &TableInfo) -> Result<Arc<BoundChecks>, SqlError> {
+        let oid = table.desc.oid;
+        if let Some(bound) = self.rules.0.lock().get(&oid) {
+            return Ok(bound.clone());
+        }
+        let (planning, info) = self.planning()?;
+        let version = planning.catalog.version();
+        let planned = match self.engine.table_checks(self.txn.tenant(), oid, version) {
+            Some(planned) => planned,
+            None => {
+                let planned = Arc::new(TableChecks::plan(&table.desc, None, &planning)?);
+                self.engine
+                    .keep_table_checks(self.txn.tenant(), oid, version, &planned);
+                planned
+            }
+        };
+        let bound = Arc::new(planned.bind(&info)?);
+        self.rules.0.lock().insert(oid, bound.clone());
+        Ok(bound)
+    }
+
+    /// Checks a row against the CHECK constraints of its table.
+    ///
+    /// # Errors
+    /// 23514.
+    pub(super) fn check_rules(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
+        if table.desc.checks.is_empty() {
+            return Ok(());
+        }
+        let checks = self.bound_checks(table)?;
+        let Some(check) = checks.violated(&[row])? else {
+            return Ok(());
+        };
+        let error = SqlError::new(
+            state::CHECK_VIOLATION,
+            format!(
+                "new row for relation \"{}\" violates check constraint \"{}\"",
+                table.desc.name, check.name
+            ),
+        )
+        .detail(format!("Failing row contains ({}).", table.row_text(row)))
+        .constraint(check.name.clone());
+        Err(self.concerning(table, error))
+    }
+}

@@ -201,9 +201,10 @@ pub(crate) fn add_column(
 fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {
     let ty = PgType::from_sql_ast(&definition.data_type)?;
     match ty {
-        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(
-            format!("columns of type {}", ty.sql_name()),
-        )),
+        PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(format!(
+            "columns of type {}",
+            ty.sql_name()
+        ))),
         PgType::Unknown | PgType::Void => Err(SqlError::new(
             state::INVALID_TABLE_DEFINITION,
             format!(

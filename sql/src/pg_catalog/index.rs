@@ -6,9 +6,9 @@ use super::types::{collation_of, operator_class};
 use super::{Facts, Row};
 use crate::types::{ArrayValue, Datum, PgType};
 
-/// A vector or array.
+/// A vector or array. Which of them it is, its column says.
 pub(super) fn array(element: PgType, values: Vec<Datum>) -> Datum {
-    Datum::Array(Box::new(ArrayValue { element, values }))
+    ArrayValue::list(element, values).datum()
 }
 
 /// Attribute numbers as an array of smallint.

@@ -28,6 +28,9 @@ pub(super) fn cast_value(
 ) -> Result<Datum, SqlError> {
     match (value, target) {
         (Datum::Null, _) => Ok(Datum::Null),
+        (Datum::Array(array), PgType::Array(element)) => Ok(array
+            .map(*element, |value| cast_value(value, *element, format))?
+            .datum()),
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
         (Datum::Bool(b), PgType::Int4) => Ok(Datum::Int4(i32::from(b))),
         (Datum::Bool(b), target) if target.is_textual() => cast_value(
@@ -154,18 +157,6 @@ impl CastFunction {
                     .micros
                     .rem_euclid(crate::types::interval::MICROS_PER_DAY),
             )),
-            (_, to, Datum::Array(array)) if to.element().is_some() => {
-                let element = to.element().unwrap_or(PgType::Text);
-                let values = array
-                    .values
-                    .into_iter()
-                    .map(|v| cast_value(v, element, format))
-                    .collect::<Result<_, _>>()?;
-                Ok(Datum::Array(Box::new(crate::types::ArrayValue {
-                    element,
-                    values,
-                })))
-            }
             (_, to, value) => cast_value(value, to, format),
         }
     }

@@ -15,12 +15,12 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::arrow_value::array_of;
 use super::error::external;
-use super::plan::typed_field;
+use super::plan::{field_type, typed_field};
 use super::session_info::session_of;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 use crate::pg_catalog::{self, Facts, Relation};
-use crate::types::Datum;
+use crate::types::{ArrayValue, Datum, PgType};
 
 /// Carries the catalog that a statement was planned with to functions.
 #[derive(Debug, Clone)]
@@ -84,9 +84,16 @@ impl SystemTable {
         let rows = pg_catalog::rows(self.relation, facts);
         let mut columns = Vec::with_capacity(positions.len());
         for (position, field) in positions.iter().zip(schema.fields()) {
+            let vector = matches!(field_type(field), PgType::Int2Vector | PgType::OidVector);
             let values: Vec<Datum> = rows
                 .iter()
-                .map(|row| self.relation.value_or_default(row, *position))
+                .map(|row| match self.relation.value_or_default(row, *position) {
+                    // Vectors count from 0.
+                    Datum::Array(array) if vector => {
+                        ArrayValue::vector(array.element, array.values).datum()
+                    }
+                    value => value,
+                })
                 .collect();
             columns.push(array_of(&values, field.data_type()).map_err(external)?);
         }

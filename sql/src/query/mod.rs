@@ -36,6 +36,7 @@ pub use arrow_value::datum_at;
 pub use bound::BoundRows;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::quote_ident;
+pub(crate) use plan::element_assignment;
 pub use plan::{PlanContext, ViewScope};
 pub use planned::{OutputColumn, PlannedQuery};
 pub(crate) use row_expr::{Place, PlannedExpressions, RowEvaluator, RowRelation};

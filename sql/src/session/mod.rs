@@ -16,6 +16,7 @@ mod foreign_keys;
 mod locking;
 mod objects;
 mod parse;
+mod parse_element;
 mod plan;
 mod planning;
 mod prepared;

@@ -161,16 +161,18 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         adapt_copy(&mut tokens_of_statement);
     }
     adapt_constraints(&mut tokens_of_statement)?;
+    super::parse_element::join_elements(&mut tokens_of_statement);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);
-    let statement = parser
+    let mut statement = parser
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(near(sql, &rest));
     }
+    super::parse_element::whole_arrays(&mut statement)?;
     Ok(Command::Sql(Box::new(statement)))
 }
 

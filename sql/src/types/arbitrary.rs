@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::array::{ArrayValue, Dimension};
+use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
@@ -147,8 +148,8 @@ pub(crate) fn value(ty: PgType) -> BoxedStrategy<Datum> {
         PgType::Name => "[a-z_\" ]{0,20}".prop_map(Datum::Text).boxed(),
         PgType::InternalChar => "[a-z]?".prop_map(Datum::Text).boxed(),
         PgType::Array(element) => array(*element),
-        PgType::Int2Vector => array(PgType::Int2),
-        PgType::OidVector => array(PgType::Oid),
+        PgType::Int2Vector => vector(PgType::Int2),
+        PgType::OidVector => vector(PgType::Oid),
         _ => text(12).prop_map(Datum::Text).boxed(),
     }
 }
@@ -164,8 +165,29 @@ fn timestamp() -> BoxedStrategy<i64> {
 }
 
 fn array(element: PgType) -> BoxedStrategy<Datum> {
-    prop::collection::vec(nullable(element), 0..4)
-        .prop_map(move |values| Datum::Array(Box::new(ArrayValue { element, values })))
+    prop::collection::vec((1i32..3, prop_oneof![Just(1i32), -3i32..4]), 0..3)
+        .prop_flat_map(move |shape| {
+            let dimensions: Vec<Dimension> = shape
+                .into_iter()
+                .map(|(length, lower)| Dimension { lower, length })
+                .collect();
+            let count = crate::types::array::element_count(&dimensions).unwrap();
+            (
+                Just(dimensions),
+                prop::collection::vec(nullable(element), count),
+            )
+        })
+        .prop_map(move |(dimensions, values)| {
+            ArrayValue::new(element, dimensions, values)
+                .unwrap()
+                .datum()
+        })
+        .boxed()
+}
+
+fn vector(element: PgType) -> BoxedStrategy<Datum> {
+    prop::collection::vec(value(element), 0..4)
+        .prop_map(move |values| ArrayValue::vector(element, values).datum())
         .boxed()
 }
 
@@ -197,6 +219,7 @@ pub(crate) fn identical(a: &Datum, b: &Datum) -> bool {
         (Datum::Interval(a), Datum::Interval(b)) => a.identical(b),
         (Datum::Array(a), Datum::Array(b)) => {
             a.element == b.element
+                && a.dimensions() == b.dimensions()
                 && a.values.len() == b.values.len()
                 && a.values.iter().zip(&b.values).all(|(a, b)| identical(a, b))
         }

@@ -42,9 +42,7 @@ pub fn arrow_type(ty: PgType) -> DataType {
         PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
         PgType::Void => DataType::Null,
-        PgType::Array(element) => list_of(*element),
-        PgType::Int2Vector => list_of(PgType::Int2),
-        PgType::OidVector => list_of(PgType::Oid),
+        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => DataType::BinaryView,
         PgType::Text
         | PgType::Varchar(_)
         | PgType::Char(_)
@@ -57,13 +55,8 @@ pub fn arrow_type(ty: PgType) -> DataType {
     }
 }
 
-/// The field inside a list carries no metadata: metadata there would make two
-/// list types unequal.
-fn list_of(element: PgType) -> DataType {
-    DataType::List(list_item(element))
-}
-
-/// The item field of lists of `element`.
+/// The item field of lists of `element`. It carries no metadata: metadata there
+/// would make two list types unequal.
 pub(crate) fn list_item(element: PgType) -> Arc<Field> {
     Arc::new(Field::new_list_field(arrow_type(element), true))
 }
@@ -112,9 +105,12 @@ fn agrees(ty: PgType, data_type: &DataType) -> bool {
         (PgType::Timestamp, DataType::Timestamp(_, None)) => true,
         (PgType::Timestamptz, DataType::Timestamp(_, Some(_))) => true,
         (_, DataType::Dictionary(_, value)) => agrees(ty, value),
-        (ty, DataType::List(item) | DataType::LargeList(item)) => ty
-            .element()
-            .is_some_and(|element| agrees(element, item.data_type())),
+        // The lists of aggregates hold elements, or whole arrays.
+        (ty, DataType::List(item) | DataType::LargeList(item)) => {
+            ty.element()
+                .is_some_and(|element| agrees(element, item.data_type()))
+                || (ty.element().is_some() && *item.data_type() == DataType::BinaryView)
+        }
         (ty, data_type) => arrow_type(ty) == *data_type,
     }
 }

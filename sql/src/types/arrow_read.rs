@@ -9,10 +9,11 @@ use arrow::datatypes::{
 use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlResult};
+use crate::types::array::{ArrayValue, image};
 use crate::types::arrow_map::{
     canonical, date_from_arrow, interval_from_arrow, timestamp_from_arrow,
 };
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::datum::Datum;
 use crate::types::numeric::{Numeric, wide};
 use crate::types::pg_type::PgType;
 use crate::types::text_in::parse_uuid;
@@ -69,7 +70,10 @@ pub(crate) fn canonical_datum(array: &ArrayRef, row: usize, ty: PgType) -> SqlRe
         },
         PgType::Interval => primitive::<IntervalMonthDayNanoType>(array, row)
             .map(|value| Datum::Interval(interval_from_arrow(value))),
-        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => list(array, row, ty)?,
+        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => match ty.element() {
+            Some(element) => array_of(array, row, element)?,
+            None => None,
+        },
         PgType::Void => Some(Datum::Null),
         textual => match array.as_string_view_opt() {
             Some(strings) => Some(textual_datum(textual, strings.value(row))?),
@@ -121,12 +125,12 @@ pub(crate) fn decimal(array: &ArrayRef, row: usize) -> Option<Numeric> {
     }
 }
 
-fn list(array: &ArrayRef, row: usize, ty: PgType) -> SqlResult<Option<Datum>> {
-    let (Some(lists), Some(element)) = (array.as_list_opt::<i32>(), ty.element()) else {
-        return Ok(None);
-    };
-    let values = datums(&lists.value(row), element)?;
-    Ok(Some(Datum::Array(Box::new(ArrayValue { element, values }))))
+/// The array whose image is at a row.
+fn array_of(array: &ArrayRef, row: usize, element: PgType) -> SqlResult<Option<Datum>> {
+    array
+        .as_binary_view_opt()
+        .map(|images| image::decode(element, images.value(row)).map(ArrayValue::datum))
+        .transpose()
 }
 
 #[cold]

@@ -4,8 +4,11 @@
 use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlResult, state};
+use crate::types::array::{
+    ArrayValue, Dimension, MAX_DIMENSIONS, element_count, too_many_dimensions,
+};
 use crate::types::calendar::{END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP};
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::datum::Datum;
 use crate::types::interval::{Interval, MICROS_PER_DAY};
 use crate::types::json;
 use crate::types::modifier::{self, Conversion};
@@ -192,7 +195,8 @@ fn numeric(bytes: &[u8]) -> SqlResult<Numeric> {
 fn array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
     let mut rest = bytes;
     let element = ty.element().ok_or_else(wrong_format)?;
-    let count = array_header(element, &mut rest)?;
+    let dimensions = array_header(element, &mut rest)?;
+    let count = element_count(&dimensions)?;
     // Each element has at least its length.
     let mut values = Vec::with_capacity(count.min(rest.len() / 4));
     for _ in 0..count {
@@ -209,12 +213,12 @@ fn array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
     if !rest.is_empty() {
         return Err(wrong_format());
     }
-    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+    Ok(ArrayValue::new(element, dimensions, values)?.datum())
 }
 
-/// Takes the header off the front: how many elements there are.
-fn array_header(element: PgType, rest: &mut &[u8]) -> SqlResult<usize> {
-    let dimensions = i32::from_be_bytes(word(rest)?);
+/// Takes the header off the front: the dimensions.
+fn array_header(element: PgType, rest: &mut &[u8]) -> SqlResult<Vec<Dimension>> {
+    let count = i32::from_be_bytes(word(rest)?);
     let flags = i32::from_be_bytes(word(rest)?);
     let oid = u32::from_be_bytes(word(rest)?);
     if !(0..=1).contains(&flags) {
@@ -229,16 +233,20 @@ fn array_header(element: PgType, rest: &mut &[u8]) -> SqlResult<usize> {
             ),
         ));
     }
-    match dimensions {
-        0 => Ok(0),
-        1 => {
-            let count = i32::from_be_bytes(word(rest)?);
-            let _lower_bound = word(rest)?;
-            usize::try_from(count).map_err(|_| wrong_format())
-        }
-        2..=6 => Err(SqlError::unsupported("arrays of several dimensions")),
-        _ => Err(wrong_format()),
+    let count = usize::try_from(count).map_err(|_| wrong_format())?;
+    if count > MAX_DIMENSIONS {
+        return Err(too_many_dimensions(count));
     }
+    let mut dimensions = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = i32::from_be_bytes(word(rest)?);
+        let lower = i32::from_be_bytes(word(rest)?);
+        if length < 0 {
+            return Err(wrong_format());
+        }
+        dimensions.push(Dimension { lower, length });
+    }
+    Ok(dimensions)
 }
 
 fn word(rest: &mut &[u8]) -> SqlResult<[u8; 4]> {

@@ -3,7 +3,8 @@
 
 use bytes::BufMut;
 
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::array::ArrayValue;
+use crate::types::datum::Datum;
 use crate::types::numeric::{Kind, Numeric};
 use crate::types::pg_type::PgType;
 use crate::types::text_out::padding;
@@ -48,18 +49,29 @@ pub fn write_binary(ty: PgType, value: &Datum, out: &mut impl BufMut) {
 }
 
 /// Number of dimensions, NULL flag, element OID, then length and lower bound
-/// of the dimension and the elements with their lengths.
+/// of each dimension and the elements with their lengths.
 fn write_array(ty: PgType, array: &ArrayValue, out: &mut impl BufMut) {
     let vector = matches!(ty, PgType::Int2Vector | PgType::OidVector);
     let empty = array.values.is_empty() && !vector;
-    out.put_i32(i32::from(!empty));
+    let dimensions = array.dimensions();
+    out.put_i32(match (empty, dimensions.len()) {
+        (true, _) => 0,
+        (false, count) => length(count.max(1)),
+    });
     out.put_i32(i32::from(array.values.iter().any(Datum::is_null)));
     out.put_u32(array.element.oid());
     if empty {
         return;
     }
-    out.put_i32(length(array.values.len()));
-    out.put_i32(i32::from(!vector));
+    if dimensions.is_empty() {
+        // An empty vector still has its dimension.
+        out.put_i32(0);
+        out.put_i32(0);
+    }
+    for dimension in dimensions {
+        out.put_i32(dimension.length);
+        out.put_i32(dimension.lower);
+    }
     let mut scratch = Vec::new();
     for value in &array.values {
         if value.is_null() {

@@ -10,12 +10,13 @@
 //! | other numeric | 4 and the wide form (see [`crate::types::numeric`]); older rows: a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
 //! | text, varchar, char(n), name, json, jsonb | UTF-8 |
 //! | bytea | as is |
-//! | arrays | count u32 LE, then for each element u32 LE length (u32::MAX: NULL) and its bytes |
+//! | arrays | their image (see [`crate::types::array::image`]) |
 
 use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlResult};
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::array::image;
+use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::numeric::wide::{self, narrow};
@@ -81,7 +82,7 @@ pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
             out.extend_from_slice(v.as_bytes());
         }
         (ty, Datum::Text(v)) if ty.is_textual() => out.extend_from_slice(v.as_bytes()),
-        (ty, Datum::Array(array)) => encode_array(ty, array, out)?,
+        (_, Datum::Array(array)) => image::encode(array, out)?,
         _ => return Err(mismatch(ty, value)),
     }
     Ok(())
@@ -214,48 +215,12 @@ fn encode_numeric(
     Ok(())
 }
 
-fn encode_array(ty: PgType, array: &ArrayValue, out: &mut Vec<u8>) -> SqlResult<()> {
-    let Some(element) = ty.element() else {
-        return Err(SqlError::internal("array value for a scalar column"));
-    };
-    let length = |n: usize| u32::try_from(n).map_err(|_| SqlError::internal("array is too big"));
-    out.extend_from_slice(&length(array.values.len())?.to_le_bytes());
-    for value in &array.values {
-        let at = out.len();
-        out.extend_from_slice(&u32::MAX.to_le_bytes());
-        if value.is_null() {
-            continue;
-        }
-        encode(element, value, out)?;
-        let bytes = length(out.len() - at - 4)?.to_le_bytes();
-        if let Some(slot) = out.get_mut(at..at + 4) {
-            slot.copy_from_slice(&bytes);
-        }
-    }
-    Ok(())
-}
-
+/// The array with this image.
 fn decode_array(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
-    let short = || corrupt("stored array is too short");
-    let element = ty.element().ok_or_else(short)?;
-    let (count, mut rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
-    let count = u32::from_le_bytes(*count) as usize;
-    // Each element has at least its length, so the count cannot make us
-    // reserve more than the bytes at hand justify.
-    let mut values = Vec::with_capacity(count.min(rest.len() / 4));
-    for _ in 0..count {
-        let (length, after) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        let length = u32::from_le_bytes(*length);
-        if length == u32::MAX {
-            values.push(Datum::Null);
-            rest = after;
-            continue;
-        }
-        let (bytes, after) = after.split_at_checked(length as usize).ok_or_else(short)?;
-        values.push(decode(element, bytes)?);
-        rest = after;
-    }
-    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+    let element = ty
+        .element()
+        .ok_or_else(|| corrupt("stored array has no element type"))?;
+    Ok(image::decode(element, bytes)?.datum())
 }
 
 #[cold]

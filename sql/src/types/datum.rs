@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
+use crate::types::array::ArrayValue;
 use crate::types::interval::Interval;
+use crate::types::key;
 use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
 
@@ -64,15 +66,6 @@ pub enum Datum {
     Oid(u32),
     /// An array or vector
     Array(Box<ArrayValue>),
-}
-
-/// A one-dimensional array.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ArrayValue {
-    /// The type of every element.
-    pub element: PgType,
-    /// The elements; they may be NULL.
-    pub values: Vec<Datum>,
 }
 
 impl Datum {
@@ -201,14 +194,15 @@ impl Ord for Datum {
             (Datum::Float4(a), Datum::Float4(b)) => compare_f64(f64::from(*a), f64::from(*b)),
             (Datum::Float8(a), Datum::Float8(b)) => compare_f64(*a, *b),
             (Datum::Numeric(a), Datum::Numeric(b)) => a.cmp(b),
-            (Datum::Text(a), Datum::Text(b))
-            | (Datum::Json(a), Datum::Json(b))
-            | (Datum::Jsonb(a), Datum::Jsonb(b)) => a.as_bytes().cmp(b.as_bytes()),
+            (Datum::Text(a), Datum::Text(b)) | (Datum::Json(a), Datum::Json(b)) => {
+                a.as_bytes().cmp(b.as_bytes())
+            }
+            (Datum::Jsonb(a), Datum::Jsonb(b)) => key::compare_jsonb(a, b),
             (Datum::Bytea(a), Datum::Bytea(b)) => a.cmp(b),
             (Datum::Uuid(a), Datum::Uuid(b)) => a.cmp(b),
             (Datum::Interval(a), Datum::Interval(b)) => a.cmp(b),
             (Datum::Oid(a), Datum::Oid(b)) => a.cmp(b),
-            (Datum::Array(a), Datum::Array(b)) => a.values.cmp(&b.values),
+            (Datum::Array(a), Datum::Array(b)) => a.cmp(b),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
@@ -243,12 +237,13 @@ impl Hash for Datum {
             Datum::Float4(value) => float_bits(f64::from(*value)).hash(state),
             Datum::Float8(value) => float_bits(*value).hash(state),
             Datum::Numeric(value) => value.hash(state),
-            Datum::Text(value) | Datum::Json(value) | Datum::Jsonb(value) => value.hash(state),
+            Datum::Text(value) | Datum::Json(value) => value.hash(state),
+            Datum::Jsonb(value) => key::jsonb_key(value).hash(state),
             Datum::Bytea(value) => value.hash(state),
             Datum::Uuid(value) => value.hash(state),
             Datum::Interval(value) => value.hash(state),
             Datum::Oid(value) => value.hash(state),
-            Datum::Array(value) => value.values.hash(state),
+            Datum::Array(value) => value.hash(state),
         }
     }
 }
@@ -322,13 +317,7 @@ mod tests {
     #[test]
     fn null_comes_last() {
         assert!(Datum::Null > Datum::Int4(i32::MAX));
-        assert!(
-            Datum::Null
-                > Datum::Array(Box::new(ArrayValue {
-                    element: PgType::Int4,
-                    values: vec![]
-                }))
-        );
+        assert!(Datum::Null > ArrayValue::empty(PgType::Int4).datum());
         assert_eq!(Datum::Null, Datum::Null);
     }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
-mod array_in;
+pub mod array;
 pub mod arrow_build;
 pub mod arrow_map;
 pub mod arrow_read;
@@ -34,10 +34,11 @@ mod type_name;
 mod wire_column;
 pub mod wire_encode;
 
+pub use array::ArrayValue;
 pub use binary_in::binary_in;
 pub use binary_out::write_binary;
 pub use calendar::TimeZone;
-pub use datum::{ArrayValue, Datum};
+pub use datum::Datum;
 pub use format::SessionFormat;
 pub use interval::Interval;
 pub use modifier::Conversion;

@@ -34,6 +34,14 @@ pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datu
         (PgType::InternalChar, Datum::Text(text)) => {
             Datum::Text(text.chars().next().map_or_else(String::new, String::from))
         }
+        (PgType::Array(element), Datum::Array(array)) => {
+            if element.typmod() == -1 && element.oid() == array.element.oid() {
+                return Ok(Datum::Array(array));
+            }
+            array
+                .map(*element, |value| apply(*element, value, conversion))?
+                .datum()
+        }
         (_, value) => value,
     })
 }

@@ -8,7 +8,7 @@ use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::Numeric;
 use crate::types::numeric::is_space;
 use crate::types::pg_type::PgType;
-use crate::types::{array_in, datetime_in, interval_in};
+use crate::types::{array, datetime_in, interval_in};
 
 /// The value a text stands for, with the type's modifier applied. Errors are
 /// PostgreSQL's (22P02, 22003, 22007, 22008, 22001).
@@ -34,9 +34,9 @@ pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datu
             Datum::Json(text.to_owned())
         }
         PgType::Jsonb => Datum::Jsonb(json::normalize(text)?),
-        PgType::Array(element) => array_in::parse_array(*element, text, format)?,
-        PgType::Int2Vector => array_in::parse_vector(PgType::Int2, text, format)?,
-        PgType::OidVector => array_in::parse_vector(PgType::Oid, text, format)?,
+        PgType::Array(element) => array::parse_array(*element, text, format)?,
+        PgType::Int2Vector => array::parse_vector(PgType::Int2, text, format)?,
+        PgType::OidVector => array::parse_vector(PgType::Oid, text, format)?,
         PgType::Void => Datum::Null,
         PgType::Text
         | PgType::Varchar(_)

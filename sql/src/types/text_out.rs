@@ -2,8 +2,9 @@
 
 use bytes::BufMut;
 
+use crate::types::array::{ArrayValue, Dimension};
 use crate::types::datetime_out;
-use crate::types::datum::{ArrayValue, Datum};
+use crate::types::datum::Datum;
 use crate::types::float_text;
 use crate::types::format::SessionFormat;
 use crate::types::pg_type::PgType;
@@ -107,19 +108,51 @@ fn write_vector(array: &ArrayValue, format: &SessionFormat, out: &mut impl BufMu
 }
 
 fn write_array(array: &ArrayValue, format: &SessionFormat, out: &mut impl BufMut) {
+    let dimensions = array.dimensions();
+    if dimensions.is_empty() {
+        out.put_slice(b"{}");
+        return;
+    }
+    if dimensions.iter().any(|d| d.lower != 1) {
+        for dimension in dimensions {
+            out.put_u8(b'[');
+            write_integer(dimension.lower, out);
+            out.put_u8(b':');
+            write_integer(dimension.upper(), out);
+            out.put_u8(b']');
+        }
+        out.put_u8(b'=');
+    }
+    let mut rest = array.values.as_slice();
+    write_dimension(dimensions, array.element, &mut rest, format, out);
+}
+
+/// Appends the elements of a dimension, taken off the front of `values`.
+fn write_dimension(
+    dimensions: &[Dimension],
+    element: PgType,
+    values: &mut &[Datum],
+    format: &SessionFormat,
+    out: &mut impl BufMut,
+) {
+    let Some((dimension, inner)) = dimensions.split_first() else {
+        match values.split_first() {
+            Some((Datum::Null, _)) | None => out.put_slice(b"NULL"),
+            Some((value, _)) => {
+                let mut text = Vec::new();
+                write_text(element, value, format, &mut text);
+                write_element(&text, out);
+            }
+        }
+        *values = values.get(1..).unwrap_or_default();
+        return;
+    };
     out.put_u8(b'{');
-    let mut scratch = Vec::new();
-    for (index, value) in array.values.iter().enumerate() {
+    for index in 0..dimension.length {
         if index > 0 {
             out.put_u8(b',');
         }
-        if value.is_null() {
-            out.put_slice(b"NULL");
-            continue;
-        }
-        scratch.clear();
-        write_text(array.element, value, format, &mut scratch);
-        write_element(&scratch, out);
+        write_dimension(inner, element, values, format, out);
     }
     out.put_u8(b'}');
 }

@@ -284,15 +284,10 @@ fn array(element: &ArrayElemTypeDef) -> SqlResult<PgType> {
         }
     };
     let element = PgType::from_sql_ast(inner)?;
-    if element.typmod() != -1 {
-        return Err(
-            SqlError::unsupported(format!("type {}[]", element.sql_name()))
-                .hint("Leave the modifier of the element type out."),
-        );
-    }
     match element {
-        PgType::Array(_) => Err(SqlError::unsupported("arrays of several dimensions")),
-        other => PgType::array_of(other).ok_or_else(|| {
+        // The number of dimensions is no part of the type.
+        PgType::Array(_) => Ok(element),
+        other => PgType::array_with_modifier(other).ok_or_else(|| {
             SqlError::new(
                 state::UNDEFINED_OBJECT,
                 format!(
@@ -358,6 +353,11 @@ mod tests {
             ("pg_catalog.int4", PgType::Int4),
             ("int[]", PgType::array_of(PgType::Int4).unwrap()),
             ("text[]", PgType::array_of(PgType::Text).unwrap()),
+            ("text[3][]", PgType::array_of(PgType::Text).unwrap()),
+            (
+                "varchar(3)[]",
+                PgType::array_with_modifier(PgType::Varchar(Some(3))).unwrap(),
+            ),
         ];
         for (sql, ty) in cases {
             assert_eq!(parse(sql).unwrap(), ty, "{sql}");
@@ -376,7 +376,6 @@ mod tests {
             ("varchar(20000000)", "22023"),
             ("numeric(2000)", "22023"),
             ("float(60)", "22023"),
-            ("varchar(3)[]", "0A000"),
         ] {
             assert_eq!(parse(sql).unwrap_err().sqlstate(), state, "{sql}");
         }

@@ -14,7 +14,8 @@ use datafusion::common::ScalarValue;
 use super::super::error::from_datafusion;
 use super::type_of_arrow;
 use crate::error::{SqlError, state};
-use crate::types::arrow_map::{date_from_arrow, interval_from_arrow, timestamp_from_arrow};
+use crate::types::array::image;
+use crate::types::arrow_map::{self, date_from_arrow, interval_from_arrow, timestamp_from_arrow};
 use crate::types::calendar::UNIX_EPOCH_MICROS;
 use crate::types::numeric::wide;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
@@ -58,9 +59,9 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
         DataType::Utf8 => text(array.as_string::<i32>().value(row), ty)?,
         DataType::LargeUtf8 => text(array.as_string::<i64>().value(row), ty)?,
         DataType::Utf8View => text(array.as_string_view().value(row), ty)?,
-        DataType::Binary => Datum::Bytea(array.as_binary::<i32>().value(row).to_vec()),
+        DataType::Binary => binary(array.as_binary::<i32>().value(row), ty)?,
         DataType::LargeBinary => Datum::Numeric(wide::decode(array.as_binary::<i64>().value(row))?),
-        DataType::BinaryView => Datum::Bytea(array.as_binary_view().value(row).to_vec()),
+        DataType::BinaryView => binary(array.as_binary_view().value(row), ty)?,
         DataType::Date32 => Datum::Date(date_from_arrow(
             array.as_primitive::<Date32Type>().value(row),
         )?),
@@ -169,13 +170,32 @@ fn timestamp_micros(array: &dyn Array, row: usize, unit: TimeUnit) -> Result<i64
 
 fn list(array: &ListArray, row: usize, ty: PgType) -> Result<Datum, SqlError> {
     let values = array.value(row);
-    let element = ty
-        .element()
-        .unwrap_or_else(|| type_of_arrow(values.data_type()));
+    let element = match ty.element() {
+        // What an aggregate gathered are arrays of the type itself.
+        Some(element)
+            if *values.data_type() == DataType::BinaryView
+                && arrow_map::arrow_type(element) != DataType::BinaryView =>
+        {
+            let values = (0..values.len())
+                .map(|i| datum_at(values.as_ref(), i, ty))
+                .collect::<Result<_, _>>()?;
+            return Ok(ArrayValue::list(element, values).datum());
+        }
+        Some(element) => element,
+        None => type_of_arrow(values.data_type()),
+    };
     let values = (0..values.len())
         .map(|i| datum_at(values.as_ref(), i, element))
         .collect::<Result<_, _>>()?;
-    Ok(Datum::Array(Box::new(ArrayValue { element, values })))
+    Ok(ArrayValue::list(element, values).datum())
+}
+
+/// Bytes are the image of an array where an array is expected.
+fn binary(bytes: &[u8], ty: PgType) -> Result<Datum, SqlError> {
+    match ty.element() {
+        Some(element) => Ok(image::decode(element, bytes)?.datum()),
+        None => Ok(Datum::Bytea(bytes.to_vec())),
+    }
 }
 
 /// The value of a scalar that has type `ty`.

@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 
 use super::super::error::{from_arrow, from_datafusion};
 use crate::error::{SqlError, state};
+use crate::types::array::image;
 use crate::types::arrow_map::{arrow_type, date_to_arrow, timestamp_to_arrow};
 use crate::types::numeric::wide;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
@@ -98,6 +99,7 @@ pub(in crate::query) fn scalar_as(value: &Datum, ty: &DataType) -> Result<Scalar
             )))
         }
         (Datum::Array(array), DataType::List(field)) => list_scalar(array, field)?,
+        (Datum::Array(array), _) => ScalarValue::BinaryView(Some(image::image(array)?)),
         _ => return Err(mismatch()),
     })
 }

@@ -33,6 +33,14 @@ pub(super) fn str_at(args: &[Datum], index: usize) -> &str {
     at(args, index).as_str().unwrap_or_default()
 }
 
+/// An argument that is an integer.
+pub(super) fn int_at(args: &[Datum], index: usize) -> Option<i32> {
+    match at(args, index) {
+        Datum::Int4(value) => Some(*value),
+        _ => None,
+    }
+}
+
 /// For an argument that is not what the overload says: a fault of ours.
 pub(super) fn mismatch() -> SqlError {
     SqlError::internal("an argument is of another type than announced")

@@ -287,10 +287,7 @@ fn current_schemas(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         .filter(|name| implicit || *name != "pg_catalog" || named(name))
         .map(Datum::text)
         .collect();
-    Ok(Datum::Array(Box::new(ArrayValue {
-        element: PgType::Name,
-        values,
-    })))
+    Ok(ArrayValue::list(PgType::Name, values).datum())
 }
 
 /// There are no sequences; the table and the column must be there all the same.

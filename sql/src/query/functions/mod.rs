@@ -8,11 +8,12 @@
 mod aggregate;
 mod args;
 mod arithmetic;
+mod array;
 mod average;
 mod catalog;
-mod catalog_arrays;
 mod catalog_empty;
 mod catalog_names;
+mod catalog_text;
 mod datetime;
 mod format;
 mod interval;
@@ -79,8 +80,9 @@ pub(super) fn format_of(options: &ConfigOptions) -> SessionFormat {
 fn overloads() -> impl Iterator<Item = &'static Overload> {
     session::OVERLOADS
         .iter()
+        .chain(array::overloads())
         .chain(catalog::OVERLOADS)
-        .chain(catalog_arrays::OVERLOADS)
+        .chain(catalog_text::OVERLOADS)
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
         .chain(datetime::overloads())
@@ -152,7 +154,66 @@ pub(super) fn is_hidden(name: &str) -> bool {
             | "to_timestamp_seconds"
             | "pg_single"
             | "uuid"
-    )
+            | "array_has"
+            | "array_has_all"
+            | "array_has_any"
+            | "array_any_value"
+            | "array_any_match"
+            | "array_add"
+            | "array_subtract"
+            | "array_scale"
+            | "array_avg"
+            | "array_compact"
+            | "array_concat"
+            | "array_contains"
+            | "array_distance"
+            | "array_distinct"
+            | "array_element"
+            | "array_empty"
+            | "array_except"
+            | "array_extract"
+            | "array_filter"
+            | "array_first"
+            | "array_indexof"
+            | "array_intersect"
+            | "array_join"
+            | "array_max"
+            | "array_min"
+            | "array_normalize"
+            | "array_pop_back"
+            | "array_pop_front"
+            | "array_product"
+            | "array_push_back"
+            | "array_push_front"
+            | "array_remove_all"
+            | "array_remove_n"
+            | "array_repeat"
+            | "array_replace_all"
+            | "array_replace_n"
+            | "array_resize"
+            | "array_reverse"
+            | "array_slice"
+            | "array_sort"
+            | "array_sum"
+            | "array_transform"
+            | "array_union"
+            | "arrays_overlap"
+            | "arrays_zip"
+            | "any_match"
+            | "cosine_distance"
+            | "dot_product"
+            | "element_at"
+            | "empty"
+            | "flatten"
+            | "inner_product"
+            | "make_array"
+            | "make_list"
+            | "map_entries"
+            | "map_extract"
+            | "map_keys"
+            | "map_values"
+            | "string_to_list"
+    ) || name.starts_with("list_")
 }
 
 /// What a call of `function` with arguments of these types is; `None` for a
@@ -219,6 +280,14 @@ pub(super) fn operator(symbol: &str, types: [PgType; 2]) -> Option<&'static Over
         }
     }
     of(types)
+}
+
+/// A value of type `ty` as bytes that have the order of the values.
+pub(super) fn key(expr: Expr, ty: PgType) -> SqlResult<Expr> {
+    let overload = overloads()
+        .find(|o| o.name == "__key")
+        .ok_or_else(|| crate::error::SqlError::internal("no key function"))?;
+    Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![ty])).call(vec![expr]))
 }
 
 /// An interval as the number PostgreSQL compares it by.

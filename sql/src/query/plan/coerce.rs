@@ -43,7 +43,7 @@ pub(in crate::query) fn bare(ty: PgType) -> PgType {
 }
 
 /// The type two operands of a comparison, or two branches, have in common.
-pub(super) fn unify(a: PgType, b: PgType) -> Option<PgType> {
+pub(in crate::query) fn unify(a: PgType, b: PgType) -> Option<PgType> {
     use PgType::{Date, Timestamp, Timestamptz, Unknown};
     if a == b {
         return Some(a);
@@ -262,8 +262,8 @@ impl Analyzer {
             || actual.is_decimal() && is_numeric_arrow(&wanted)
             || actual.is_string() && wanted.is_string()
             || actual.is_binary() && wanted.is_binary()
-            || matches!((&actual, &wanted), (DataType::List(_), DataType::List(_)))
-                && ty.element() != Some(PgType::Numeric(None));
+            // The list of an aggregate, for the function that makes an array of it.
+            || matches!(actual, DataType::List(_)) && ty.element().is_some();
         if same {
             return Ok(expr);
         }

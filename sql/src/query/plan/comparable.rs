@@ -19,7 +19,8 @@ use super::super::error::external;
 use super::super::functions;
 use super::analyze::Analyzer;
 use super::coerce::wide;
-use super::types::type_metadata;
+use super::operators::compared_by_key;
+use super::types::{field_type, type_metadata};
 use crate::error::SqlError;
 use crate::types::PgType;
 
@@ -39,6 +40,10 @@ fn needs_key(ty: &DataType) -> bool {
 impl Analyzer {
     /// What `expr` is compared by.
     pub(super) fn compared_by(&self, expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
+        let own = self.type_of(&expr, schema)?;
+        if compared_by_key(own) {
+            return functions::key(expr, own).map_err(external);
+        }
         match expr.get_type(schema)? {
             DataType::Interval(_) => functions::interval_span(expr).map_err(external),
             ty if needs_key(&ty) => functions::numeric_key(expr).map_err(external),
@@ -100,7 +105,7 @@ impl Analyzer {
             .schema()
             .fields()
             .iter()
-            .any(|f| needs_key(f.data_type()))
+            .any(|f| needs_key(f.data_type()) || compared_by_key(field_type(f)))
         {
             return Ok(LogicalPlan::Distinct(Distinct::All(input)));
         }
@@ -171,7 +176,7 @@ impl Analyzer {
 
     fn key(&self, expr: &Expr, keyed: &mut Keyed, schema: &dyn ExprSchema) -> Result<Expr> {
         let ty = expr.get_type(schema)?;
-        if !needs_key(&ty) {
+        if !needs_key(&ty) && !compared_by_key(self.type_of(expr, schema)?) {
             return Ok(expr.clone());
         }
         if matches!(ty, DataType::List(_)) {
@@ -214,7 +219,7 @@ impl Keyed {
                 .any(|arg| self.exprs.iter().any(|e| e.clone().unalias() == *arg))
         {
             return Err(external(SqlError::unsupported(
-                "grouping() of a numeric without precision or an interval",
+                "grouping() of a numeric without precision, an interval, jsonb or array",
             )));
         }
         Ok(())

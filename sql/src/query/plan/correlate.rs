@@ -15,7 +15,7 @@ use sqlparser::ast::{
 };
 
 use super::names::quoted;
-use super::rewrite::call;
+use super::rewrite::{aggregate as array_aggregate, call};
 use crate::catalog::fold_identifier;
 
 /// Aggregates, which give a row even where there is none.
@@ -317,7 +317,11 @@ pub(super) fn array_subquery(query: &mut Query) -> Option<Expr> {
     // No rows give an empty array, not NULL.
     let empty = Expr::Value(Value::SingleQuotedString("{}".to_owned()).with_empty_span());
     let some = Expr::IsNotNull(Box::new(aggregate.clone()));
-    let aggregate = case(some, aggregate, Some(empty));
+    let array = match aggregate {
+        Expr::Function(function) => array_aggregate(function),
+        other => other,
+    };
+    let aggregate = case(some, array, Some(empty));
     *item = SelectItem::ExprWithAlias {
         expr: aggregate,
         alias: quoted("array"),
@@ -336,13 +340,25 @@ pub(super) fn rows_of_array(name: &str, function: &Function) -> Option<Expr> {
         return None;
     };
     match name {
-        "generate_subscripts" => Some(call(
-            "unnest",
-            vec![call("__subscripts", vec![array.clone()])],
-        )),
-        "_pg_expandarray" => Some(call("unnest", vec![array.clone()])),
+        "generate_subscripts" => {
+            let args = list
+                .args
+                .iter()
+                .filter_map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),
+                    _ => None,
+                })
+                .collect();
+            Some(elements(call("__subscripts", args)))
+        }
+        "_pg_expandarray" => Some(elements(array.clone())),
         _ => None,
     }
+}
+
+/// The elements of an array as rows.
+fn elements(array: Expr) -> Expr {
+    call("unnest", vec![call("__list", vec![array])])
 }
 
 /// `(information_schema._pg_expandarray(a)).n`, and `.x` of such a pair: pairs are
@@ -377,10 +393,7 @@ fn positions(function: &Function) -> Option<Expr> {
         [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))]
             if function.name.to_string().trim_matches('"') == "unnest" =>
         {
-            Some(call(
-                "unnest",
-                vec![call("__positions", vec![array.clone()])],
-            ))
+            Some(elements(call("__positions", vec![array.clone()])))
         }
         _ => None,
     }

@@ -47,9 +47,10 @@ use crate::error::SqlError;
 use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
-pub(super) use coerce::{bare, constant_of, implicit};
+pub(super) use coerce::{bare, constant_of, implicit, unify};
 pub use lookup::ViewScope;
 pub(super) use names::{MARK, visible_name};
+pub(crate) use rewrite::element_assignment;
 pub(super) use syntax::{query_of, star_from};
 pub(super) use types::{
     arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,

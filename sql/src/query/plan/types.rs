@@ -25,7 +25,7 @@ use super::super::functions::{self, Resolved};
 use super::analyze::Analyzer;
 use super::coerce;
 use super::rewrite::{INT4_LITERAL, INT8_LITERAL};
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::types::{PgType, arrow_map};
 
 /// The Arrow type for values of `ty` that are computed rather than stored.
@@ -124,6 +124,11 @@ impl Analyzer {
                 self.aggregate_type(func.name(), &params.args, expr, schema)?
             }
             Expr::WindowFunction(window) => self.window_type(window, expr, schema)?,
+            // The elements of an array.
+            Expr::Unnest(unnest) => {
+                let array = self.type_of(&unnest.expr, schema)?;
+                array.element().unwrap_or(array)
+            }
             Expr::ScalarSubquery(subquery) => self.column_type(&subquery.subquery, 0)?,
             other => field_type(other.to_field(schema)?.1.as_ref()),
         })
@@ -185,7 +190,15 @@ impl Analyzer {
             "min" | "max" if matches!(first()?, PgType::Varchar(_)) => PgType::Text,
             "min" | "max" | "first_value" | "last_value" | "any_value" | "nth_value"
             | "pg_single" | "lag" | "lead" => first()?,
-            "array_agg" => PgType::array_of(first()?).unwrap_or(PgType::Text),
+            // Arrays are gathered to arrays of their own type.
+            "array_agg" => match first()? {
+                PgType::Array(PgType::Bytea) => {
+                    return Err(external(SqlError::unsupported("array_agg(bytea[])")));
+                }
+                array if array.element().is_some() => array,
+                PgType::Unknown => PgType::Array(&PgType::Text),
+                element => PgType::array_of(element).unwrap_or(PgType::Text),
+            },
             "count" | "row_number" | "rank" | "dense_rank" => PgType::Int8,
             "ntile" => PgType::Int4,
             "sum" => functions::sum_type(first()?),

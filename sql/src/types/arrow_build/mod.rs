@@ -1,7 +1,6 @@
 //! Stored rows into Arrow columns.
 
 mod decimal;
-mod list;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +15,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 
 use crate::error::{SqlError, SqlResult, state};
+use crate::types::array::{ArrayValue, image};
 use crate::types::arrow_map::{arrow_type, date_to_arrow, interval_to_arrow, timestamp_to_arrow};
 use crate::types::cell;
 use crate::types::datum::Datum;
@@ -24,7 +24,6 @@ use crate::types::pg_type::PgType;
 use crate::types::row::RowView;
 use crate::types::text_out::write_uuid;
 use decimal::{decimal128, decimal256};
-use list::ListAppender;
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8192;
@@ -56,7 +55,7 @@ enum Builder {
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
-    List(Box<ListAppender>),
+    Array(BinaryViewBuilder),
     Null(usize),
 }
 
@@ -84,6 +83,9 @@ impl ColumnAppender {
             (_, DataType::LargeBinary) => {
                 Builder::Wide(LargeBinaryBuilder::with_capacity(capacity, 0), Vec::new())
             }
+            (PgType::Array(_) | PgType::Int2Vector | PgType::OidVector, _) => {
+                Builder::Array(BinaryViewBuilder::with_capacity(capacity))
+            }
             (PgType::Uuid, _) => Builder::Uuid(StringViewBuilder::with_capacity(capacity)),
             (_, DataType::BinaryView) => {
                 Builder::Binary(BinaryViewBuilder::with_capacity(capacity))
@@ -99,10 +101,7 @@ impl ColumnAppender {
                 Builder::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity))
             }
             (_, DataType::Null) => Builder::Null(0),
-            _ => match ty.element() {
-                Some(element) => Builder::List(Box::new(ListAppender::new(element, capacity))),
-                None => Builder::Text(StringViewBuilder::with_capacity(capacity)),
-            },
+            _ => Builder::Text(StringViewBuilder::with_capacity(capacity)),
         };
         ColumnAppender { ty, builder }
     }
@@ -142,7 +141,9 @@ impl ColumnAppender {
             Builder::Text(b) => b
                 .try_append_value(cell::text(bytes)?)
                 .map_err(|error| too_big(&error))?,
-            Builder::Binary(b) => b.try_append_value(bytes).map_err(|error| too_big(&error))?,
+            Builder::Binary(b) | Builder::Array(b) => {
+                b.try_append_value(bytes).map_err(|error| too_big(&error))?
+            }
             Builder::Date(b) => {
                 b.append_value(date_to_arrow(i32::from_le_bytes(cell::fixed(bytes)?))?);
             }
@@ -194,7 +195,15 @@ impl ColumnAppender {
                 b.append_value(timestamp_to_arrow(*v)?);
             }
             (Builder::Interval(b), Datum::Interval(v)) => b.append_value(interval_to_arrow(*v)?),
-            (Builder::List(b), Datum::Array(v)) => b.append(&v.values)?,
+            (Builder::Array(b), Datum::Array(v)) => {
+                let image = match self.ty {
+                    PgType::Int2Vector | PgType::OidVector => {
+                        image::image(&ArrayValue::vector(v.element, v.values.clone()))?
+                    }
+                    _ => image::image(v)?,
+                };
+                b.try_append_value(image).map_err(|error| too_big(&error))?;
+            }
             (_, value) => {
                 return Err(SqlError::internal(format!(
                     "value of type {:?} in a column of type {}",
@@ -220,12 +229,11 @@ impl ColumnAppender {
             Builder::Decimal256(b, _) => b.append_null(),
             Builder::Wide(b, _) => b.append_null(),
             Builder::Text(b) | Builder::Uuid(b) => b.append_null(),
-            Builder::Binary(b) => b.append_null(),
+            Builder::Binary(b) | Builder::Array(b) => b.append_null(),
             Builder::Date(b) => b.append_null(),
             Builder::Time(b) => b.append_null(),
             Builder::Timestamp(b) => b.append_null(),
             Builder::Interval(b) => b.append_null(),
-            Builder::List(b) => b.append_null(),
             Builder::Null(count) => *count += 1,
         }
     }
@@ -244,12 +252,11 @@ impl ColumnAppender {
             Builder::Decimal256(b, _) => Arc::new(b.finish()),
             Builder::Wide(b, _) => Arc::new(b.finish()),
             Builder::Text(b) | Builder::Uuid(b) => Arc::new(b.finish()),
-            Builder::Binary(b) => Arc::new(b.finish()),
+            Builder::Binary(b) | Builder::Array(b) => Arc::new(b.finish()),
             Builder::Date(b) => Arc::new(b.finish()),
             Builder::Time(b) => Arc::new(b.finish()),
             Builder::Timestamp(b) => Arc::new(b.finish()),
             Builder::Interval(b) => Arc::new(b.finish()),
-            Builder::List(b) => b.finish(),
             Builder::Null(count) => Arc::new(NullArray::new(std::mem::take(count))),
         }
     }

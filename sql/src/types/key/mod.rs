@@ -26,16 +26,19 @@
 
 mod bytes;
 mod float;
+mod jsonb;
 mod numeric;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{SqlError, SqlResult};
+use crate::types::array::image;
 use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::pg_type::PgType;
 use bytes::{decode_bytes, encode_bytes};
 use float::{ordered_f32, ordered_f64, plain_f32, plain_f64};
+pub(crate) use jsonb::{compare_jsonb, jsonb_key};
 pub(crate) use numeric::{decode_numeric, encode_numeric};
 
 const VALUE: u8 = 1;
@@ -44,18 +47,12 @@ const NULL: u8 = 2;
 
 const SIGN_128: u128 = 1 << 127;
 
-/// Whether a key can have a column of this type. json, jsonb and arrays have
-/// no byte order here.
+/// Whether a key can have a column of this type. json has no order.
 pub fn supports(ty: PgType) -> bool {
-    !matches!(
-        ty,
-        PgType::Json
-            | PgType::Jsonb
-            | PgType::Array(_)
-            | PgType::Int2Vector
-            | PgType::OidVector
-            | PgType::Void
-    )
+    match ty.element() {
+        Some(element) => supports(element),
+        None => !matches!(ty, PgType::Json | PgType::Void),
+    }
 }
 
 /// Appends one key column. 0A000 for a type without key form.
@@ -83,7 +80,9 @@ pub fn encode(value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
             // The cast keeps the bits.
             out.extend_from_slice(&(v.span() as u128 ^ SIGN_128).to_be_bytes());
         }
-        Datum::Json(_) | Datum::Jsonb(_) | Datum::Array(_) => {
+        Datum::Jsonb(v) => jsonb::encode_jsonb(v, out)?,
+        Datum::Array(v) => image::encode_key(v, out)?,
+        Datum::Json(_) => {
             let name = value
                 .natural_type()
                 .map_or_else(String::new, PgType::sql_name);
@@ -142,6 +141,10 @@ pub fn decode(ty: PgType, bytes: &mut &[u8]) -> SqlResult<Datum> {
             // The cast keeps the bits.
             let span = (u128::from_be_bytes(take(bytes)?) ^ SIGN_128) as i128;
             Datum::Interval(Interval::from_span(span).ok_or_else(corrupt)?)
+        }
+        PgType::Jsonb => Datum::Jsonb(jsonb::decode_jsonb(bytes)?),
+        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => {
+            image::decode_key(ty.element().ok_or_else(corrupt)?, bytes)?.datum()
         }
         ty if ty.is_textual() => {
             Datum::Text(String::from_utf8(decode_bytes(bytes)?).map_err(|_| corrupt())?)

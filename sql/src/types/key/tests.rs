@@ -44,7 +44,7 @@ fn equal_numbers_have_one_key() {
 #[test]
 fn json_has_no_key() {
     assert!(
-        encode(&Datum::Jsonb("1".into()), &mut Vec::new())
+        encode(&Datum::Json("1".into()), &mut Vec::new())
             .unwrap_err()
             .is("0A000")
     );

@@ -1,10 +1,12 @@
 //! The types a column, parameter or result can have.
 
+mod modified;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::oid::{self, Oid};
+use std::sync::LazyLock;
 
 /// Most characters `varchar(n)` and `char(n)` can declare (PostgreSQL's limit).
 pub const MAX_CHAR_LENGTH: u32 = 10_485_760;
@@ -63,7 +65,7 @@ pub enum PgType {
     Unknown,
     /// `void`: what a function without a result answers
     Void,
-    /// A one-dimensional array of the element type (see [`PgType::array_of`])
+    /// An array of the element type (see [`PgType::array_of`])
     Array(&'static PgType),
     /// `int2vector`, used in the system catalogs
     Int2Vector,
@@ -101,6 +103,22 @@ static ELEMENTS: [(Oid, Oid, PgType); 22] = [
     (oid::OID, oid::OID_ARRAY, PgType::Oid),
 ];
 
+/// Names of the array types, which are the names of their elements and brackets.
+static ARRAY_NAMES: LazyLock<Vec<(Oid, String)>> = LazyLock::new(|| {
+    ELEMENTS
+        .iter()
+        .map(|(oid, _, element)| (*oid, format!("{}[]", element.base_name())))
+        .collect()
+});
+
+fn array_name(element: PgType) -> &'static str {
+    let oid = element.oid();
+    ARRAY_NAMES
+        .iter()
+        .find(|(own, _)| *own == oid)
+        .map_or("anyarray", |(_, name)| name)
+}
+
 impl PgType {
     /// The type an array of `element` has; the element's modifier is dropped.
     /// `None` for elements that have no array here (arrays, pseudo-types).
@@ -110,6 +128,16 @@ impl PgType {
             .iter()
             .find(|(oid, _, _)| *oid == wanted)
             .map(|(_, _, element)| PgType::Array(element))
+    }
+
+    /// The type an array of `element` has, its modifier kept. `None` for elements
+    /// that have no array here, and when too many modifiers are in use.
+    pub fn array_with_modifier(element: PgType) -> Option<PgType> {
+        if element.typmod() == -1 {
+            return PgType::array_of(element);
+        }
+        PgType::array_of(element)?;
+        modified::element(element).map(PgType::Array)
     }
 
     /// Every type that an array can have as element, without modifiers.
@@ -184,6 +212,7 @@ impl PgType {
             }
             PgType::Varchar(Some(n)) => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
             PgType::Char(n) if n > 0 => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
+            PgType::Array(element) => element.typmod(),
             _ => -1,
         }
     }
@@ -245,7 +274,7 @@ impl PgType {
             PgType::Oid => "oid",
             PgType::Unknown => "unknown",
             PgType::Void => "void",
-            PgType::Array(_) => "array",
+            PgType::Array(element) => array_name(*element),
             PgType::Int2Vector => "int2vector",
             PgType::OidVector => "oidvector",
         }
@@ -283,7 +312,10 @@ impl PgType {
             _ => {}
         }
         if let Some((_, _, element)) = ELEMENTS.iter().find(|(_, array, _)| *array == oid) {
-            return Some(PgType::Array(element));
+            if typmod == -1 {
+                return Some(PgType::Array(element));
+            }
+            return PgType::array_with_modifier(PgType::from_oid(element.oid(), typmod)?);
         }
         let (_, _, bare) = ELEMENTS.iter().find(|(base, _, _)| *base == oid)?;
         let modifier = typmod.checked_sub(4).and_then(|m| u32::try_from(m).ok());

@@ -1,7 +1,7 @@
 //! Operators that give a member of an object or an element of an array.
 
 use super::super::args::{INT4, JSON, JSONB, TEXT, at};
-use super::super::overload::{Arg, Overload};
+use super::super::overload::{Arg, Call, Overload};
 use super::kind::kind;
 use super::pieces::{element_of, member_of};
 use super::text;
@@ -65,7 +65,7 @@ fn piece(found: Option<&str>, make: fn(&str) -> Datum) -> Datum {
 }
 
 /// A JSON string as its text, anything else as it is written, null as NULL.
-fn as_text(found: Option<&str>) -> SqlResult<Datum> {
+pub(super) fn as_text(found: Option<&str>) -> SqlResult<Datum> {
     let Some(found) = found else {
         return Ok(Datum::Null);
     };
@@ -90,6 +90,34 @@ fn element(args: &[Datum]) -> Option<&str> {
         Datum::Int4(index) => element_of(text(at(args, 0)), *index),
         _ => None,
     }
+}
+
+/// What a path of texts in the arguments leads to.
+fn along(args: &[Datum]) -> Option<&str> {
+    let mut found = text(at(args, 0)).trim();
+    for step in args.get(1..).unwrap_or_default() {
+        let step = step.as_str()?;
+        found = match kind(found) {
+            "object" => member_of(found, step)?,
+            "array" => element_of(found, step.parse().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(found)
+}
+
+/// `json_extract_path` and its kin.
+pub(super) fn extract(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let make = match at(args, 0) {
+        Datum::Jsonb(_) => jsonb,
+        _ => json,
+    };
+    Ok(piece(along(args), make))
+}
+
+/// The same as text.
+pub(super) fn extract_text(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    as_text(along(args))
 }
 
 /// What the path in the second argument leads to.

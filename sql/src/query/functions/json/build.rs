@@ -4,8 +4,9 @@ use super::super::args::at;
 use super::super::overload::{Arg, Call, Overload};
 use super::normal;
 use crate::error::{SqlError, SqlResult, state};
+use crate::types::array::Dimension;
 use crate::types::json::write_string;
-use crate::types::{Datum, PgType, text_out};
+use crate::types::{ArrayValue, Datum, PgType, text_out};
 
 /// Functions that build JSON.
 pub(super) static OVERLOADS: &[Overload] = &[
@@ -49,7 +50,7 @@ fn value_of(call: &Call<'_>, args: &[Datum], index: usize) -> SqlResult<String> 
     write_value(call, at(args, index), ty)
 }
 
-fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResult<String> {
+pub(super) fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResult<String> {
     let mut out = String::new();
     match value {
         Datum::Null => out.push_str("null"),
@@ -67,12 +68,7 @@ fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResult<String> 
             }
         }
         Datum::Array(array) => {
-            let items = array
-                .values
-                .iter()
-                .map(|item| write_value(call, item, array.element))
-                .collect::<SqlResult<Vec<_>>>()?;
-            out = format!("[{}]", items.join(","));
+            out = write_array(call, array, ",")?;
         }
         Datum::Timestamp(_) | Datum::Timestamptz(_) => {
             let text = text_out::text_out(ty, value, &call.format).unwrap_or_default();
@@ -85,6 +81,57 @@ fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResult<String> 
         }
     }
     Ok(out)
+}
+
+/// An array as JSON arrays inside each other.
+pub(super) fn write_array(
+    call: &Call<'_>,
+    array: &ArrayValue,
+    separator: &str,
+) -> SqlResult<String> {
+    let mut out = String::new();
+    let mut rest = array.values.as_slice();
+    if array.dimensions().is_empty() {
+        out.push_str("[]");
+    } else {
+        let item = Item { call, array };
+        item.write_dimension(array.dimensions(), &mut rest, separator, &mut out)?;
+    }
+    Ok(out)
+}
+
+/// Writes the elements of an array.
+struct Item<'a> {
+    call: &'a Call<'a>,
+    array: &'a ArrayValue,
+}
+
+impl Item<'_> {
+    /// The elements of a dimension, taken off the front of `values`.
+    fn write_dimension(
+        &self,
+        dimensions: &[Dimension],
+        values: &mut &[Datum],
+        separator: &str,
+        out: &mut String,
+    ) -> SqlResult<()> {
+        let Some((dimension, inner)) = dimensions.split_first() else {
+            if let Some((value, rest)) = values.split_first() {
+                out.push_str(&write_value(self.call, value, self.array.element)?);
+                *values = rest;
+            }
+            return Ok(());
+        };
+        out.push('[');
+        for index in 0..dimension.length {
+            if index > 0 {
+                out.push_str(separator);
+            }
+            self.write_dimension(inner, values, ",", out)?;
+        }
+        out.push(']');
+        Ok(())
+    }
 }
 
 /// JSON wants minutes in the offset of a time zone.
@@ -111,8 +158,9 @@ fn build_object(call: &Call<'_>, args: &[Datum], colon: &str) -> SqlResult<Strin
         if at(args, index).is_null() {
             return Err(SqlError::new(
                 state::INVALID_PARAMETER_VALUE,
-                format!("argument {} must not be null", index + 1),
-            ));
+                format!("argument {} cannot be null", index + 1),
+            )
+            .hint("Object keys should be text."));
         }
         let ty = call.types.get(index).copied().unwrap_or(PgType::Text);
         let key = text_out::text_out(ty, at(args, index), &call.format).unwrap_or_default();

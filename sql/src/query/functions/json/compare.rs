@@ -1,11 +1,13 @@
 //! Whether one `jsonb` value is in another.
 
 use super::super::args::{JSONB, TEXT, at};
-use super::super::overload::{Call, Overload};
+use super::super::overload::{Arg, Call, Overload};
 use super::text;
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::types::json::Json;
 use crate::types::{Datum, PgType};
+
+const KEYS: Arg = Arg::Is(PgType::Array(&PgType::Text));
 
 /// The operators.
 pub(super) static OVERLOADS: &[Overload] = &[
@@ -16,6 +18,23 @@ pub(super) static OVERLOADS: &[Overload] = &[
         contains(at(a, 1), at(a, 0))
     }),
     Overload::new("?", &[JSONB, TEXT], PgType::Bool, has_key),
+    Overload::new("?|", &[JSONB, KEYS], PgType::Bool, |_, a| {
+        has_keys(a, false)
+    }),
+    Overload::new("?&", &[JSONB, KEYS], PgType::Bool, |_, a| has_keys(a, true)),
+    Overload::new("jsonb_contains", &[JSONB, JSONB], PgType::Bool, |_, a| {
+        contains(at(a, 0), at(a, 1))
+    }),
+    Overload::new("jsonb_contained", &[JSONB, JSONB], PgType::Bool, |_, a| {
+        contains(at(a, 1), at(a, 0))
+    }),
+    Overload::new("jsonb_exists", &[JSONB, TEXT], PgType::Bool, has_key),
+    Overload::new("jsonb_exists_any", &[JSONB, KEYS], PgType::Bool, |_, a| {
+        has_keys(a, false)
+    }),
+    Overload::new("jsonb_exists_all", &[JSONB, KEYS], PgType::Bool, |_, a| {
+        has_keys(a, true)
+    }),
 ];
 
 fn contains(whole: &Datum, part: &Datum) -> SqlResult<Datum> {
@@ -44,12 +63,31 @@ fn holds(whole: &Json, part: &Json) -> bool {
 
 fn has_key(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let key = at(args, 1).as_str().unwrap_or_default();
-    Ok(Datum::Bool(match Json::parse(text(at(args, 0)))? {
+    Ok(Datum::Bool(has(&Json::parse(text(at(args, 0)))?, key)))
+}
+
+/// Whether any or all of several keys are there.
+fn has_keys(args: &[Datum], all: bool) -> SqlResult<Datum> {
+    let json = Json::parse(text(at(args, 0)))?;
+    let Datum::Array(keys) = at(args, 1) else {
+        return Err(SqlError::internal("keys are no array"));
+    };
+    let mut keys = keys.values.iter().filter_map(Datum::as_str);
+    Ok(Datum::Bool(if all {
+        keys.all(|key| has(&json, key))
+    } else {
+        keys.any(|key| has(&json, key))
+    }))
+}
+
+/// Whether a text is a key of an object, an element of an array or the value.
+fn has(json: &Json, key: &str) -> bool {
+    match json {
         object @ Json::Object(_) => object.get(key).is_some(),
         Json::Array(items) => items
             .iter()
             .any(|item| matches!(item, Json::String(s) if s == key)),
         Json::String(own) => own == key,
         _ => false,
-    }))
+    }
 }

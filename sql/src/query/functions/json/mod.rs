@@ -4,11 +4,15 @@
 //! `jsonb` is in normal form, so that a piece of its text is in normal form too.
 
 mod access;
+mod aggregate;
 mod build;
 mod change;
 mod compare;
 mod kind;
+mod path;
 mod pieces;
+mod reshape;
+mod rows;
 
 use super::overload::Overload;
 use crate::error::SqlResult;
@@ -24,6 +28,17 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(change::OVERLOADS)
         .chain(kind::OVERLOADS)
         .chain(build::OVERLOADS)
+        .chain(aggregate::OVERLOADS)
+        .chain(path::OVERLOADS)
+        .chain(reshape::OVERLOADS)
+        .chain(rows::OVERLOADS)
+}
+
+/// A `jsonb` value.
+fn written(value: &crate::types::json::Json) -> Datum {
+    let mut out = String::new();
+    value.write(&mut out);
+    Datum::Jsonb(out)
 }
 
 /// The text of a JSON value.

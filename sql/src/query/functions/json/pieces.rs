@@ -119,6 +119,11 @@ pub(super) fn member_of<'a>(object: &'a str, key: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
+/// Written keys and values of an object.
+pub(super) fn members_of(object: &str) -> Vec<(&str, &str)> {
+    Cursor::new(object).members()
+}
+
 /// The elements of an array.
 pub(super) fn elements_of(array: &str) -> Vec<&str> {
     Cursor::new(array).elements()

@@ -12,6 +12,7 @@ use super::super::plan::arrow_type;
 use super::super::session_info::SessionInfo;
 use crate::catalog::Catalog;
 use crate::error::SqlResult;
+use crate::types::arrow_map::list_item;
 use crate::types::{Datum, PgType, SessionFormat};
 
 pub(super) use choice::best;
@@ -25,6 +26,18 @@ pub(in crate::query) enum Arg {
     Is(PgType),
     /// Any type.
     Any,
+    /// An array; all elements and arrays of such arguments have the same element
+    /// type.
+    AnyArray,
+    /// A value of the element type that the arrays have, or of one of its own.
+    AnyElement,
+    /// An array whose elements are brought to a type that all such arguments can
+    /// have.
+    CompatibleArray,
+    /// A value that is brought to a type that all such arguments can have.
+    Compatible,
+    /// A value brought to the element type of the others, or an array to theirs.
+    ElementOrArray,
 }
 
 /// What a function gives.
@@ -39,6 +52,12 @@ pub(in crate::query) enum Gives {
     ScaledBy(usize),
     /// `numeric` as wide as this argument.
     Like(usize),
+    /// An array of the element type that the arguments have in common.
+    Array,
+    /// The element type that the arguments have in common.
+    Element,
+    /// An array that Arrow keeps as a list.
+    List,
 }
 
 /// What an evaluation may ask for.
@@ -76,6 +95,18 @@ pub(in crate::query) struct Overload {
 }
 
 impl Overload {
+    /// A strict, immutable function whose result depends on its argument types.
+    pub(in crate::query) const fn generic(
+        name: &'static str,
+        args: &'static [Arg],
+        gives: Gives,
+        evaluate: Evaluate,
+    ) -> Self {
+        let mut overload = Self::new(name, args, PgType::Void, evaluate);
+        overload.gives = gives;
+        overload
+    }
+
     /// A strict, immutable function.
     pub(in crate::query) const fn new(
         name: &'static str,
@@ -148,26 +179,60 @@ impl Overload {
         count == self.args.len() || (self.variadic && count + 1 >= self.args.len())
     }
 
-    /// The type argument `index` is converted to when it has type `from`.
-    pub(in crate::query) fn argument(&self, index: usize, from: PgType) -> PgType {
+    /// The types that arguments of these types are converted to.
+    ///
+    /// # Errors
+    /// 42804 when nothing says what a generic argument is.
+    pub(in crate::query) fn arguments(&self, types: &[PgType]) -> SqlResult<Vec<PgType>> {
+        let element = self.common_element(types)?;
+        Ok(types
+            .iter()
+            .enumerate()
+            .map(|(index, from)| self.argument(index, *from, element))
+            .collect())
+    }
+
+    fn argument(&self, index: usize, from: PgType, element: PgType) -> PgType {
         match self.arg(index) {
             Some(Arg::Is(PgType::Numeric(None))) if matches!(from, PgType::Numeric(_)) => from,
             Some(Arg::Is(ty)) => ty,
+            Some(Arg::AnyArray | Arg::CompatibleArray) => match from.element() {
+                // Vectors of the catalogs count from 0; they stay what they are.
+                Some(own) if own.oid() == element.oid() => from,
+                _ => PgType::array_of(element).unwrap_or(from),
+            },
+            Some(Arg::AnyElement | Arg::Compatible) => element,
+            Some(Arg::ElementOrArray) if from.element().is_some() => {
+                PgType::array_of(element).unwrap_or(from)
+            }
+            Some(Arg::ElementOrArray) => element,
             _ if from == PgType::Unknown => PgType::Text,
             _ => from,
         }
     }
 
     /// The result type.
-    pub(in crate::query) fn result(&self, _types: &[PgType]) -> PgType {
+    pub(in crate::query) fn result(&self, types: &[PgType]) -> PgType {
+        let element = || self.common_element(types).unwrap_or(PgType::Text);
         match self.gives {
             Gives::Type(ty) => ty,
             Gives::Numeric(_) | Gives::ScaledBy(_) | Gives::Like(_) => PgType::Numeric(None),
+            // Arrays of arrays are of the same type.
+            Gives::Array | Gives::List => match element() {
+                array if array.element().is_some() => array,
+                element => PgType::array_of(element).unwrap_or(PgType::Text),
+            },
+            Gives::Element => element(),
         }
     }
 
-    fn arrow_result(&self, args: &ReturnFieldArgs<'_>) -> DataType {
+    fn arrow_result(&self, args: &ReturnFieldArgs<'_>, types: &[PgType]) -> DataType {
         match self.gives {
+            Gives::Array | Gives::Element => arrow_type(self.result(types)),
+            Gives::List => {
+                let element = self.common_element(types).unwrap_or(PgType::Text);
+                DataType::List(list_item(element))
+            }
             Gives::Type(ty) => arrow_type(ty),
             _ if args
                 .arg_fields

@@ -40,6 +40,9 @@ impl OverloadedFunction {
     /// The overload for these types.
     pub(in super::super) fn choose(&self, types: &[PgType]) -> SqlResult<&'static Overload> {
         best(&self.overloads, types).ok_or_else(|| {
+            if let Some(error) = super::super::array::no_overload(self.name, types) {
+                return error;
+            }
             let types: Vec<&str> = types.iter().map(|ty| ty.base_name()).collect();
             SqlError::new(
                 state::UNDEFINED_FUNCTION,
@@ -95,7 +98,7 @@ impl ScalarUDFImpl for OverloadedFunction {
             .collect();
         let overload = self.choose(&types).map_err(external)?;
         Ok(Arc::new(field_with(
-            Field::new(self.name, overload.arrow_result(&args), true),
+            Field::new(self.name, overload.arrow_result(&args, &types), true),
             overload.result(&types),
         )))
     }

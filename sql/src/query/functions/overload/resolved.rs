@@ -132,7 +132,11 @@ impl ScalarUDFImpl for ResolvedFunction {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(field_with(
-            Field::new(self.overload.name, self.overload.arrow_result(&args), true),
+            Field::new(
+                self.overload.name,
+                self.overload.arrow_result(&args, &self.types),
+                true,
+            ),
             self.result(),
         )))
     }

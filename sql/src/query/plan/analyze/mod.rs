@@ -4,6 +4,7 @@ mod node;
 mod output;
 mod parameters;
 mod set_operation;
+mod unnest;
 
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -148,7 +149,10 @@ impl Analyzer {
             }
             other => other,
         };
-        plan.recompute_schema()
+        match plan.recompute_schema()? {
+            LogicalPlan::Unnest(unnest) => unnest::typed_elements(unnest),
+            plan => Ok(plan),
+        }
     }
 
     /// Settles an expression and its parts, at its place in the plan.

@@ -5,7 +5,7 @@ use datafusion::logical_expr::{Expr, Operator, ScalarUDF, binary_expr};
 use sqlparser::ast::BinaryOperator;
 
 use super::super::super::error::external;
-use super::super::super::functions::{self, Arithmetic, ArithmeticOp, ResolvedFunction};
+use super::super::super::functions::{self, Arithmetic, ArithmeticOp};
 use super::super::analyze::Analyzer;
 use super::super::coerce::{self, bare, is_number};
 use super::symbol::no_operator;
@@ -46,13 +46,7 @@ impl Analyzer {
         let Some(overload) = functions::operator(name, types) else {
             return Err(external(no_operator(symbol, lt, rt)));
         };
-        let (lto, rto) = (overload.argument(0, lt), overload.argument(1, rt));
-        let left = self.coerce(left, lt, lto, schema)?;
-        let right = self.coerce(right, rt, rto, schema)?;
-        Ok(
-            ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![lto, rto]))
-                .call(vec![left, right]),
-        )
+        self.overload(overload, vec![left, right], schema)
     }
 
     /// An operator over the bits of two integers.

@@ -7,8 +7,9 @@ use sqlparser::ast::BinaryOperator;
 use super::super::super::error::external;
 use super::super::analyze::Analyzer;
 use super::symbol::{common_type, no_operator, text_if_unknown};
-use crate::error::{SqlError, SqlResult};
+use crate::error::{SqlError, SqlResult, state};
 use crate::types::PgType;
+use crate::types::array::image;
 
 impl Analyzer {
     /// A comparison of two expressions brought to a common type.
@@ -62,18 +63,22 @@ pub(in super::super) fn check_comparable(
     left: PgType,
     right: PgType,
 ) -> SqlResult<()> {
+    let json = |ty: PgType| matches!(ty, PgType::Json | PgType::Array(PgType::Json));
     if left == PgType::Json || right == PgType::Json {
         return Err(no_operator(symbol, left, right));
     }
-    if left == PgType::Jsonb
-        && !matches!(
-            symbol,
-            "=" | "<>" | "IS DISTINCT FROM" | "IS NOT DISTINCT FROM"
-        )
-    {
-        return Err(SqlError::unsupported("ordering jsonb values"));
+    if json(left) || json(right) {
+        return Err(SqlError::new(
+            state::UNDEFINED_FUNCTION,
+            "could not identify a comparison function for type json",
+        ));
     }
     Ok(())
+}
+
+/// Whether values have an order that neither their text nor their bytes have.
+pub(in super::super) fn compared_by_key(ty: PgType) -> bool {
+    ty == PgType::Jsonb || image::has_forms(ty)
 }
 
 /// The comparison that an operator is.

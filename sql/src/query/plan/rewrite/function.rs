@@ -1,6 +1,9 @@
 //! Function calls: names without their schema, and functions made of others.
 
-use sqlparser::ast::{Expr, Function, FunctionArguments, ObjectName, ObjectNamePart, WindowType};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart,
+    WindowType,
+};
 
 use super::super::super::functions::is_hidden;
 use super::super::correlate;
@@ -40,6 +43,14 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
     if name == SERIES {
         return Err(SqlError::unsupported("generate_series in this place"));
     }
+    match name.as_str() {
+        "array_agg" => return Ok(Some(super::array::aggregate(function.clone()))),
+        "unnest" => return Ok(Some(unnest(function)?)),
+        _ => {}
+    }
+    if let Some(new) = super::json::function(&name, function)? {
+        return Ok(Some(new));
+    }
     if name != "avg" {
         return Ok(None);
     }
@@ -49,6 +60,21 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
         Expr::Function(part)
     };
     Ok(Some(call("__avg", vec![rename("sum"), rename("count")])))
+}
+
+/// `unnest` of the elements of an array.
+fn unnest(function: &Function) -> Result<Expr, SqlError> {
+    let FunctionArguments::List(list) = &function.args else {
+        return Err(SqlError::unsupported("unnest without arguments"));
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] => {
+            Ok(call("unnest", vec![call("__list", vec![array.clone()])]))
+        }
+        _ => Err(SqlError::unsupported(
+            "unnest of several arrays outside of FROM",
+        )),
+    }
 }
 
 /// PostgreSQL's own functions may be called by their schema.

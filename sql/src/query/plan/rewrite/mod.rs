@@ -2,10 +2,12 @@
 //! operators and special syntax become function calls, row comparisons become
 //! comparisons of their members.
 
+mod array;
 mod ast;
 mod frame;
 mod function;
 mod interval;
+mod json;
 mod literal;
 mod row;
 mod row_in_subquery;
@@ -16,8 +18,11 @@ use self::ast::{cast, string, take};
 use super::super::functions::extract_function;
 use crate::error::{SqlError, state};
 
+pub(super) use self::array::aggregate;
+pub(crate) use self::array::element_assignment;
 pub(super) use self::ast::{call, number};
 pub(super) use self::frame::restore_frame;
+pub(super) use self::json::rows as json_rows;
 pub(super) use self::literal::{INT4_LITERAL, INT8_LITERAL, restore_literal};
 
 /// Refuses what the rewrites would hide.
@@ -35,6 +40,7 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
     {
         *expr = row_in_subquery::row_in_subquery(row, subquery, *negated)?;
     }
+    array::constructor_cast(expr);
     match expr {
         Expr::Cast {
             data_type: data_type @ (DataType::Int32 | DataType::Int64),
@@ -59,7 +65,14 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
 /// Rewrites an expression whose parts are rewritten already.
 pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
     match expr {
-        Expr::CompoundFieldAccess { .. } => super::correlate::pair_member(expr),
+        Expr::CompoundFieldAccess { .. } => {
+            super::correlate::pair_member(expr);
+            if let Expr::CompoundFieldAccess { root, access_chain } = expr
+                && let Some(read) = array::subscripts(root, access_chain)?
+            {
+                *expr = read;
+            }
+        }
         Expr::Subquery(_) => super::correlate::scalar_subquery(expr),
         Expr::Cast {
             expr: operand,
@@ -103,6 +116,18 @@ fn replacement(expr: &mut Expr) -> Result<Option<Expr>, SqlError> {
     Ok(Some(match expr {
         Expr::Value(value) => return literal::literal(value),
         Expr::Function(function) => return function::function(function),
+        Expr::Array(array) => array::constructor(array)?,
+        Expr::AnyOp {
+            left,
+            compare_op,
+            right,
+            ..
+        } if !is_subquery(right) => array::quantified(left, compare_op, right, false)?,
+        Expr::AllOp {
+            left,
+            compare_op,
+            right,
+        } if !is_subquery(right) => array::quantified(left, compare_op, right, true)?,
         Expr::BinaryOp { left, op, right } => return row::row_comparison(left, op, right),
         Expr::InList {
             expr: operand,
@@ -134,6 +159,13 @@ fn replacement(expr: &mut Expr) -> Result<Option<Expr>, SqlError> {
         }
         _ => return Ok(None),
     }))
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_subquery(inner),
+        other => matches!(other, Expr::Subquery(_)),
+    }
 }
 
 fn extract(field: &DateTimeField, from: Expr) -> Expr {

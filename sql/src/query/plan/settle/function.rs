@@ -2,7 +2,7 @@
 
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
-use datafusion::logical_expr::{Expr, Operator, ScalarUDF, lit, when};
+use datafusion::logical_expr::{Expr, Operator, ScalarUDF, when};
 
 use super::super::super::error::external;
 use super::super::super::functions::{self, Overload, Resolved, ResolvedFunction};
@@ -18,10 +18,12 @@ impl Analyzer {
         match functions::resolve(func.inner().as_ref(), &types) {
             Some(resolved) => match resolved.map_err(external)? {
                 Resolved::Fixed(_) => Ok(func.call(args)),
+                Resolved::Overload(overload) if matches!(overload.name, "__any" | "__all") => {
+                    self.quantified(overload, args, schema)
+                }
                 Resolved::Overload(overload) => self.overload(overload, args, schema),
             },
             None => match func.name() {
-                "array_has" if args.len() == 2 => self.element_of(args, &func, schema),
                 "coalesce" | "greatest" | "least" | "nullif" => {
                     let construct = func.name().to_uppercase();
                     let ty = coerce::common(&construct, &types()?).map_err(external)?;
@@ -46,49 +48,19 @@ impl Analyzer {
     }
 
     /// A call of an overload, the arguments in the types it takes.
-    fn overload(
+    pub(in super::super) fn overload(
         &self,
         overload: &'static Overload,
         args: Vec<Expr>,
         schema: &DFSchema,
     ) -> Result<Expr> {
         let own = self.types_of(&args, schema)?;
+        let types = overload.arguments(&own).map_err(external)?;
         let mut settled = Vec::with_capacity(args.len());
-        let mut types = Vec::with_capacity(args.len());
-        for (index, (arg, from)) in args.into_iter().zip(own).enumerate() {
-            let to = overload.argument(index, from);
-            settled.push(self.coerce(arg, from, to, schema)?);
-            types.push(to);
+        for ((arg, from), to) in args.into_iter().zip(own).zip(&types) {
+            settled.push(self.coerce(arg, from, *to, schema)?);
         }
         Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types)).call(settled))
-    }
-
-    /// Vectors count from 0, unlike arrays.
-    pub(super) fn vector_element(
-        &self,
-        mut function: ScalarFunction,
-        schema: &DFSchema,
-    ) -> Result<ScalarFunction> {
-        if function.func.name() != "array_element" {
-            return Ok(function);
-        }
-        let [vector, index] = function.args.as_mut_slice() else {
-            return Ok(function);
-        };
-        let ty = self.type_of(vector, schema)?;
-        let (PgType::Int2Vector | PgType::OidVector) = ty else {
-            return Ok(function);
-        };
-        let array = ty.element().and_then(PgType::array_of);
-        *vector = self.coerce(
-            std::mem::take(vector),
-            ty,
-            array.unwrap_or(PgType::Text),
-            schema,
-        )?;
-        let from_zero = self.coerced(std::mem::take(index), PgType::Int8, schema)?;
-        *index = from_zero + lit(1_i64);
-        Ok(function)
     }
 
     /// Lets `sum` add bigints as decimals. It is done here because `sum` itself

@@ -1,12 +1,11 @@
 //! IN lists, BETWEEN and `= ANY (array)`: one value against several.
 
-use std::sync::Arc;
-
 use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::{Between, InList};
-use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
+use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 
 use super::super::super::error::external;
+use super::super::super::functions::Overload;
 use super::super::analyze::Analyzer;
 use super::super::coerce;
 use super::super::operators::{check_comparable, common_type, no_operator, text_if_unknown};
@@ -72,54 +71,55 @@ impl Analyzer {
         )))
     }
 
-    /// `needle = ANY (array)`. A constant array becomes an IN list, which can use
-    /// a key.
-    pub(super) fn element_of(
+    /// `needle op ANY (array)` or ALL. Where the array is a constant, `= ANY` and
+    /// `<> ALL` become lists, which can use a key.
+    pub(super) fn quantified(
         &self,
-        mut args: Vec<Expr>,
-        func: &Arc<ScalarUDF>,
+        overload: &'static Overload,
+        args: Vec<Expr>,
         schema: &DFSchema,
     ) -> Result<Expr> {
-        let (Some(needle), Some(array)) = (args.pop(), args.pop()) else {
-            return Ok(func.call(args));
+        let [operator, needle, array] = args.as_slice() else {
+            return self.overload(overload, args, schema);
         };
-        let (needle_type, array_type) = (
-            self.type_of(&needle, schema)?,
-            self.type_of(&array, schema)?,
-        );
-        let array_type = match (array_type.element(), PgType::array_of(needle_type)) {
-            (Some(_), _) => array_type,
-            (None, Some(ty)) if array_type == PgType::Unknown => ty,
-            _ => {
-                return Err(external(SqlError::new(
+        let symbol = match self.constant(operator) {
+            Some(Ok((Datum::Text(symbol), _))) => symbol,
+            _ => String::new(),
+        };
+        let (needle_type, array_type) =
+            (self.type_of(needle, schema)?, self.type_of(array, schema)?);
+        let element = match array_type {
+            PgType::Unknown => needle_type,
+            array => array.element().ok_or_else(|| {
+                external(SqlError::new(
                     state::WRONG_OBJECT_TYPE,
                     "op ANY/ALL (array) requires array on right side",
-                )));
-            }
+                ))
+            })?,
         };
-        let element = array_type.element().unwrap_or(PgType::Text);
-        let common = common_type("=", needle_type, element)?;
-        let array = self.coerced(
-            array,
-            PgType::array_of(common).unwrap_or(array_type),
-            schema,
-        )?;
-        if let Some(Ok((Datum::Array(values), _))) = self.constant(&array) {
-            let mut items = Vec::with_capacity(values.values.len());
-            for value in &values.values {
-                items.push(coerce::literal(value, common).map_err(external)?);
+        let common = text_if_unknown(common_type(&symbol, needle_type, element)?);
+        check_comparable(&symbol, common, common).map_err(external)?;
+        let listed = matches!(
+            (overload.name, symbol.as_str()),
+            ("__any", "=") | ("__all", "<>")
+        );
+        if listed {
+            let wanted = PgType::array_of(common).unwrap_or(array_type);
+            let array = self.coerced(array.clone(), wanted, schema)?;
+            if let Some(Ok((Datum::Array(values), _))) = self.constant(&array) {
+                let all = overload.name == "__all";
+                if values.values.is_empty() {
+                    return Ok(lit(all));
+                }
+                let mut items = Vec::with_capacity(values.values.len());
+                for value in &values.values {
+                    items.push(coerce::literal(value, common).map_err(external)?);
+                }
+                let list = InList::new(Box::new(needle.clone()), items, all);
+                return self.in_list(list, schema);
             }
-            let list = InList::new(Box::new(needle), items, false);
-            return self.in_list(list, schema);
         }
-        let needle = self.coerced(needle, common, schema)?;
-        if let PgType::Numeric(_) = common {
-            let ty = needle.get_type(schema)?;
-            let needle = self.compared_by(coerce::wide(needle, &ty)?, schema)?;
-            let array = self.compared_by(array, schema)?;
-            return Ok(func.call(vec![array, needle]));
-        }
-        Ok(func.call(vec![array, needle]))
+        self.overload(overload, args, schema)
     }
 
     /// An expression of type `ty` and several to compare it with, as what they are

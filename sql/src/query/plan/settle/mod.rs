@@ -44,10 +44,7 @@ impl Analyzer {
             Expr::IsNotTrue(e) => self.test(Expr::IsNotTrue, *e, "IS NOT TRUE", schema),
             Expr::IsNotFalse(e) => self.test(Expr::IsNotFalse, *e, "IS NOT FALSE", schema),
             Expr::IsNotUnknown(e) => self.test(Expr::IsNotUnknown, *e, "IS NOT UNKNOWN", schema),
-            Expr::ScalarFunction(function) => {
-                let function = self.vector_element(function, schema)?;
-                self.function(function, schema)
-            }
+            Expr::ScalarFunction(function) => self.function(function, schema),
             Expr::InSubquery(test) => self.in_subquery(test, schema),
             Expr::SetComparison(test) => self.set_comparison(test, schema),
             Expr::AggregateFunction(call) => self.aggregate_call(call, schema),

@@ -3,12 +3,14 @@
 use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef, TableFactor};
 
 use super::super::names::quoted;
+use super::super::rewrite::{call, json_rows, number};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
 /// Functions in FROM name their column after themselves or their alias.
 pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
     refuse_clauses(factor)?;
+    json_rows(factor);
     match factor {
         TableFactor::Table {
             name,
@@ -26,7 +28,15 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
         }
         TableFactor::UNNEST {
             alias, array_exprs, ..
-        } if array_exprs.len() == 1 => name_function_column(alias, "unnest"),
+        } => {
+            if let [_] = array_exprs.as_slice() {
+                name_function_column(alias, "unnest");
+            }
+            for array in array_exprs {
+                let value = std::mem::replace(array, number("0"));
+                *array = call("__list", vec![value]);
+            }
+        }
         _ => {}
     }
     Ok(())

@@ -10,6 +10,7 @@ mod args;
 mod arithmetic;
 mod array;
 mod average;
+mod bits;
 mod catalog;
 mod catalog_empty;
 mod catalog_names;
@@ -86,6 +87,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
         .chain(datetime::overloads())
+        .chain(bits::OVERLOADS)
         .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())

@@ -87,6 +87,14 @@ fn member(args: &[Datum]) -> Option<&str> {
 
 fn element(args: &[Datum]) -> Option<&str> {
     match at(args, 1) {
+        // A scalar of jsonb is stored as an array that has it as its one element,
+        // and PostgreSQL's operators show it.
+        Datum::Int4(0 | -1)
+            if matches!(at(args, 0), Datum::Jsonb(_))
+                && !matches!(kind(text(at(args, 0))), "array" | "object") =>
+        {
+            Some(text(at(args, 0)))
+        }
         Datum::Int4(index) => element_of(text(at(args, 0)), *index),
         _ => None,
     }

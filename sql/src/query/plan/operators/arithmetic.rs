@@ -100,12 +100,11 @@ pub(super) fn operator(op: &BinaryOperator) -> Option<ArithmeticOp> {
     })
 }
 
-/// The operator over bits that an operator is, and its symbol.
+/// The operator over bits that an operator is, and its symbol; `#` is a function.
 pub(super) fn bit_operator(op: &BinaryOperator) -> Option<(Operator, &'static str)> {
     Some(match op {
         BinaryOperator::BitwiseAnd => (Operator::BitwiseAnd, "&"),
         BinaryOperator::BitwiseOr => (Operator::BitwiseOr, "|"),
-        BinaryOperator::PGBitwiseXor => (Operator::BitwiseXor, "#"),
         BinaryOperator::PGBitwiseShiftLeft => (Operator::BitwiseShiftLeft, "<<"),
         BinaryOperator::PGBitwiseShiftRight => (Operator::BitwiseShiftRight, ">>"),
         _ => return None,

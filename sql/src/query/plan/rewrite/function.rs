@@ -1,8 +1,8 @@
 //! Function calls: names without their schema, and functions made of others.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart,
-    WindowType,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    ObjectName, ObjectNamePart, UnaryOperator, WindowType,
 };
 
 use super::super::super::functions::is_hidden;
@@ -11,6 +11,7 @@ use super::super::names::quoted;
 use super::super::series_item::SERIES;
 use super::ast::call;
 use super::frame::restore_frame;
+use super::literal::number_digits;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
@@ -51,12 +52,18 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
     if let Some(new) = super::json::function(&name, function)? {
         return Ok(Some(new));
     }
+    if name == "count" {
+        count_rows(function);
+    }
     if name != "avg" {
         return Ok(None);
     }
     let rename = |to: &str| {
         let mut part = function.clone();
         part.name = ObjectName(vec![ObjectNamePart::Identifier(quoted(to))]);
+        if to == "count" {
+            count_rows(&mut part);
+        }
         Expr::Function(part)
     };
     Ok(Some(call("__avg", vec![rename("sum"), rename("count")])))
@@ -74,6 +81,32 @@ fn unnest(function: &Function) -> Result<Expr, SqlError> {
         _ => Err(SqlError::unsupported(
             "unnest of several arrays outside of FROM",
         )),
+    }
+}
+
+/// `count(1)` counts rows. It must be written as `count(*)`, because DataFusion
+/// calls both by one name and takes a query that has both for ambiguous.
+fn count_rows(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let is_distinct = matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct));
+    if let ([FunctionArg::Unnamed(argument)], false) = (list.args.as_mut_slice(), is_distinct)
+        && matches!(&argument, FunctionArgExpr::Expr(e) if is_number(e))
+    {
+        *argument = FunctionArgExpr::Wildcard;
+        list.duplicate_treatment = None;
+    }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_number(inner),
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr,
+        } => is_number(expr),
+        other => number_digits(other).is_some(),
     }
 }
 

@@ -71,7 +71,7 @@ fn numeric_literal(digits: &str) -> Result<Expr, SqlError> {
 }
 
 /// The digits of a rewritten or plain number literal.
-fn number_digits(expr: &Expr) -> Option<(String, Option<DataType>)> {
+pub(super) fn number_digits(expr: &Expr) -> Option<(String, Option<DataType>)> {
     match expr {
         Expr::Value(ValueWithSpan {
             value: Value::Number(digits, _),

@@ -36,11 +36,13 @@ fn archives() -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_passed_is_lost() {
     let plan = Plan {
-        parts: vec![Part::Isolation, Part::Regress, Part::Logic],
+        parts: vec![Part::Isolation, Part::Regress, Part::Random, Part::Logic],
         archives: archives(),
         suites: root().join("sqllogictest/suites"),
         only: SAMPLE.map(str::to_owned).to_vec(),
         limits: Limits::default(),
+        first: 0,
+        count: 200,
         show: 0,
         progress: false,
     };

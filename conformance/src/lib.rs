@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod differ;
 pub mod error;
 pub mod parts;
+pub mod random;
 pub mod ranges;
 pub mod score;
 pub mod scoreboard;

@@ -65,6 +65,15 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 
+    /// Number of the first random statement: the same number is always the same
+    /// statement on the same rows.
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    first: u64,
+
+    /// How many random statements.
+    #[arg(long, default_value_t = 100_000, value_name = "COUNT")]
+    count: u64,
+
     /// The server [default: `kimberlite` beside this program].
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -114,6 +123,8 @@ impl Arguments {
                 ours: Duration::from_secs(self.timeout.max(1)),
                 ..Limits::default()
             },
+            first: self.first,
+            count: self.count,
             show: self.show,
             progress: true,
         }

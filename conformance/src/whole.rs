@@ -12,6 +12,7 @@ use crate::archives::{Archive, unpack};
 use crate::differ::Limits;
 use crate::error::Result;
 use crate::parts::isolation::{self, SpecScore};
+use crate::parts::random::{self, RandomScore};
 use crate::parts::{logic, regress};
 use crate::score::ScriptScore;
 use crate::scoreboard::Scoreboard;
@@ -27,13 +28,21 @@ pub enum Part {
     Isolation,
     /// PostgreSQL's regression topics.
     Regress,
+    /// Random statements of our own.
+    Random,
     /// SQLite's logic tests.
     Logic,
 }
 
 impl Part {
     /// All, the quick ones first.
-    pub const ALL: [Self; 4] = [Self::Suites, Self::Isolation, Self::Regress, Self::Logic];
+    pub const ALL: [Self; 5] = [
+        Self::Suites,
+        Self::Isolation,
+        Self::Regress,
+        Self::Random,
+        Self::Logic,
+    ];
 }
 
 /// What a run needs to know.
@@ -49,6 +58,10 @@ pub struct Plan {
     pub only: Vec<String>,
     /// How long a statement may take.
     pub limits: Limits,
+    /// Number of the first random statement.
+    pub first: u64,
+    /// How many random statements.
+    pub count: u64,
     /// Misses to print in full.
     pub show: usize,
     /// Whether progress is shown (on a terminal).
@@ -70,6 +83,9 @@ pub struct Measured {
     /// Our own suites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suites: Option<Report>,
+    /// Random statements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub random: Option<RandomScore>,
     /// Where the logic tests lay.
     #[serde(skip)]
     pub logic_folder: PathBuf,
@@ -123,6 +139,7 @@ pub async fn run(plan: &Plan, servers: &mut Servers) -> Result<Measured> {
             Part::Suites => suites(plan, servers, &mut measured).await?,
             Part::Isolation => specs(plan, servers, &mut measured).await?,
             Part::Regress => topics(plan, servers, &mut measured).await?,
+            Part::Random => random(plan, servers, &mut measured).await?,
             Part::Logic => corpus(plan, servers, &mut measured).await?,
         }
     }
@@ -141,6 +158,13 @@ pub fn lost(measured: &Measured, board: &Scoreboard) -> Vec<String> {
     }
     if let Some(scores) = &measured.regress {
         lost.extend(board.regress_regressions(scores));
+    }
+    if let Some(score) = &measured.random {
+        let found = score.failures.iter();
+        lost.extend(found.map(|(number, miss)| {
+            let what = miss.class.words();
+            format!("random statement {number}: {what}: {}", miss.statement)
+        }));
     }
     if let Some(report) = &measured.logic {
         lost.extend(board.logic_regressions(report, &measured.logic_folder));
@@ -230,6 +254,19 @@ async fn topics(plan: &Plan, servers: &mut Servers, measured: &mut Measured) -> 
     }
     measured.text.push('\n');
     measured.regress = Some(scores);
+    Ok(())
+}
+
+async fn random(plan: &Plan, servers: &Servers, measured: &mut Measured) -> Result<()> {
+    let bar = plan.bar(usize::try_from(plan.count).unwrap_or(usize::MAX));
+    let urls = (servers.postgres.url.as_str(), servers.node.url.as_str());
+    let score = random::run(urls, plan.first, plan.count, &bar).await?;
+    bar.finish_and_clear();
+    let text = section("our generator", &[score.row()]);
+    measured.text.push_str(&text);
+    measured.text.push_str(&score.shown());
+    measured.text.push('\n');
+    measured.random = Some(score);
     Ok(())
 }
 

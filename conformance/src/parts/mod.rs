@@ -2,4 +2,5 @@
 
 pub mod isolation;
 pub mod logic;
+pub mod random;
 pub mod regress;

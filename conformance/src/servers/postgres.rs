@@ -37,7 +37,7 @@ impl Postgres {
             .arg("--pgdata")
             .arg(&data)
             .args(["--username=postgres", "--auth=trust", "--no-sync"])
-            .args(["--encoding=UTF8", "--locale=C"])
+            .args(["--encoding=UTF8", "--locale=C.UTF-8"])
             .output()
             .await
             .map_err(|e| Error::Server(format!("initdb: {e}")))?;
@@ -130,7 +130,7 @@ impl User {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(binary(program));
-        command.current_dir("/").env("LC_ALL", "C");
+        command.current_dir("/").env("LC_ALL", "C.UTF-8");
         if let Some((uid, gid)) = self.0 {
             command.uid(uid).gid(gid);
         }

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::Result as DfResult;
 use datafusion::common::config::Dialect;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use sqlparser::ast::Query;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::apply::LateralPlanner;
 use super::catalog_table::CatalogExtension;
 use super::columns::ColumnCache;
 use super::error::from_datafusion;
@@ -222,6 +230,7 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     aggregate.extend(functions::aggregate());
     SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(Arc::new(Planner))
         .with_runtime_env(Arc::clone(env))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(scalar)
@@ -229,4 +238,21 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .build()
+}
+
+/// Makes physical plans, of our own nodes too.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LateralPlanner)])
+            .create_physical_plan(plan, session)
+            .await
+    }
 }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, ScalarUDF};
 
+use super::lateral::Lateral;
 use super::run::{Bound, Runtime};
 use super::{Apply, Question};
 
@@ -42,47 +43,75 @@ pub(in super::super) fn is_subquery(expr: &Expr) -> bool {
     apply_of(expr).is_some()
 }
 
-/// Replaces every subquery that is a function, the innermost first.
-fn replace(
-    plan: LogicalPlan,
-    with: &mut dyn FnMut(&Apply) -> Result<Apply>,
-) -> Result<LogicalPlan> {
+/// What is done to the subqueries of a plan.
+trait Change {
+    fn apply(&mut self, apply: &Apply) -> Result<Apply>;
+
+    fn lateral(&mut self, lateral: &Lateral) -> Result<Lateral>;
+}
+
+/// Replaces every subquery that is a function or the right side of a lateral join,
+/// the innermost first.
+fn replace(plan: LogicalPlan, with: &mut dyn Change) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| {
-        node.map_expressions(|expr| {
+        let node = node.map_expressions(|expr| {
             expr.transform_up(|expr| {
                 let Some(apply) = apply_of(&expr) else {
                     return Ok(Transformed::no(expr));
                 };
-                let new = with(apply)?;
+                let new = with.apply(apply)?;
                 let Expr::ScalarFunction(mut function) = expr else {
                     return Ok(Transformed::no(expr));
                 };
                 function.func = Arc::new(ScalarUDF::new_from_impl(new));
                 Ok(Transformed::yes(Expr::ScalarFunction(function)))
             })
-        })
+        })?;
+        let new = match Lateral::of(&node.data) {
+            Some(lateral) => with.lateral(lateral)?.into_plan(),
+            None => return Ok(node),
+        };
+        Ok(node.update_data(|_| new))
     })?;
     Ok(plan.data)
 }
 
-/// Rewrites the plans of all subqueries that are functions, the innermost first.
-pub(in super::super) fn rewrite(
-    plan: LogicalPlan,
-    each: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan>,
-) -> Result<LogicalPlan> {
-    replace(plan, &mut |apply| {
-        let inner = rewrite(apply.plan.as_ref().clone(), each)?;
-        Ok(apply.with_plan(each(inner)?))
-    })
+type Each<'a> = &'a mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan>;
+
+struct Rewrite<'a>(Each<'a>);
+
+impl Rewrite<'_> {
+    fn inner(&mut self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        let inner = rewrite(plan.clone(), self.0)?;
+        (self.0)(inner)
+    }
 }
 
-/// Visits a plan and those of all subqueries that are functions in it.
+impl Change for Rewrite<'_> {
+    fn apply(&mut self, apply: &Apply) -> Result<Apply> {
+        Ok(apply.with_plan(self.inner(&apply.plan)?))
+    }
+
+    fn lateral(&mut self, lateral: &Lateral) -> Result<Lateral> {
+        Ok(lateral.with_plan(self.inner(&lateral.plan)?))
+    }
+}
+
+/// Rewrites the plans of all subqueries that are run for rows, the innermost first.
+pub(in super::super) fn rewrite(plan: LogicalPlan, each: Each<'_>) -> Result<LogicalPlan> {
+    replace(plan, &mut Rewrite(each))
+}
+
+/// Visits a plan and those of all subqueries in it that are run for rows.
 pub(in super::super) fn visit(
     plan: &LogicalPlan,
     each: &mut dyn FnMut(&LogicalPlan) -> Result<()>,
 ) -> Result<()> {
     each(plan)?;
     plan.apply_with_subqueries(|node| {
+        if let Some(lateral) = Lateral::of(node) {
+            visit(&lateral.plan, each)?;
+        }
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 if let Some(apply) = apply_of(expr) {
@@ -95,15 +124,32 @@ pub(in super::super) fn visit(
     Ok(())
 }
 
-/// Makes the subqueries of a plan that are functions ready to run.
-pub(in super::super) fn bind(plan: LogicalPlan, runtime: &Arc<Runtime>) -> Result<LogicalPlan> {
-    replace(plan, &mut |apply| {
-        let inner = bind(apply.plan.as_ref().clone(), runtime)?;
-        let inner = with_parameters(inner, &apply.outer)?;
-        let mut bound = apply.with_plan(inner);
-        bound.bound = Some(Arc::new(Bound::new(&bound, Arc::clone(runtime))?));
+struct Bind<'a>(&'a Arc<Runtime>);
+
+impl Bind<'_> {
+    fn inner(&self, plan: &LogicalPlan, outer: &[Expr]) -> Result<LogicalPlan> {
+        with_parameters(bind(plan.clone(), self.0)?, outer)
+    }
+}
+
+impl Change for Bind<'_> {
+    fn apply(&mut self, apply: &Apply) -> Result<Apply> {
+        let mut bound = apply.with_plan(self.inner(&apply.plan, &apply.outer)?);
+        bound.bound = Some(Arc::new(Bound::of(&bound, Arc::clone(self.0))?));
         Ok(bound)
-    })
+    }
+
+    fn lateral(&mut self, lateral: &Lateral) -> Result<Lateral> {
+        let mut bound = lateral.with_plan(self.inner(&lateral.plan, &lateral.outer)?);
+        let plan = bound.plan.as_ref().clone();
+        bound.bound = Some(Arc::new(Bound::of_rows(plan, Arc::clone(self.0))));
+        Ok(bound)
+    }
+}
+
+/// Makes the subqueries of a plan that are run for rows ready to run.
+pub(in super::super) fn bind(plan: LogicalPlan, runtime: &Arc<Runtime>) -> Result<LogicalPlan> {
+    replace(plan, &mut Bind(runtime))
 }
 
 /// What a plan refers to of the queries around it, each once.
@@ -208,7 +254,7 @@ impl Question {
         match self {
             Self::Scalar => Some(2),
             Self::Exists { .. } => Some(1),
-            Self::Quantified(_) => None,
+            Self::Quantified(_) | Self::Rows => None,
         }
     }
 }

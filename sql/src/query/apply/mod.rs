@@ -12,6 +12,8 @@
 
 mod answers;
 mod bind;
+mod lateral;
+mod lateral_exec;
 mod members;
 mod run;
 
@@ -33,6 +35,7 @@ use crate::error::SqlError;
 use crate::types::PgType;
 
 pub(super) use bind::{bind, free_references, is_subquery, rewrite, visit};
+pub(super) use lateral::{Lateral, LateralPlanner};
 pub(super) use run::Runtime;
 
 /// What is asked of a subquery.
@@ -47,6 +50,8 @@ pub(super) enum Question {
     },
     /// Whether a test holds for some row, or for all.
     Quantified(Quantified),
+    /// All its rows.
+    Rows,
 }
 
 /// A test of the rows of a subquery.

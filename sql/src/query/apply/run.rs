@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::execution::{SessionState, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -112,7 +112,7 @@ pub(super) struct Bound {
     test: Option<Test>,
     /// How many of the arguments are parameters.
     parameters: usize,
-    field: arrow::datatypes::FieldRef,
+    field: FieldRef,
     keeps: bool,
     answers: Mutex<Answers>,
 }
@@ -124,7 +124,8 @@ impl fmt::Debug for Bound {
 }
 
 impl Bound {
-    pub(super) fn new(apply: &Apply, runtime: Arc<Runtime>) -> Result<Self> {
+    /// A question to a subquery.
+    pub(super) fn of(apply: &Apply, runtime: Arc<Runtime>) -> Result<Self> {
         let plan = match apply.question.rows() {
             Some(rows) => LogicalPlanBuilder::from(apply.plan.as_ref().clone())
                 .limit(0, Some(rows))?
@@ -135,19 +136,30 @@ impl Bound {
             Question::Quantified(quantified) => Some(Test::new(quantified, &runtime.state)?),
             _ => None,
         };
-        let answers = Answers::new(&runtime.context);
         Ok(Self {
-            plan,
-            optimized: Mutex::new(None),
             question: apply.question.clone(),
             test,
             parameters: apply.outer.len(),
             field: Arc::clone(&apply.field),
             // A subquery that depends on nothing outside is run once, come what may.
             keeps: apply.outer.is_empty() || !apply.is_volatile(),
-            answers: Mutex::new(answers),
-            runtime,
+            ..Self::of_rows(plan, runtime)
         })
+    }
+
+    /// A subquery that gives its rows.
+    pub(super) fn of_rows(plan: LogicalPlan, runtime: Arc<Runtime>) -> Self {
+        Self {
+            plan,
+            optimized: Mutex::new(None),
+            question: Question::Rows,
+            test: None,
+            parameters: 0,
+            field: Arc::new(Field::new("rows", DataType::Null, true)),
+            keeps: false,
+            answers: Mutex::new(Answers::new(&runtime.context)),
+            runtime,
+        }
     }
 
     /// The answers for the rows of the arguments.
@@ -226,20 +238,35 @@ impl Bound {
         Ok(plan)
     }
 
-    /// Runs the subquery.
-    async fn ask(&self, parameters: Vec<ScalarValue>) -> Result<Answer> {
+    /// Fails when the query shall end.
+    pub(super) fn check(&self) -> Result<()> {
+        self.runtime.check()
+    }
+
+    /// The rows for values of the parameters.
+    pub(super) async fn rows(
+        &self,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<SendableRecordBatchStream> {
         let plan = self.optimized()?;
         let plan = if parameters.is_empty() {
             plan
         } else {
             Arc::new(with_values(plan.as_ref().clone(), &parameters)?)
         };
-        let plan = DefaultPhysicalPlanner::default()
-            .create_physical_plan(&plan, &self.runtime.state)
+        let state = &self.runtime.state;
+        let plan = state
+            .query_planner()
+            .create_physical_plan(&plan, state)
             .await
             .and_then(compact::below_sorts)?;
         let plan = stop::watch(plan, &self.runtime.stop)?;
-        let mut stream = execute_stream(plan, Arc::clone(&self.runtime.context))?;
+        execute_stream(plan, Arc::clone(&self.runtime.context))
+    }
+
+    /// Runs the subquery.
+    async fn ask(&self, parameters: Vec<ScalarValue>) -> Result<Answer> {
+        let mut stream = self.rows(parameters).await?;
         let held = Answers::reservation(&self.runtime.context);
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut rows = 0;
@@ -260,6 +287,7 @@ impl Bound {
                 Ok(Answer::Value(ScalarValue::from((rows > 0) != *negated)))
             }
             Question::Scalar => single(&batches, rows, self.field.data_type()),
+            Question::Rows => Err(external(SqlError::internal("rows are no value"))),
             Question::Quantified(_) => {
                 let test = self
                     .test

@@ -1,5 +1,6 @@
 //! The walk over a plan that settles every type.
 
+mod lateral;
 mod node;
 mod output;
 mod parameters;
@@ -15,6 +16,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Sort};
 use parking_lot::Mutex;
 
+use self::lateral::is_lateral;
 use super::super::arrow_value::type_of_arrow;
 use super::super::error::external;
 use super::super::functions::session_format;
@@ -117,7 +119,6 @@ impl Analyzer {
             LogicalPlan::Sort(sort) if sorts_by_subquery(&sort)? => {
                 return self.sort_by_subqueries(sort);
             }
-            LogicalPlan::Aggregate(ref aggregate) => refuse_outer_aggregates(aggregate)?,
             _ => {}
         }
         let place = Place::of(&plan);
@@ -138,12 +139,16 @@ impl Analyzer {
             })?
             .data;
         let plan = match plan {
+            LogicalPlan::Join(join) if is_lateral(&join) => return self.lateral(join),
             LogicalPlan::Join(join) => self.join(join)?,
             LogicalPlan::Values(values) => self.values(values)?,
             LogicalPlan::Distinct(_) | LogicalPlan::Aggregate(_) => {
                 return match plan.recompute_schema()? {
                     LogicalPlan::Distinct(distinct) => self.distinct(distinct),
-                    LogicalPlan::Aggregate(aggregate) => self.grouped(aggregate),
+                    LogicalPlan::Aggregate(aggregate) => {
+                        refuse_outer_aggregates(&aggregate)?;
+                        self.grouped(aggregate)
+                    }
                     other => Ok(other),
                 };
             }

@@ -133,9 +133,11 @@ pub(in super::super) fn refuse_outer_aggregates(aggregate: &Aggregate) -> Result
             let Expr::AggregateFunction(call) = e else {
                 return Ok(TreeNodeRecursion::Continue);
             };
-            let outer = call.params.args.iter().any(Expr::contains_outer);
-            let inner = call.params.args.iter().any(Expr::any_column_refs);
-            if outer && !inner {
+            let params = &call.params;
+            let filter = params.filter.as_deref();
+            let outer = || params.args.iter().chain(filter).any(Expr::contains_outer);
+            let inner = || params.args.iter().chain(filter).any(Expr::any_column_refs);
+            if outer() && !inner() {
                 return Err(external(SqlError::unsupported(
                     "aggregates of an outer query in a subquery",
                 )));

@@ -65,6 +65,13 @@ fn map(error: &DataFusionError) -> SqlError {
             }
             .with_internal(message)
         }
+        DataFusionError::NotImplemented(message) if message.starts_with("LATERAL syntax") => {
+            SqlError::new(
+                state::INVALID_COLUMN_REFERENCE,
+                "invalid reference to a FROM-clause entry in LATERAL",
+            )
+            .detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
+        }
         DataFusionError::NotImplemented(message) => {
             SqlError::new(state::FEATURE_NOT_SUPPORTED, first_line(message))
         }

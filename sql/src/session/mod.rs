@@ -21,6 +21,7 @@ mod plan;
 mod planning;
 mod prepared;
 mod rewrite;
+mod select_tokens;
 mod settings;
 mod show;
 mod statements;

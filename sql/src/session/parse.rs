@@ -12,6 +12,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace
 
 use super::adapt::adapt_constraints;
 use super::objects::{self, ObjectCommand};
+use super::select_tokens;
 use crate::error::{SqlError, state};
 
 /// How deep expressions may nest.
@@ -162,6 +163,7 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     }
     adapt_constraints(&mut tokens_of_statement)?;
     super::parse_element::join_elements(&mut tokens_of_statement);
+    select_tokens::adapt(&mut tokens_of_statement);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);

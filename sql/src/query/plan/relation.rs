@@ -12,6 +12,7 @@ use sqlparser::ast::TableFactor;
 
 use super::super::bound::{BOUND_CATALOG, InMemory};
 use super::analyze::Analyzer;
+use super::syntax::of_relation;
 
 /// Marks a subquery that this planner has seen already.
 const SEEN: &str = "\u{1f}analysed";
@@ -51,6 +52,14 @@ impl RelationPlanner for Subqueries {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let Some((operation, left, right)) = of_relation(&relation) {
+            let left = context.plan(left)?;
+            let right = context.plan(right)?;
+            let plan = self.0.set_operation(operation, left, right)?;
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan, None,
+            ))));
+        }
         let TableFactor::Derived {
             lateral,
             subquery,

@@ -1,5 +1,6 @@
 //! The walk over a plan that settles every type.
 
+mod except;
 mod lateral;
 mod node;
 mod output;

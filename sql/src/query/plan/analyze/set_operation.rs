@@ -18,20 +18,7 @@ use crate::types::PgType;
 impl Analyzer {
     /// Brings the inputs of a UNION to common types.
     pub(super) fn union(&self, union: Union) -> Result<LogicalPlan> {
-        let width = union.schema.fields().len();
-        let mut targets = Vec::with_capacity(width);
-        for index in 0..width {
-            let mut types = Vec::with_capacity(union.inputs.len());
-            let mut arrow: Vec<DataType> = Vec::with_capacity(union.inputs.len());
-            for input in &union.inputs {
-                types.push(self.column_type(input, index)?);
-                if let Some(field) = input.schema().fields().get(index) {
-                    arrow.push(field.data_type().clone());
-                }
-            }
-            let ty = coerce::common("UNION", &types).map_err(external)?;
-            targets.push((ty, coerce::common_arrow(ty, &arrow)));
-        }
+        let targets = self.common_columns("UNION", &union.inputs)?;
         let mut inputs = Vec::with_capacity(union.inputs.len());
         for input in union.inputs {
             inputs.push(Arc::new(
@@ -42,8 +29,35 @@ impl Analyzer {
         LogicalPlan::Union(union).recompute_schema()
     }
 
+    /// The types that the columns of the terms of a set operation have in common.
+    pub(super) fn common_columns(
+        &self,
+        name: &str,
+        inputs: &[Arc<LogicalPlan>],
+    ) -> Result<Vec<(PgType, DataType)>> {
+        let width = inputs.first().map_or(0, |i| i.schema().fields().len());
+        let mut targets = Vec::with_capacity(width);
+        for index in 0..width {
+            let mut types = Vec::with_capacity(inputs.len());
+            let mut arrow: Vec<DataType> = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                types.push(self.column_type(input, index)?);
+                if let Some(field) = input.schema().fields().get(index) {
+                    arrow.push(field.data_type().clone());
+                }
+            }
+            let ty = coerce::common(name, &types).map_err(external)?;
+            targets.push((ty, coerce::common_arrow(ty, &arrow)));
+        }
+        Ok(targets)
+    }
+
     /// A plan whose columns have the given types.
-    fn project_to(&self, plan: LogicalPlan, targets: &[(PgType, DataType)]) -> Result<LogicalPlan> {
+    pub(super) fn project_to(
+        &self,
+        plan: LogicalPlan,
+        targets: &[(PgType, DataType)],
+    ) -> Result<LogicalPlan> {
         let schema = Arc::clone(plan.schema());
         let mut exprs = Vec::with_capacity(targets.len());
         let mut changed = false;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, OrderBy, Select, SelectItem, SetExpr, SetOperator,
-    SetQuantifier, Table, TableWithJoins,
+    Table, TableWithJoins,
 };
 
 use super::super::names::{column_name, marked, quoted};
@@ -12,6 +12,7 @@ use super::super::rewrite::number;
 use super::mentioned::Mentioned;
 use super::mixed_values::hidden_values;
 use super::select::{plain_table, star_from};
+use super::set_operations::as_relation;
 use super::values::values_as_selects;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
@@ -22,9 +23,16 @@ pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Re
         SetExpr::Select(select) => name_select(select, order_by),
         SetExpr::SetOperation {
             op: op @ (SetOperator::Except | SetOperator::Intersect),
-            set_quantifier: SetQuantifier::All,
-            ..
-        } => Err(SqlError::unsupported(format!("{op} ALL"))),
+            set_quantifier,
+            left,
+            right,
+        } => {
+            let none = || SetExpr::Select(Box::new(star_from(Vec::new())));
+            let left = std::mem::replace(left.as_mut(), none());
+            let right = std::mem::replace(right.as_mut(), none());
+            *body = as_relation(*op, *set_quantifier, left, right)?;
+            Ok(())
+        }
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left, None)?;
             name_columns(right, None)

@@ -11,7 +11,9 @@ pub(super) fn fetch_to_limit(query: &mut Query) -> Result<(), SqlError> {
         return Ok(());
     };
     if fetch.with_ties || fetch.percent {
-        return Err(SqlError::unsupported("FETCH FIRST … WITH TIES"));
+        // That is for `rank_ties`, when the query's parts are rewritten.
+        query.fetch = Some(fetch);
+        return Ok(());
     }
     let rows = fetch.quantity.unwrap_or_else(|| number("1"));
     match &mut query.limit_clause {

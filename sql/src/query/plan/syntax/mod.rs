@@ -11,9 +11,12 @@ mod hidden;
 mod mentioned;
 mod mixed_values;
 mod positions;
+mod recursion;
 mod recursive;
 mod refuse;
 mod select;
+mod set_operations;
+mod ties;
 mod values;
 
 use std::ops::ControlFlow;
@@ -28,6 +31,7 @@ use crate::error::SqlError;
 
 pub(super) use hidden::HIDDEN_CATALOG;
 pub(in crate::query) use select::{query_of, star_from};
+pub(super) use set_operations::{SetOperation, of_relation};
 
 /// A query ready to be planned.
 pub(super) struct Prepared {
@@ -96,7 +100,7 @@ impl VisitorMut for Preparer<'_> {
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         self.depth -= 1;
         positions::restore_order_and_limit(query);
-        ControlFlow::Continue(())
+        step(ties::rank_ties(query))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
@@ -129,6 +133,7 @@ impl Preparer<'_> {
         refuse::refuse_in_query(query)?;
         fetch::fetch_to_limit(query)?;
         if let Some(with) = &mut query.with {
+            recursion::check(with)?;
             for cte in &mut with.cte_tables {
                 // A recursive term must stay what it is; any other is wrapped so
                 // that it is analysed as a whole before it is used.

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::super::names::quoted;
+use super::super::rewrite::call;
 use super::select::star_from;
 use crate::error::{SqlError, state};
 
@@ -21,6 +22,12 @@ pub(super) fn values_as_selects(values: &mut Values) -> Result<Option<SetExpr>, 
         .iter()
         .any(|row| row.content.iter().any(has_subquery));
     if !subquery {
+        // The planner wants columns of tables to be nothing but values.
+        for value in values.rows.iter_mut().flat_map(|row| &mut row.content) {
+            if matches!(value, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+                *value = call("__plain", vec![value.clone()]);
+            }
+        }
         return Ok(None);
     }
     if values.rows.len() > VALUES_WITH_SUBQUERIES {

@@ -1,0 +1,88 @@
+//! Spellings of SELECT that sqlparser's grammar lacks, as ones that it has.
+
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// Rewrites the tokens of a statement.
+pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
+    let places: Vec<usize> = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| !matches!(token.token, Token::Whitespace(_)))
+        .map(|(place, _)| place)
+        .collect();
+    let mut gone = Vec::new();
+    for (number, &place) in places.iter().enumerate() {
+        let at = |ahead: usize| places.get(number + ahead).copied();
+        order_using(tokens, place, at(1));
+        frame_interval(tokens, [Some(place), at(1), at(2), at(3)]);
+        if excludes_nothing(tokens, [Some(place), at(1), at(2), at(3)]) {
+            gone.extend([Some(place), at(1), at(2)].into_iter().flatten());
+        }
+    }
+    for place in gone {
+        if let Some(token) = tokens.get_mut(place) {
+            token.token = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
+        }
+    }
+}
+
+fn token(tokens: &[TokenWithSpan], place: Option<usize>) -> Option<&Token> {
+    place
+        .and_then(|place| tokens.get(place))
+        .map(|token| &token.token)
+}
+
+fn is_word(token: Option<&Token>, word: &str) -> bool {
+    matches!(token, Some(Token::Word(w)) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+}
+
+fn put(tokens: &mut [TokenWithSpan], place: Option<usize>, new: Token) {
+    if let Some(token) = place.and_then(|place| tokens.get_mut(place)) {
+        token.token = new;
+    }
+}
+
+/// `ORDER BY x USING >` sorts downwards.
+fn order_using(tokens: &mut [TokenWithSpan], place: usize, next: Option<usize>) {
+    if !is_word(token(tokens, Some(place)), "using") {
+        return;
+    }
+    let order = match token(tokens, next) {
+        Some(Token::Lt) => "ASC",
+        Some(Token::Gt) => "DESC",
+        _ => return,
+    };
+    put(tokens, Some(place), Token::make_keyword(order));
+    let space = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
+    put(tokens, next, space);
+}
+
+/// `'1 day'::interval PRECEDING` in a window's frame.
+fn frame_interval(tokens: &mut [TokenWithSpan], places: [Option<usize>; 4]) {
+    let [text, colons, ty, way] = places;
+    let direction = matches!(
+        token(tokens, way),
+        Some(Token::Word(w)) if matches!(w.keyword, Keyword::PRECEDING | Keyword::FOLLOWING)
+    );
+    let Some(Token::SingleQuotedString(value)) = token(tokens, text).cloned() else {
+        return;
+    };
+    let cast = matches!(token(tokens, colons), Some(Token::DoubleColon));
+    if !direction || !cast || !is_word(token(tokens, ty), "interval") {
+        return;
+    }
+    put(tokens, text, Token::make_keyword("INTERVAL"));
+    let space = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
+    put(tokens, colons, space);
+    put(tokens, ty, Token::SingleQuotedString(value));
+}
+
+/// `EXCLUDE NO OTHERS` at the end of a frame says nothing.
+fn excludes_nothing(tokens: &[TokenWithSpan], places: [Option<usize>; 4]) -> bool {
+    let [exclude, no, others, end] = places;
+    is_word(token(tokens, exclude), "exclude")
+        && is_word(token(tokens, no), "no")
+        && is_word(token(tokens, others), "others")
+        && matches!(token(tokens, end), Some(Token::RParen))
+}

@@ -4,7 +4,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// Rewrites the tokens of a statement.
-pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
+pub(super) fn adapt(tokens: &mut [TokenWithSpan]) {
     let places: Vec<usize> = tokens
         .iter()
         .enumerate()

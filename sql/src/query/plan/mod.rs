@@ -14,6 +14,7 @@ mod comparable;
 mod context;
 mod correlate;
 mod lookup;
+mod merged;
 mod names;
 mod operators;
 mod quantified;

@@ -18,7 +18,7 @@ use crate::catalog::{QualifiedName, fold_identifier};
 use crate::error::SqlError;
 
 /// Looks up the columns of a table in FROM.
-type ColumnsOf<'a> = &'a dyn Fn(&TableFactor) -> Option<Vec<String>>;
+pub(super) type ColumnsOf<'a> = &'a dyn Fn(&TableFactor) -> Option<Vec<String>>;
 
 /// Names the side of merged columns in every SELECT of `query`, not in its
 /// subqueries.
@@ -27,10 +27,14 @@ type ColumnsOf<'a> = &'a dyn Fn(&TableFactor) -> Option<Vec<String>>;
 /// 0A000 where that would need more than two tables with names.
 pub(super) fn name_sides(
     query: &mut Query,
+    nested: bool,
     context: &PlanContext,
     ctes: &[String],
 ) -> Result<(), SqlError> {
     let columns = |factor: &TableFactor| columns_of(factor, context, ctes);
+    if nested {
+        super::merged::qualify(query, &columns)?;
+    }
     body(&mut query.body, query.order_by.as_mut(), &columns)
 }
 
@@ -236,7 +240,7 @@ fn names_a_column(expr: &Expr, select: &Select) -> bool {
 }
 
 /// What the columns of a table are qualified by.
-fn called(factor: &TableFactor) -> Result<Ident, SqlError> {
+pub(super) fn called(factor: &TableFactor) -> Result<Ident, SqlError> {
     match factor {
         TableFactor::Table {
             alias: Some(alias), ..

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, Filter, Join, JoinType, LogicalPlan, Subque
 
 use super::super::super::apply::{Lateral, free_references};
 use super::super::super::error::external;
+use super::super::settle::lateral_becomes_join as becomes_join;
 use super::Analyzer;
 use crate::error::{SqlError, state};
 
@@ -22,6 +23,9 @@ pub(super) fn is_lateral(join: &Join) -> bool {
 impl Analyzer {
     /// A lateral join, as one that runs its right side for each row of the left.
     pub(super) fn lateral(&self, join: Join) -> Result<LogicalPlan> {
+        if becomes_join(&join) {
+            return self.join(join);
+        }
         let keeps_left = match join.join_type {
             JoinType::Inner => false,
             JoinType::Left => true,

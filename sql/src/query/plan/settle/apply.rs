@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
 };
@@ -49,6 +50,20 @@ impl Analyzer {
         negated: bool,
         schema: &DFSchema,
     ) -> Result<Expr> {
+        if let Some((left, members)) = membership(plan, schema)? {
+            let rows = Rows {
+                op: Operator::Eq,
+                all: false,
+                negated: false,
+            };
+            let found = self.applied_rows(left, &rows, &members, schema)?;
+            let found = Box::new(found);
+            return Ok(if negated {
+                Expr::IsNotTrue(found)
+            } else {
+                Expr::IsTrue(found)
+            });
+        }
         let question = Question::Exists { negated };
         let field = Field::new("exists", DataType::Boolean, true);
         self.applied(plan, question, Vec::new(), (field, PgType::Bool), schema)
@@ -123,6 +138,48 @@ impl Analyzer {
         args.extend(left);
         Ok(Apply::new(plan.clone(), outer, question, Arc::new(field), ty).over(args))
     }
+}
+
+/// An EXISTS whose only correlation is that something is equal to something outside:
+/// that something outside, and the rows it is looked for in, which one run gives.
+fn membership(plan: &LogicalPlan, schema: &DFSchema) -> Result<Option<(Expr, LogicalPlan)>> {
+    let filter = match plan {
+        LogicalPlan::Projection(projection) => return membership(&projection.input, schema),
+        LogicalPlan::SubqueryAlias(alias) => return membership(&alias.input, schema),
+        LogicalPlan::Filter(filter) if free_references(&filter.input).is_empty() => filter,
+        _ => return Ok(None),
+    };
+    let (mut correlated, own): (Vec<Expr>, Vec<Expr>) =
+        split_conjunction_owned(filter.predicate.clone())
+            .into_iter()
+            .partition(Expr::contains_outer);
+    let (Some(Expr::BinaryExpr(equal)), true) = (correlated.pop(), correlated.is_empty()) else {
+        return Ok(None);
+    };
+    if equal.op != Operator::Eq {
+        return Ok(None);
+    }
+    let is_outer = |e: &Expr| e.contains_outer() && !e.any_column_refs();
+    let is_inner = |e: &Expr| !e.contains_outer() && e.any_column_refs();
+    let (outer, inner) = match (*equal.left, *equal.right) {
+        (l, r) if is_outer(&l) && is_inner(&r) => (l, r),
+        (l, r) if is_inner(&l) && is_outer(&r) => (r, l),
+        _ => return Ok(None),
+    };
+    let outer = outer.transform_up(|e| match e {
+        Expr::OuterReferenceColumn(_, column) if schema.has_column(&column) => {
+            Ok(Transformed::yes(Expr::Column(column)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    let mut rows = LogicalPlanBuilder::from(filter.input.as_ref().clone());
+    if let Some(own) = conjunction(own) {
+        rows = rows.filter(own)?;
+    }
+    Ok(Some((
+        outer.data,
+        rows.project(vec![inner.alias(RIGHT)])?.build()?,
+    )))
 }
 
 /// Refuses aggregates of nothing but outer references: they belong to the query that

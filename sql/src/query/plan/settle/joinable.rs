@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType};
-use datafusion::logical_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Projection};
+use datafusion::logical_expr::{EmptyRelation, Expr, Filter, Join, LogicalPlan, Projection};
+use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
@@ -102,6 +103,38 @@ pub(super) fn becomes_join(expr: &Expr, filter: bool, schema: &DFSchema) -> bool
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(found)
+    });
+    matches!(left_over, Ok(false))
+}
+
+/// Whether the planner's rules make a join of a lateral one.
+pub(in super::super) fn lateral_becomes_join(join: &Join) -> bool {
+    let right = match join.right.as_ref() {
+        LogicalPlan::SubqueryAlias(alias) => alias.input.as_ref(),
+        other => other,
+    };
+    let LogicalPlan::Subquery(subquery) = right else {
+        return false;
+    };
+    let free = free_references(&subquery.subquery);
+    let plain = join.join_type == JoinType::Inner
+        && is_of(&free, join.left.schema())
+        && has_plain_rows(&subquery.subquery);
+    if !plain {
+        return false;
+    }
+    let mut trial = join.clone();
+    trial.left = Arc::new(LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: Arc::clone(join.left.schema()),
+    }));
+    let rules = Optimizer::with_rules(vec![Arc::new(DecorrelateLateralJoin::new())]);
+    let node = LogicalPlan::Join(trial);
+    let Ok(joined) = rules.optimize(node, &OptimizerContext::new(), |_, _| {}) else {
+        return false;
+    };
+    let left_over = joined.exists(|node| {
+        Ok(matches!(node, LogicalPlan::Subquery(_)) || node.contains_outer_reference())
     });
     matches!(left_over, Ok(false))
 }

@@ -21,6 +21,7 @@ use crate::types::PgType;
 
 pub(super) use self::answer::Place;
 pub(super) use self::apply::refuse_outer_aggregates;
+pub(super) use self::joinable::lateral_becomes_join;
 
 impl Analyzer {
     /// Gives an expression PostgreSQL's meaning. Settling twice is settling once.

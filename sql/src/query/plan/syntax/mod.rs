@@ -146,7 +146,7 @@ impl Preparer<'_> {
                 }
             }
         }
-        using::name_sides(query, self.context, &self.ctes)?;
+        using::name_sides(query, self.depth > 1, self.context, &self.ctes)?;
         series_item::move_to_from(&mut query.body)?;
         columns::name_columns(&mut query.body, query.order_by.as_ref())?;
         if self.context.hidden_columns

@@ -57,8 +57,10 @@ pub(super) fn rank_ties(query: &mut Query) -> Result<(), SqlError> {
         }
     };
     if matches!(&wanted, Expr::Value(v) if v.value == Value::Null) {
-        query.limit_clause = offset.map(offset_clause);
-        return Ok(());
+        return Err(SqlError::new(
+            state::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
+            "row count cannot be null in FETCH FIRST ... WITH TIES clause",
+        ));
     }
     let plain = matches!(query.body.as_ref(), SetExpr::Select(select) if select.distinct.is_none());
     if !plain {
@@ -85,17 +87,6 @@ pub(super) fn rank_ties(query: &mut Query) -> Result<(), SqlError> {
     }
     select.qualify = Some(condition);
     Ok(())
-}
-
-fn offset_clause(value: Expr) -> LimitClause {
-    LimitClause::LimitOffset {
-        limit: None,
-        offset: Some(sqlparser::ast::Offset {
-            value,
-            rows: sqlparser::ast::OffsetRows::None,
-        }),
-        limit_by: Vec::new(),
-    }
 }
 
 /// `SELECT * FROM (query)` with the query's order outside.

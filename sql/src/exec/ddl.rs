@@ -1,8 +1,8 @@
 //! From DDL to table descriptors. Nothing here touches storage.
 
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CreateTable, CreateTableOptions, HiveDistributionStyle, Ident,
-    TableConstraint,
+    ColumnDef, ColumnOption, CreateTable, CreateTableOptions, DataType, HiveDistributionStyle,
+    Ident, TableConstraint,
 };
 
 use super::checks::CheckRequest;
@@ -138,7 +138,7 @@ pub(crate) fn add_column(
             format!("column \"{name}\" specified more than once"),
         ));
     }
-    let ty = column_type(definition)?;
+    let ty = storable_type(&name, &definition.data_type)?;
     let attnum = u16::try_from(table.columns.len() + 1).map_err(|_| {
         SqlError::new(
             state::TOO_MANY_COLUMNS,
@@ -198,8 +198,12 @@ pub(crate) fn add_column(
     Ok(())
 }
 
-fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {
-    let ty = PgType::from_sql_ast(&definition.data_type)?;
+/// The type of a column, if one can be of it.
+///
+/// # Errors
+/// Type errors; 0A000 for types that cannot be stored.
+pub(crate) fn storable_type(name: &str, data_type: &DataType) -> Result<PgType, SqlError> {
+    let ty = PgType::from_sql_ast(data_type)?;
     match ty {
         PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(format!(
             "columns of type {}",
@@ -207,11 +211,7 @@ fn column_type(definition: &ColumnDef) -> Result<PgType, SqlError> {
         ))),
         PgType::Unknown | PgType::Void => Err(SqlError::new(
             state::INVALID_TABLE_DEFINITION,
-            format!(
-                "column \"{}\" has pseudo-type {}",
-                definition.name,
-                ty.sql_name()
-            ),
+            format!("column \"{name}\" has pseudo-type {}", ty.sql_name()),
         )),
         ty => Ok(ty),
     }

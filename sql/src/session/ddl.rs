@@ -24,6 +24,7 @@ impl Session {
             Statement::CreateTable(create) => self.create_table(create).await,
             Statement::CreateIndex(create) => self.create_index(create).await,
             Statement::AlterTable(alter) => self.alter_table(alter).await,
+            Statement::AlterIndex { name, operation } => self.alter_index(name, operation).await,
             Statement::Truncate(truncate) => self.truncate(truncate).await,
             Statement::CreateSchema {
                 schema_name,

@@ -4,7 +4,7 @@
 //! tokenizer, so that each statement keeps its own text and position, and the
 //! few commands that its grammar lacks are recognised by their first word.
 
-use sqlparser::ast::{Expr, ObjectName, Query, Statement};
+use sqlparser::ast::{Expr, Ident, ObjectName, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Object(Box<ObjectCommand>),
     /// SET CONSTRAINTS; whether they are deferred.
     SetConstraints(ConstraintNames, bool),
+    /// ALTER TABLE … SET SCHEMA: the table, IF EXISTS, the schema.
+    SetTableSchema(ObjectName, bool, Ident),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -145,7 +147,7 @@ fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, Sql
         Some(command) => command,
         None => match objects::parse(sql, tokens)? {
             Some(command) => Command::Object(Box::new(command)),
-            None => match set_constraints(tokens) {
+            None => match set_constraints(tokens).or_else(|| set_table_schema(tokens)) {
                 Some(command) => command,
                 None => parse_sql(sql, tokens)?,
             },
@@ -201,6 +203,31 @@ fn set_constraints(tokens: &[TokenWithSpan]) -> Option<Command> {
     (parser.peek_token().token == Token::EOF).then_some(Command::SetConstraints(names, deferred))
 }
 
+/// `ALTER TABLE [ IF EXISTS ] name SET SCHEMA schema`.
+fn set_table_schema(tokens: &[TokenWithSpan]) -> Option<Command> {
+    let words = tokens.iter().filter(|t| is_meaningful(t));
+    if !words
+        .clone()
+        .next()
+        .is_some_and(|t| is_word(t, Keyword::ALTER))
+    {
+        return None;
+    }
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(words.cloned().collect());
+    if !parser.parse_keywords(&[Keyword::ALTER, Keyword::TABLE]) {
+        return None;
+    }
+    let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
+    let name = parser.parse_object_name(false).ok()?;
+    if !parser.parse_keywords(&[Keyword::SET, Keyword::SCHEMA]) {
+        return None;
+    }
+    let schema = parser.parse_identifier().ok()?;
+    let end = parser.peek_token().token == Token::EOF;
+    end.then_some(Command::SetTableSchema(name, if_exists, schema))
+}
+
 /// Parses one statement that we wrote ourselves.
 pub(crate) fn parse_statement(sql: &str) -> Result<Statement, SqlError> {
     match parse(sql)?.pop().map(|s| s.command) {
@@ -240,13 +267,16 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
     match first.keyword {
         Keyword::VACUUM => return Some(Command::Maintenance("VACUUM")),
         Keyword::ANALYZE => return Some(Command::Maintenance("ANALYZE")),
+        _ if first.value.eq_ignore_ascii_case("reindex") => {
+            return Some(Command::Maintenance("REINDEX"));
+        }
         _ => {}
     }
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
-        "CHECKPOINT" | "REINDEX" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "IMPORT"
-        | "NOTIFY" | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
+        "CHECKPOINT" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "IMPORT" | "NOTIFY"
+        | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
         _ => None,
     }
 }

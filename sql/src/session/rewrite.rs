@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cancel::Cancellation;
 use crate::catalog::{Catalog, IndexDescriptor, TableDescriptor};
 use crate::error::{SqlError, state};
-use crate::exec::table::{TableInfo, datum_at};
+use crate::exec::table::TableInfo;
 use crate::txn::{Entry, Layer, ReadView, StreamKey};
 use crate::types::Datum;
 
@@ -55,32 +55,55 @@ pub(super) fn build_index(
     })
 }
 
-/// Writes all rows of `old` again under the primary key that `new` has, and
-/// builds all its indexes. `new` must have streams of its own.
+/// What a table is written again with.
+pub(super) struct Rebuilding<'a> {
+    pub(super) catalog: &'a Catalog,
+    /// What the table holds.
+    pub(super) view: &'a ReadView,
+    pub(super) cancel: &'a Cancellation,
+    /// Gives numbers to rows without a primary key.
+    pub(super) next_number: &'a mut dyn FnMut(StreamKey) -> Result<u64, SqlError>,
+    /// Makes a row of the old table one of the new.
+    pub(super) change: &'a mut dyn FnMut(&mut Vec<Datum>) -> Result<(), SqlError>,
+}
+
+/// Writes all rows of `old` again, changed, under the primary key and with the
+/// columns that `new` has, and builds all its indexes. `new` must have streams of
+/// its own.
 ///
 /// # Errors
-/// 23505 for duplicate keys, 23502 for NULL in a key column.
-pub(super) fn rekey(
+/// 23505 for duplicate keys, 23502 for NULL where there may be none; whatever the
+/// change fails with.
+pub(super) fn rebuild(
     old: &TableInfo,
     new: &Arc<TableDescriptor>,
-    catalog: &Catalog,
-    view: &ReadView,
     layer: &mut Layer,
-    cancel: &Cancellation,
+    with: Rebuilding<'_>,
 ) -> Result<(), SqlError> {
+    let catalog = with.catalog;
     let target = TableInfo::new(new.clone())?;
     let name = new.primary_key_name.as_ref().map_or("", |(n, _)| n);
     let duplicate = |name: &str, columns: &[u16], row: &[Datum]| {
         catalog.concerning(new, could_not_create(&target, name, columns, row))
     };
-    for_each_row(old, view, cancel, |_, stored, row| {
-        for attnum in &new.primary_key {
-            if datum_at(&row, *attnum).is_null() {
-                return Err(contains_nulls(new, *attnum, catalog));
+    for_each_row(old, with.view, with.cancel, |_, _, mut row| {
+        row.resize(new.columns.len(), Datum::Null);
+        (with.change)(&mut row)?;
+        for (column, value) in new.columns.iter().zip(&mut row) {
+            if column.dropped {
+                *value = Datum::Null;
+            } else if value.is_null()
+                && (column.not_null || new.primary_key.contains(&column.attnum))
+            {
+                return Err(contains_nulls(new, column.attnum, catalog));
             }
         }
-        let key = target.primary_key(&row)?;
-        put_new(target.rows, &key, layer, stored.to_vec(), || {
+        let key = if new.has_row_number() {
+            (with.next_number)(target.rows)?.to_be_bytes().to_vec()
+        } else {
+            target.primary_key(&row)?
+        };
+        put_new(target.rows, &key, layer, target.encode(&row)?, || {
             duplicate(name, &new.primary_key, &row)
         })?;
         for index in &new.indexes {

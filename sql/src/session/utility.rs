@@ -67,6 +67,9 @@ impl Session {
             Command::SetConstraints(names, deferred) => {
                 self.set_constraints(names, *deferred).await?
             }
+            Command::SetTableSchema(name, if_exists, schema) => {
+                self.set_table_schema(name, *if_exists, schema).await?
+            }
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

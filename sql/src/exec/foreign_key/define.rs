@@ -251,6 +251,24 @@ fn matching_key(parent: &TableDescriptor, wanted: &[u16]) -> Result<u32, SqlErro
     }
 }
 
+/// Refuses a foreign key whose columns are of types that cannot be compared.
+///
+/// # Errors
+/// 42804, or 0A000 for what PostgreSQL compares.
+pub(crate) fn check_types(key: &ForeignKey, table: u32, catalog: &Catalog) -> Result<(), SqlError> {
+    let (table, parent) = (
+        catalog.table_by_oid(table),
+        catalog.table_by_oid(key.referenced),
+    );
+    let (Some(table), Some(parent)) = (table, parent) else {
+        return Ok(());
+    };
+    for (from, to) in key.columns.iter().zip(&key.referenced_columns) {
+        comparable_columns(&key.name, (table, *from), (parent, *to))?;
+    }
+    Ok(())
+}
+
 /// Refuses to compare what cannot be compared.
 fn comparable_columns(
     name: &str,

@@ -35,6 +35,8 @@ pub(crate) enum Place {
     IndexExpression,
     /// The condition of a partial index.
     IndexPredicate,
+    /// The USING of ALTER COLUMN TYPE.
+    Using,
 }
 
 impl Place {
@@ -51,6 +53,7 @@ impl Place {
             Self::Generated => "column generation expressions",
             Self::IndexExpression => "index expressions",
             Self::IndexPredicate => "index predicates",
+            Self::Using => "transform expressions",
         }
     }
 
@@ -63,6 +66,7 @@ impl Place {
             Self::Generated => Some("column generation expression"),
             Self::IndexExpression => Some("index expression"),
             Self::IndexPredicate => Some("index predicate"),
+            Self::Using => Some("transform expression"),
         }
     }
 

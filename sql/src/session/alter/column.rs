@@ -1,5 +1,7 @@
 //! What ALTER TABLE does to columns.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{AlterColumnOperation, ColumnDef, Ident};
 
 use super::super::rewrite::{contains_nulls, for_each_row};
@@ -11,7 +13,7 @@ use crate::exec::checks::rename_in;
 use crate::exec::ddl::{Asked, add_column, column_mut};
 use crate::exec::expr::Values;
 use crate::exec::insert::Defaults;
-use crate::exec::table::{datum_at, display};
+use crate::exec::table::{TableInfo, datum_at, display};
 use crate::types::Datum;
 
 impl Session {
@@ -49,6 +51,9 @@ impl Session {
     /// default, computed once.
     fn set_missing(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
         let info = self.stored_table(a)?;
+        let mut before = a.table.clone();
+        before.columns.pop();
+        let before = TableInfo::new(Arc::new(before))?;
         let planning = self.planning()?;
         let session = self.session_info()?;
         let Some(column) = a.table.columns.last_mut() else {
@@ -64,7 +69,9 @@ impl Session {
         };
         let default = Defaults::of_column(&info, column.attnum, &planning)?;
         if default.is_volatile() {
-            return Err(SqlError::unsupported("ADD COLUMN with a volatile default"));
+            // Each row has a value of its own: the table is written again.
+            let default = default.bind(Some(&session))?;
+            return self.rebuild(&before, a, &mut |row| default.fill(row, &info, &values));
         }
         let mut row = vec![Datum::Null; usize::from(column.attnum)];
         default
@@ -105,9 +112,8 @@ impl Session {
             return column_mut(&mut a.table, name).map(|_| ());
         };
         if a.table.primary_key.contains(&attnum) {
-            return Err(SqlError::unsupported(
-                "dropping a column of the primary key",
-            ));
+            self.drop_primary_key(cascade, a).await?;
+            self.keep(a)?;
         }
         let root = [ObjectKind::Column(a.table.oid, attnum)];
         self.drop_dependents(&root, None, cascade, a).await?;

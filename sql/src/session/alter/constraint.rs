@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Ident, TableConstraint};
+use sqlparser::ast::{ConstraintUsingIndex, Ident, TableConstraint};
 
 use super::super::{Session, rewrite};
 use super::Alteration;
@@ -11,6 +11,7 @@ use crate::error::{SqlError, state};
 use crate::exec::checks::{CheckRequest, TableChecks};
 use crate::exec::ddl::Asked;
 use crate::exec::foreign_key::{self, define::taken};
+use crate::exec::insert::refuse_any;
 use crate::exec::keys::{KeyKind, KeyRequest, add_key};
 use crate::txn::{Layer, LockMode};
 use crate::types::Datum;
@@ -22,6 +23,15 @@ impl Session {
         not_valid: bool,
         a: &mut Alteration,
     ) -> Result<(), SqlError> {
+        match constraint {
+            TableConstraint::UniqueUsingIndex(said) => {
+                return self.use_index(said, KeyKind::UniqueConstraint, a);
+            }
+            TableConstraint::PrimaryKeyUsingIndex(said) => {
+                return self.use_index(said, KeyKind::PrimaryKey, a);
+            }
+            _ => {}
+        }
         let mut asked = Asked::default();
         asked.add(constraint, not_valid)?;
         self.add_asked(&asked, a).await
@@ -61,15 +71,10 @@ impl Session {
         }
         let old = self.stored_table(a)?;
         add_key(&mut a.table, request, &mut a.catalog)?;
-        let view = self.current_rows()?;
         if request.kind == KeyKind::PrimaryKey {
-            a.table.stream = a.catalog.allocate_stream();
-            for index in &mut a.table.indexes {
-                index.stream = a.catalog.allocate_stream();
-            }
-            let new = Arc::new(a.table.clone());
-            return rewrite::rekey(&old, &new, &a.catalog, &view, &mut a.layer, &self.cancel);
+            return self.rebuild(&old, a, &mut |_| Ok(()));
         }
+        let view = self.current_rows()?;
         let info = self.stored_table(a)?;
         match info.desc.indexes.last() {
             Some(index) => {
@@ -89,7 +94,7 @@ impl Session {
     }
 
     /// Checks that every row of the table complies with a CHECK constraint.
-    fn check_rows(&mut self, check: u32, a: &Alteration) -> Result<(), SqlError> {
+    pub(super) fn check_rows(&mut self, check: u32, a: &Alteration) -> Result<(), SqlError> {
         let planning = self.planning()?;
         let session = self.session_info()?;
         let checks = Arc::new(TableChecks::plan(&a.table, Some(check), &planning)?);
@@ -136,7 +141,7 @@ impl Session {
         let name = fold_identifier(name);
         let primary = a.table.primary_key_name.as_ref();
         if primary.is_some_and(|(n, _)| *n == name) {
-            return Err(SqlError::unsupported("dropping a primary key"));
+            return self.drop_primary_key(cascade, a).await;
         }
         let mut constraints = a.table.indexes.iter().filter(|i| i.constraint);
         if let Some(index) = constraints.find(|i| i.name == name).map(|i| i.oid) {
@@ -162,6 +167,95 @@ impl Session {
             return Ok(());
         }
         Err(SqlError::new(state::UNDEFINED_OBJECT, message))
+    }
+
+    /// Drops the primary key: rows are keyed by a number from now on. Its columns
+    /// stay NOT NULL.
+    pub(super) async fn drop_primary_key(
+        &mut self,
+        cascade: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let Some((name, oid)) = a.table.primary_key_name.clone() else {
+            return Ok(());
+        };
+        let table = ObjectKind::Relation(a.table.oid);
+        let table = a.catalog.describe(table, self.settings.search_path());
+        let what = format!("constraint {name} on {table}");
+        let root = [ObjectKind::Index(a.table.oid, oid)];
+        self.drop_dependents(&root, Some(&what), cascade, a).await?;
+        a.table.foreign_keys.retain(|key| key.index != oid);
+        let old = self.stored_table(a)?;
+        a.table.primary_key = Vec::new();
+        a.table.primary_key_name = None;
+        self.rebuild(&old, a, &mut |_| Ok(()))
+    }
+
+    /// Makes a unique index the one of a constraint.
+    fn use_index(
+        &mut self,
+        said: &ConstraintUsingIndex,
+        kind: KeyKind,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        refuse_any(&[(said.characteristics.is_some(), "deferrable constraints")])?;
+        let index = fold_identifier(&said.index_name);
+        let Some(at) = a.table.indexes.iter().position(|i| i.name == index) else {
+            return Err(SqlError::new(
+                state::UNDEFINED_OBJECT,
+                format!("index \"{index}\" does not exist"),
+            ));
+        };
+        let name = said.name.as_ref().map_or(index.clone(), fold_identifier);
+        let Some(found) = a.table.indexes.get_mut(at) else {
+            return Ok(());
+        };
+        if found.constraint {
+            return Err(SqlError::new(
+                state::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("index \"{index}\" is already associated with a constraint"),
+            ));
+        }
+        if !found.unique {
+            return Err(SqlError::new(
+                state::WRONG_OBJECT_TYPE,
+                format!("\"{index}\" is not a unique index"),
+            )
+            .detail("Cannot create a primary key or unique constraint using such an index."));
+        }
+        if name != index {
+            self.notice(format!(
+                "ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index}\" to \"{name}\""
+            ));
+        }
+        if kind == KeyKind::UniqueConstraint {
+            if name != index && a.catalog.relation_exists(a.table.schema, &name) {
+                return Err(SqlError::new(
+                    state::DUPLICATE_TABLE,
+                    format!("relation \"{name}\" already exists"),
+                ));
+            }
+            found.constraint = true;
+            found.name = name;
+            return Ok(());
+        }
+        let columns = found.columns.clone();
+        let mut request = KeyRequest {
+            name: Some(name),
+            ..KeyRequest::new(kind)
+        };
+        for attnum in columns {
+            let column = a.table.attribute(attnum);
+            request
+                .columns
+                .push(column.map_or_else(String::new, |c| c.name.clone()));
+        }
+        if !a.table.primary_key.is_empty() {
+            return self.add_key(&request, a);
+        }
+        a.table.indexes.remove(at);
+        self.keep(a)?;
+        self.add_key(&request, a)
     }
 
     /// Drops what depends on a part of the table that is to go, or refuses to;

@@ -7,22 +7,27 @@
 
 mod column;
 mod constraint;
+mod index;
+mod retype;
 
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ObjectName, RenameTableNameKind,
+    AlterColumnOperation, AlterTable, AlterTableOperation, ObjectName, Owner, RenameTableNameKind,
     TableConstraint,
 };
 
 use super::Session;
 use super::objects::ViewChange;
+use super::rewrite::{self, Rebuilding};
 use crate::catalog::{
     Catalog, CatalogChange, CatalogEntry, QualifiedName, RelationEntry, TableDescriptor,
+    fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockMode, ReadView};
+use crate::types::Datum;
 
 /// A table being altered.
 pub(super) struct Alteration {
@@ -39,7 +44,7 @@ fn pass(operation: &AlterTableOperation) -> u8 {
         AlterTableOperation::DropColumn { .. }
         | AlterTableOperation::DropConstraint { .. }
         | AlterTableOperation::AlterColumn {
-            op: AlterColumnOperation::DropNotNull,
+            op: AlterColumnOperation::DropNotNull | AlterColumnOperation::DropDefault,
             ..
         } => 0,
         AlterTableOperation::AlterColumn {
@@ -159,9 +164,20 @@ impl Session {
             AlterTableOperation::RenameConstraint { old_name, new_name } => {
                 constraint::rename(old_name, new_name, a)
             }
+            AlterTableOperation::AlterColumn {
+                column_name,
+                op:
+                    AlterColumnOperation::SetDataType {
+                        data_type, using, ..
+                    },
+            } => {
+                self.set_type(column_name, data_type, using.as_ref(), a)
+                    .await
+            }
             AlterTableOperation::AlterColumn { column_name, op } => {
                 self.alter_column(column_name, op, a)
             }
+            AlterTableOperation::OwnerTo { new_owner } => self.set_owner(new_owner, a),
             other => Err(SqlError::unsupported(format!("ALTER TABLE … {other}"))),
         }
     }
@@ -172,8 +188,49 @@ impl Session {
         Ok(self.transaction()?.newest_view(snapshot))
     }
 
+    /// Writes the table again as it has become, under new streams; `change` makes
+    /// rows of `old` rows of it.
+    fn rebuild(
+        &mut self,
+        old: &TableInfo,
+        a: &mut Alteration,
+        change: &mut dyn FnMut(&mut Vec<Datum>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        a.table.stream = a.catalog.allocate_stream();
+        for index in &mut a.table.indexes {
+            index.stream = a.catalog.allocate_stream();
+        }
+        let new = Arc::new(a.table.clone());
+        let view = self.current_rows()?;
+        let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
+        let txn = self.transaction()?;
+        let with = Rebuilding {
+            catalog: &a.catalog,
+            view: &view,
+            cancel: &cancel,
+            next_number: &mut |rows| engine.next_row_number(txn, rows),
+            change,
+        };
+        rewrite::rebuild(old, &new, &mut a.layer, with)
+    }
+
     fn stored_table(&self, a: &Alteration) -> Result<TableInfo, SqlError> {
         TableInfo::new(Arc::new(a.table.clone()))
+    }
+
+    fn set_owner(&mut self, owner: &Owner, a: &mut Alteration) -> Result<(), SqlError> {
+        let name = match owner {
+            Owner::Ident(name) => fold_identifier(name),
+            _ => self.user.clone(),
+        };
+        if a.catalog.role(&name).is_none() {
+            return Err(SqlError::new(
+                state::UNDEFINED_OBJECT,
+                format!("role \"{name}\" does not exist"),
+            ));
+        }
+        a.table.owner = name;
+        Ok(())
     }
 
     fn rename_table(&mut self, name: &ObjectName, a: &mut Alteration) -> Result<(), SqlError> {

@@ -41,6 +41,8 @@ pub(crate) enum Arithmetic {
 pub(crate) struct Scope<'a> {
     /// The table whose columns may be named, and the name to qualify them with.
     pub(crate) table: Option<(&'a TableDescriptor, &'a str)>,
+    /// A second table with the name for it, whose row follows that of the first.
+    pub(crate) other: Option<(&'a TableDescriptor, &'a str)>,
     /// Parameter types: declared, or found by compiling.
     pub(crate) parameters: &'a mut Vec<Option<PgType>>,
 }
@@ -121,14 +123,17 @@ fn without_modifier(ty: PgType) -> PgType {
 
 fn column(scope: &Scope<'_>, qualifier: Option<&str>, name: &str) -> Option<(ScalarExpr, PgType)> {
     let (table, alias) = scope.table.as_ref()?;
-    if qualifier.is_some_and(|q| q != *alias) {
-        return None;
-    }
+    let (table, before) = match (qualifier, &scope.other) {
+        (Some(q), Some((other, called))) if q == *called => (other, table.columns.len()),
+        // It may be a column of both.
+        (None, Some(_)) => return None,
+        (None, None) => (table, 0),
+        (Some(q), _) if q == *alias => (table, 0),
+        (Some(_), _) => return None,
+    };
     let column = table.column(name)?;
-    Some((
-        ScalarExpr::Column(usize::from(column.attnum).checked_sub(1)?),
-        column.ty,
-    ))
+    let position = usize::from(column.attnum).checked_sub(1)?;
+    Some((ScalarExpr::Column(before + position), column.ty))
 }
 
 fn negate(expr: &Expr, scope: &mut Scope<'_>) -> Result<Option<(ScalarExpr, PgType)>, SqlError> {

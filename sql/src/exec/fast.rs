@@ -224,6 +224,7 @@ fn plan_key(
         };
         let mut scope = Scope {
             table: None,
+            other: None,
             parameters,
         };
         let Some((expr, ty)) = compile(value, &mut scope, Some(target.ty))? else {
@@ -315,6 +316,7 @@ pub(crate) fn plan_update(
         }
         let mut scope = Scope {
             table: Some((&table.desc, &alias)),
+            other: None,
             parameters,
         };
         let Some((expr, _)) = compile(&assignment.value, &mut scope, Some(target.ty))? else {

@@ -38,7 +38,8 @@ impl Planning {
             search_path: self.search_path.clone(),
             param_types: parameters.clone(),
             hidden_columns: false,
-            bound: Vec::new(),
+            bound: self.bound.clone(),
+            with: self.with.clone(),
             session: queries.session.clone(),
             view: None,
         }

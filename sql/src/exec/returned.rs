@@ -22,6 +22,15 @@ pub(crate) struct Returned<'a> {
     outputs: Vec<OutputColumn>,
     format: &'a SessionFormat,
     rows: BytesMut,
+    /// The rows as they are, when they are not for the client.
+    kept: Option<Kept>,
+}
+
+/// Rows for other parts of the statement.
+#[derive(Default)]
+struct Kept {
+    rows: Vec<Vec<Datum>>,
+    bytes: usize,
 }
 
 /// How a changed row becomes a returned one.
@@ -83,6 +92,22 @@ impl<'a> Returned<'a> {
             outputs: fields.iter().map(FieldDescription::output).collect(),
             format,
             rows: BytesMut::new(),
+            kept: None,
+        })
+    }
+
+    /// For a part of a statement that others read: rows are kept as they are.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn kept(
+        returning: Option<&'a Returning>,
+        format: &'a SessionFormat,
+        run: &'a Run,
+    ) -> Result<Self, SqlError> {
+        Ok(Self {
+            kept: Some(Kept::default()),
+            ..Self::new(returning, &[], format, Some(run))?
         })
     }
 
@@ -138,14 +163,22 @@ impl<'a> Returned<'a> {
     }
 
     fn add(&mut self, values: &[Datum]) -> Result<(), SqlError> {
-        if self.rows.len() > BYTES_MAX {
+        let kept = self.kept.as_ref().map_or(0, |kept| kept.bytes);
+        if self.rows.len().max(kept) > BYTES_MAX {
             return Err(SqlError::new(
                 state::OUT_OF_MEMORY,
                 "the rows to return take more than 256 MiB",
             )
             .hint("Change fewer rows at a time, or leave RETURNING out."));
         }
-        encode_row_from_datums(values, &self.outputs, self.format, &mut self.rows)
+        match &mut self.kept {
+            Some(kept) => {
+                kept.bytes += values.iter().map(weight).sum::<usize>();
+                kept.rows.push(values.to_vec());
+                Ok(())
+            }
+            None => encode_row_from_datums(values, &self.outputs, self.format, &mut self.rows),
+        }
     }
 
     /// All rows, as DataRow messages.
@@ -156,4 +189,24 @@ impl<'a> Returned<'a> {
         self.evaluate_waiting().await?;
         Ok(self.rows)
     }
+
+    /// All rows that were kept.
+    ///
+    /// # Errors
+    /// Whatever the expressions fail with.
+    pub(crate) async fn finish_kept(mut self) -> Result<Vec<Vec<Datum>>, SqlError> {
+        self.evaluate_waiting().await?;
+        Ok(self.kept.map(|kept| kept.rows).unwrap_or_default())
+    }
+}
+
+/// Bytes that a value takes, roughly.
+fn weight(value: &Datum) -> usize {
+    let more = match value {
+        Datum::Text(text) | Datum::Json(text) | Datum::Jsonb(text) => text.len(),
+        Datum::Bytea(bytes) => bytes.len(),
+        Datum::Array(array) => array.values.iter().map(weight).sum(),
+        _ => 0,
+    };
+    std::mem::size_of::<Datum>() + more
 }

@@ -72,6 +72,8 @@ impl StatementWriter<'_> {
                 tenant: self.txn.tenant(),
                 session: info.clone(),
             }),
+            with: None,
+            bound: Vec::new(),
         };
         Ok((planning, info))
     }

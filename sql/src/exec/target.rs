@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, ObjectName};
+use sqlparser::ast::{Expr, ObjectName, With};
 
 use super::planning::QueryPlanning;
 use super::table::TableInfo;
@@ -10,6 +10,7 @@ use crate::catalog::{
     Catalog, Column, QualifiedName, RelationEntry, SYSTEM_SCHEMAS, fold_identifier,
 };
 use crate::error::{SqlError, state};
+use crate::query::InMemory;
 
 /// Where a statement is planned: names and what they mean.
 #[derive(Clone)]
@@ -20,6 +21,9 @@ pub(crate) struct Planning {
     /// What planning queries and expressions takes; none while only the fast path is
     /// tried.
     pub(crate) queries: Option<QueryPlanning>,
+    /// The WITH clause that is in force, and the relations in memory that it names.
+    pub(crate) with: Option<With>,
+    pub(crate) bound: Vec<Arc<InMemory>>,
 }
 
 impl Planning {

@@ -35,7 +35,7 @@ pub(crate) struct StatementWriter<'a> {
     pub(super) rules: Rules,
     pub(super) layer: Layer,
     pub(super) keys: KeyWork,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     since_check: u32,
 }
 
@@ -130,7 +130,7 @@ impl<'a> StatementWriter<'a> {
     }
 
     /// Locks one key of a stream unless the whole table is the transaction's.
-    async fn lock_key(
+    pub(super) async fn lock_key(
         &mut self,
         table: &TableInfo,
         stream: StreamKey,
@@ -144,7 +144,7 @@ impl<'a> StatementWriter<'a> {
         self.lock(lock, mode).await.map(|_| ())
     }
 
-    fn exists(&mut self, stream: StreamKey, key: &[u8]) -> Result<bool, SqlError> {
+    pub(super) fn exists(&mut self, stream: StreamKey, key: &[u8]) -> Result<bool, SqlError> {
         if let Some(entry) = self.layer.get(stream, key) {
             return Ok(entry.kind != EntryKind::Delete);
         }
@@ -392,7 +392,7 @@ impl<'a> StatementWriter<'a> {
     }
 
     /// Checks what concerns the row alone: NOT NULL, then CHECK.
-    fn check_row(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
+    pub(super) fn check_row(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
         for column in table.desc.live_columns() {
             if column.not_null && datum_at(row, column.attnum).is_null() {
                 let error = SqlError::new(

@@ -8,19 +8,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, FieldRef, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Column, Result, TableReference};
+use datafusion::common::{Column, Result as PlanResult, TableReference};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableFactor, TableWithJoins};
 
-use super::error::external;
+use super::arrow_value::array_of_refs;
+use super::error::{external, from_arrow};
+use super::plan::{MARK, marked, query_of, star_from, typed_field};
 use super::run::RunContext;
 use crate::error::SqlError;
+use crate::types::{Datum, PgType};
 
 /// Catalog part of a table name that stands for "bound when the plan is run".
 pub(super) const BOUND_CATALOG: &str = "\u{1f}bound";
@@ -38,8 +41,79 @@ pub(crate) struct InMemory {
 }
 
 impl InMemory {
+    /// The result of the part `name` of a WITH clause; `number` tells it from others
+    /// of the statement.
+    pub(crate) fn result(
+        name: &str,
+        number: usize,
+        columns: impl IntoIterator<Item = (String, PgType)>,
+    ) -> Self {
+        let mut fields: Vec<Field> = Vec::new();
+        for (name, ty) in columns {
+            let again = fields.iter().any(|field| *field.name() == name);
+            let name = match again {
+                true => marked(&name, fields.len()),
+                false => name,
+            };
+            fields.push(typed_field(&name, ty, true));
+        }
+        Self {
+            name: format!("{name}{MARK}{number}"),
+            schema: Arc::new(Schema::new(fields)),
+            called: Vec::new(),
+        }
+    }
+
+    /// The name that plan and run know it by.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rows of the relation.
+    ///
+    /// # Errors
+    /// 22003 for a numeric that queries cannot compute with.
+    pub(crate) fn batch(&self, rows: &[Vec<Datum>]) -> Result<RecordBatch, SqlError> {
+        let mut arrays = Vec::with_capacity(self.schema.fields().len());
+        for (at, field) in self.schema.fields().iter().enumerate() {
+            let values = rows.iter().map(|row| row.get(at).unwrap_or(&Datum::Null));
+            arrays.push(array_of_refs(values, field.data_type())?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(from_arrow)
+    }
+
+    /// `SELECT * FROM` the relation.
+    ///
+    /// # Errors
+    /// XX000, which does not happen.
+    pub(crate) fn query(&self) -> Result<Query, SqlError> {
+        let table = TableWithJoins {
+            relation: self.factor(),
+            joins: Vec::new(),
+        };
+        Ok(query_of(star_from(vec![table])))
+    }
+
+    /// How FROM names the relation.
+    pub(super) fn factor(&self) -> TableFactor {
+        TableFactor::Table {
+            name: self.object_name(),
+            alias: None,
+            args: None,
+            with_hints: Vec::new(),
+            version: None,
+            with_ordinality: false,
+            partitions: Vec::new(),
+            json_path: None,
+            sample: None,
+            index_hints: Vec::new(),
+        }
+    }
+
     /// How the AST names the relation.
-    pub(super) fn object_name(&self) -> ObjectName {
+    fn object_name(&self) -> ObjectName {
         let part = |text: &str| ObjectNamePart::Identifier(Ident::with_quote('"', text));
         ObjectName(vec![part(BOUND_CATALOG), part(""), part(&self.name)])
     }
@@ -61,7 +135,7 @@ impl InMemory {
     }
 
     /// A scan of the relation, its columns called what they are to be called.
-    pub(super) fn plan(self: &Arc<Self>) -> Result<LogicalPlan> {
+    pub(super) fn plan(self: &Arc<Self>) -> PlanResult<LogicalPlan> {
         let name = TableReference::bare(self.name.clone());
         let source = provider_as_source(Arc::new(BoundTable(Arc::clone(self))));
         let scan = LogicalPlanBuilder::scan(name.clone(), source, None)?;
@@ -102,7 +176,7 @@ impl TableProvider for BoundTable {
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let run = state.config().get_extension::<RunContext>();
         let batches = match run {
             // Planned to be shown, not to be run.

@@ -34,6 +34,7 @@ mod tests;
 
 pub use arrow_value::datum_at;
 pub use bound::BoundRows;
+pub(crate) use bound::InMemory;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::quote_ident;
 pub(crate) use plan::element_assignment;

@@ -7,13 +7,15 @@ use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::{Outcome, Session};
 use crate::error::SqlError;
-use crate::exec::change::ChangePlan;
+use crate::exec::expr::Values;
 use crate::exec::fast::FastPlan;
-use crate::exec::insert::InsertPlan;
 use crate::exec::returned::Returned;
 use crate::exec::returning::Returning;
 use crate::exec::rules::Writing;
+use crate::exec::with::{Main, Step, WithPlan};
 use crate::exec::write::StatementWriter;
+use crate::exec::write_plan::WritePlan;
+use crate::query::Run;
 
 impl Session {
     pub(super) async fn fast_change(
@@ -36,13 +38,13 @@ impl Session {
         Ok(changed(tag, count, returning.is_some(), fields, rows))
     }
 
-    pub(super) async fn insert(
+    pub(super) async fn write(
         &mut self,
-        plan: &InsertPlan,
+        plan: &WritePlan,
         fields: Vec<FieldDescription>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        self.writable("INSERT")?;
+        self.writable(plan.verb())?;
         let run = match plan.needs_run() {
             true => Some(self.new_run(execution)?),
             false => None,
@@ -50,7 +52,7 @@ impl Session {
         self.transaction()?;
         let format = self.format();
         let values = self.values(execution, &format);
-        let returning = plan.returning.as_ref();
+        let returning = plan.returning();
         let mut returned = Returned::new(returning, &fields, &format, run.as_ref())?;
         let mut writer = writer(self)?;
         let count = plan
@@ -59,7 +61,7 @@ impl Session {
         writer.finish().await?;
         let rows = returned.finish().await?;
         Ok(changed(
-            "INSERT 0",
+            plan.tag(),
             count,
             returning.is_some(),
             fields,
@@ -67,23 +69,73 @@ impl Session {
         ))
     }
 
-    pub(super) async fn change(
+    /// Carries out a statement with parts that write: all on one snapshot, all in one
+    /// layer.
+    pub(super) async fn with_writes(
         &mut self,
-        plan: &ChangePlan,
-        tag: &'static str,
+        plan: &WithPlan,
         fields: Vec<FieldDescription>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        self.writable(tag)?;
-        let run = self.new_run(execution)?;
+        for write in plan.write_plans() {
+            self.writable(write.verb())?;
+        }
+        let mut run = self.new_run(execution)?;
         let format = self.format();
-        let returning = plan.returning.as_ref();
-        let mut returned = Returned::new(returning, &fields, &format, Some(&run))?;
+        let values = self.values(execution, &format);
         let mut writer = writer(self)?;
-        let count = plan.run(&run, &mut writer, &format, &mut returned).await?;
+        for step in &plan.before {
+            step.carry_out(&mut writer, &values, &mut run).await?;
+        }
+        let mut main = None;
+        if let Main::Write(write) = &plan.main {
+            let run = run.clone();
+            let mut returned = Returned::new(plan.returning(), &fields, &format, Some(&run))?;
+            let count = write
+                .run(&mut writer, &values, Some(&run), &mut returned)
+                .await?;
+            main = Some((write.tag(), count, returned.finish().await?));
+        }
+        for step in &plan.after {
+            step.carry_out(&mut writer, &values, &mut run).await?;
+        }
         writer.finish().await?;
-        let rows = returned.finish().await?;
-        Ok(changed(tag, count, returning.is_some(), fields, rows))
+        match (&plan.main, main) {
+            (Main::Query(query), _) => {
+                let stream = query.execute(run).await?;
+                let cursor = RowCursor::stream(fields, stream, self.format());
+                Ok(Outcome::Rows(cursor))
+            }
+            (Main::Write(_), Some((tag, count, rows))) => {
+                let returning = plan.returning().is_some();
+                Ok(changed(tag, count, returning, fields, rows))
+            }
+            (Main::Write(_), None) => Err(SqlError::internal("nothing was carried out")),
+        }
+    }
+}
+
+impl Step {
+    /// Carries a part out, and binds what it returns to `run`.
+    async fn carry_out(
+        &self,
+        writer: &mut StatementWriter<'_>,
+        values: &Values<'_>,
+        run: &mut Run,
+    ) -> Result<(), SqlError> {
+        let now = run.clone();
+        let returning = self.plan.returning();
+        let mut returned = Returned::kept(returning, values.format, &now)?;
+        self.plan
+            .run(writer, values, Some(&now), &mut returned)
+            .await?;
+        let rows = returned.finish_kept().await?;
+        if let Some(result) = &self.result {
+            let mut bound = run.bound.as_ref().clone();
+            bound.push((result.name().to_owned(), result.batch(&rows)?));
+            run.bound = std::sync::Arc::new(bound);
+        }
+        Ok(())
     }
 }
 

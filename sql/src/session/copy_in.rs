@@ -96,6 +96,8 @@ impl Session {
                 tenant: self.tenant,
                 session,
             }),
+            with: None,
+            bound: Vec::new(),
         })
     }
 

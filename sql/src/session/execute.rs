@@ -152,8 +152,8 @@ impl Session {
                 }
             },
             PlanKind::Query(query) => self.query(query, fields, execution).await,
-            PlanKind::Insert(insert) => self.insert(insert, fields, execution).await,
-            PlanKind::Change(change, tag) => self.change(change, tag, fields, execution).await,
+            PlanKind::Write(write) => self.write(write, fields, execution).await,
+            PlanKind::With(with) => self.with_writes(with, fields, execution).await,
         }
     }
 

@@ -4,6 +4,8 @@ use super::plan::{CachedPlan, PlanKind};
 use super::{Block, Session};
 use crate::error::SqlError;
 use crate::exec::fast::FastAction;
+use crate::exec::with::Main;
+use crate::exec::write_plan::WritePlan;
 use crate::txn::{LockKey, LockMode, WaitPolicy};
 
 impl Session {
@@ -32,18 +34,24 @@ impl Session {
                         .await?;
                 }
             },
-            PlanKind::Insert(insert) => {
-                self.lock_table(insert.table.desc.oid, LockMode::RowExclusive)
-                    .await?;
-                self.lock_tables_read(insert.tables_read()).await?;
-            }
-            PlanKind::Change(change, _) => {
-                self.lock_table(change.table.desc.oid, LockMode::RowExclusive)
-                    .await?;
-                self.lock_tables_read(change.tables_read()).await?;
+            PlanKind::Write(write) => self.lock_for_write(write).await?,
+            PlanKind::With(with) => {
+                for write in with.write_plans() {
+                    self.lock_for_write(write).await?;
+                }
+                if let Main::Query(query) = &with.main {
+                    self.lock_tables_read(query.tables().to_vec()).await?;
+                }
             }
         }
         Ok(self.catalog()?.version() == plan.catalog_version)
+    }
+
+    /// Locks the table that a statement changes, and those that it reads.
+    async fn lock_for_write(&mut self, write: &WritePlan) -> Result<(), SqlError> {
+        self.lock_table(write.table().desc.oid, LockMode::RowExclusive)
+            .await?;
+        self.lock_tables_read(write.tables_read()).await
     }
 
     /// Locks the tables that a statement reads beside the one it changes.

@@ -166,6 +166,9 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     adapt_constraints(&mut tokens_of_statement)?;
     super::parse_element::join_elements(&mut tokens_of_statement);
     select_tokens::adapt(&mut tokens_of_statement);
+    if tokens.iter().any(|t| is_word(t, Keyword::MERGE)) {
+        super::parse_merge::adapt(&mut tokens_of_statement);
+    }
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);

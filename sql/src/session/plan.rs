@@ -12,11 +12,11 @@ use super::parse::{Command, ParsedStatement};
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
-use crate::exec::change::{self, ChangePlan};
 use crate::exec::fast::{self, FastPlan};
-use crate::exec::insert::{self, InsertPlan};
 use crate::exec::planning::QueryPlanning;
 use crate::exec::target::Planning;
+use crate::exec::with::{self, Main, WithPlan};
+use crate::exec::write_plan::WritePlan;
 use crate::query::{PlannedQuery, SessionInfo};
 use crate::types::PgType;
 
@@ -50,10 +50,10 @@ pub(super) enum PlanKind {
     Fast(FastPlan),
     /// A query.
     Query(Box<PlannedQuery>),
-    /// INSERT.
-    Insert(Box<InsertPlan>),
-    /// UPDATE or DELETE; the tag's first word.
-    Change(Box<ChangePlan>, &'static str),
+    /// INSERT, UPDATE, DELETE or MERGE.
+    Write(Box<WritePlan>),
+    /// A statement with parts that write.
+    With(Box<WithPlan>),
     /// Everything else: interpreted from the AST.
     Utility,
 }
@@ -120,6 +120,8 @@ impl Planner<'_> {
                 tenant: self.tenant,
                 session: info.clone(),
             }),
+            with: None,
+            bound: Vec::new(),
         }
     }
 
@@ -200,6 +202,9 @@ impl Planner<'_> {
     ) -> Result<PlanKind, SqlError> {
         let planning = self.planning(Some(info));
         Ok(match statement {
+            Statement::Query(query) if with::writes(query) => {
+                PlanKind::With(Box::new(with::plan(query, planning, parameters)?))
+            }
             Statement::Query(query) => {
                 refuse_hidden_writes(query)?;
                 let planned = planning.query(query, parameters)?;
@@ -209,25 +214,10 @@ impl Planner<'_> {
                 }
                 PlanKind::Query(Box::new(planned))
             }
-            Statement::Insert(insert) => {
-                if !insert.into {
-                    return Err(SqlError::new(
-                        state::SYNTAX_ERROR,
-                        "syntax error: INSERT without INTO",
-                    ));
-                }
-                let plan = insert::plan(insert, &planning, parameters)?;
-                PlanKind::Insert(Box::new(plan))
-            }
-            Statement::Update(update) => {
-                let plan = change::plan_update(update, &planning, parameters)?;
-                PlanKind::Change(Box::new(plan), "UPDATE")
-            }
-            Statement::Delete(delete) => {
-                let plan = change::plan_delete(delete, &planning, parameters)?;
-                PlanKind::Change(Box::new(plan), "DELETE")
-            }
-            _ => PlanKind::Utility,
+            other => match with::plan_write(other, &planning, parameters)? {
+                Some(plan) => PlanKind::Write(Box::new(plan)),
+                None => PlanKind::Utility,
+            },
         })
     }
 
@@ -241,43 +231,24 @@ impl Planner<'_> {
             PlanKind::Query(query) => {
                 Some(query.columns().iter().map(FieldDescription::from).collect())
             }
-            PlanKind::Insert(plan) => plan
-                .returning
-                .as_ref()
-                .map(|r| r.fields(&plan.table))
-                .transpose()?,
-            PlanKind::Change(plan, _) => plan
-                .returning
-                .as_ref()
-                .map(|r| r.fields(&plan.table))
-                .transpose()?,
+            PlanKind::Write(plan) => plan.fields()?,
+            PlanKind::With(plan) => match &plan.main {
+                Main::Query(query) => {
+                    Some(query.columns().iter().map(FieldDescription::from).collect())
+                }
+                Main::Write(plan) => plan.fields()?,
+            },
             PlanKind::Utility => super::utility::fields(command),
         })
     }
 }
 
-/// `SELECT … INTO` and data-changing CTEs would change nothing if they were
-/// planned as queries.
+/// `SELECT … INTO` would make nothing if it were planned as a query.
 fn refuse_hidden_writes(query: &Query) -> Result<(), SqlError> {
     if let SetExpr::Select(select) = query.body.as_ref()
         && select.into.is_some()
     {
         return Err(SqlError::unsupported("SELECT INTO"));
-    }
-    let changes = |q: &Query| {
-        matches!(
-            q.body.as_ref(),
-            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)
-        )
-    };
-    let in_with = query
-        .with
-        .as_ref()
-        .is_some_and(|with| with.cte_tables.iter().any(|cte| changes(&cte.query)));
-    if in_with || changes(query) {
-        return Err(SqlError::unsupported(
-            "INSERT, UPDATE or DELETE inside WITH",
-        ));
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ use super::plan::PlanKind;
 use super::utility::{text_cells, text_row};
 use super::{Outcome, Session};
 use crate::error::SqlError;
+use crate::exec::with::Main;
+use crate::exec::write_plan::WritePlan;
 use crate::types::PgType;
 
 /// The setting that `SHOW …` names; `SHOW TIME ZONE` and `SHOW TRANSACTION
@@ -101,15 +103,16 @@ impl Session {
         let lines = match &plan.kind {
             PlanKind::Fast(fast) => vec![format!("Key lookup on {}", fast.table.desc.name)],
             PlanKind::Query(query) => query.explain()?,
-            PlanKind::Insert(insert) => vec![format!("Insert on {}", insert.table.desc.name)],
-            PlanKind::Change(change, verb) => {
-                let head = format!("{verb} on {}", change.table.desc.name);
-                let below = change
-                    .query
-                    .explain()?
-                    .into_iter()
-                    .map(|l| format!("  {l}"));
-                std::iter::once(head).chain(below).collect()
+            PlanKind::Write(write) => explain_write(write)?,
+            PlanKind::With(with) => {
+                let mut lines = Vec::new();
+                for write in with.write_plans() {
+                    lines.extend(explain_write(write)?);
+                }
+                if let Main::Query(query) = &with.main {
+                    lines.extend(query.explain()?);
+                }
+                lines
             }
             PlanKind::Utility => return Err(SqlError::unsupported(format!("EXPLAIN {inner}"))),
         };
@@ -121,4 +124,19 @@ impl Session {
         let described = with_formats(described.as_deref(), &execution.result_formats)?;
         Ok(Outcome::Rows(RowCursor::ready(described, rows, "EXPLAIN")))
     }
+}
+
+/// What EXPLAIN says about a change of rows.
+fn explain_write(write: &WritePlan) -> Result<Vec<String>, SqlError> {
+    let mut verb = write.verb().to_ascii_lowercase();
+    if let Some(first) = verb.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let head = format!("{verb} on {}", write.table().desc.name);
+    let below = match write.query() {
+        Some(query) => query.explain()?,
+        None => Vec::new(),
+    };
+    let below = below.into_iter().map(|line| format!("  {line}"));
+    Ok(std::iter::once(head).chain(below).collect())
 }

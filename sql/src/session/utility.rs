@@ -312,6 +312,7 @@ impl Session {
             .map(|(expr, ty)| {
                 let mut scope = Scope {
                     table: None,
+                    other: None,
                     parameters: &mut Vec::new(),
                 };
                 let (expr, _) = compile(expr, &mut scope, Some(*ty))?

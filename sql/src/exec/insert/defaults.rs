@@ -178,6 +178,7 @@ fn compile_default(
 ) -> Result<Option<ScalarExpr>, SqlError> {
     let mut scope = Scope {
         table: None,
+        other: None,
         parameters: &mut Vec::new(),
     };
     let target = column(table, attnum)?.ty;

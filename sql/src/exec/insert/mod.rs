@@ -1,11 +1,12 @@
 //! INSERT.
 
+mod conflict;
 mod defaults;
 mod values;
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Insert, Query, TableObject};
+use sqlparser::ast::{Insert, OnInsert, Query, TableObject};
 
 use super::assign::assign;
 use super::expr::Values;
@@ -15,9 +16,11 @@ use super::returning::Returning;
 use super::table::TableInfo;
 use super::target::{Planning, column, column_list, simple_name};
 use super::write::StatementWriter;
+use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::query::{PlannedQuery, RowRelation, Run};
 use crate::types::{Datum, SessionFormat};
+use conflict::{BoundConflict, ConflictPlan};
 use values::{ValueLists, plain_values};
 
 pub(crate) use defaults::{BoundDefaults, Defaults};
@@ -41,6 +44,7 @@ pub(crate) struct InsertPlan {
     /// Defaults of the others.
     defaults: Defaults,
     pub(crate) source: Source,
+    conflict: Option<ConflictPlan>,
     pub(crate) returning: Option<Returning>,
 }
 
@@ -73,7 +77,18 @@ pub(crate) fn plan(
         Some(query) => plan_source(query, &table, &mut columns, explicit, planning, parameters)?,
     };
     let defaults = Defaults::plan(&table, &columns, planning)?;
-    let relation = RowRelation::table(&table.desc, &table.desc.name);
+    let alias = match &insert.table_alias {
+        Some(alias) => fold_identifier(&alias.alias),
+        None => table.desc.name.clone(),
+    };
+    let conflict = match &insert.on {
+        None => None,
+        Some(OnInsert::OnConflict(clause)) => Some(ConflictPlan::plan(
+            clause, &table, &alias, planning, parameters,
+        )?),
+        Some(_) => return Err(SqlError::unsupported("INSERT … ON DUPLICATE KEY")),
+    };
+    let relation = RowRelation::table(&table.desc, &alias);
     let returning = Returning::plan(
         insert.returning.as_deref(),
         &table,
@@ -86,14 +101,14 @@ pub(crate) fn plan(
         columns,
         defaults,
         source,
+        conflict,
         returning,
     })
 }
 
 fn refuse_clauses(insert: &Insert) -> Result<(), SqlError> {
     let refused = [
-        (insert.on.is_some(), "INSERT … ON CONFLICT"),
-        (insert.table_alias.is_some(), "INSERT with a table alias"),
+        (insert.insert_alias.is_some(), "INSERT … AS new"),
         (insert.or.is_some() || insert.ignore, "INSERT OR …"),
         (insert.overwrite || insert.replace_into, "INSERT OVERWRITE"),
         (!insert.assignments.is_empty(), "INSERT … SET"),
@@ -146,7 +161,11 @@ fn gives_set(expr: &sqlparser::ast::Expr) -> bool {
 
 /// Without a column list fewer values than columns are fine: the rest get their
 /// defaults.
-fn fit_columns(columns: &mut Vec<u16>, width: usize, explicit: bool) -> Result<(), SqlError> {
+pub(crate) fn fit_columns(
+    columns: &mut Vec<u16>,
+    width: usize,
+    explicit: bool,
+) -> Result<(), SqlError> {
     if width > columns.len() {
         return Err(SqlError::new(
             state::SYNTAX_ERROR,
@@ -172,7 +191,19 @@ impl InsertPlan {
         };
         computed
             || self.defaults.is_computed()
+            || self
+                .conflict
+                .as_ref()
+                .is_some_and(ConflictPlan::is_computed)
             || self.returning.as_ref().is_some_and(Returning::is_computed)
+    }
+
+    /// The query that gives the rows, if one does.
+    pub(crate) fn query(&self) -> Option<&PlannedQuery> {
+        match &self.source {
+            Source::Query(query) => Some(query),
+            Source::Values(_) => None,
+        }
     }
 
     /// The stored tables that are read on the way.
@@ -181,6 +212,7 @@ impl InsertPlan {
             Source::Query(query) => query.tables().to_vec(),
             Source::Values(lists) => lists.tables().collect(),
         };
+        tables.extend(self.conflict.iter().flat_map(ConflictPlan::tables));
         tables.extend(self.returning.iter().flat_map(Returning::tables));
         tables
     }
@@ -212,20 +244,23 @@ impl InsertPlan {
         run: Option<&Run>,
         returned: &mut Returned<'_>,
     ) -> Result<u64, SqlError> {
-        let defaults = self.defaults.bind(run.map(|run| &run.session))?;
+        let bound = Bound {
+            defaults: self.defaults.bind(run.map(|run| &run.session))?,
+            conflict: self.conflict.as_ref().map(|c| c.bind(run)).transpose()?,
+        };
+        let mut count = 0;
         match (&self.source, run) {
             (Source::Values(lists), run) => {
                 let mut computed = Vec::new();
                 for at in 0..lists.len() {
                     let source = lists.row(at, &mut computed, values, run).await?;
-                    let row = self.complete(source, &defaults, values)?;
-                    writer.insert(&self.table, &row).await?;
-                    returned.row(&[&row]).await?;
+                    let row = self.complete(source, &bound.defaults, values)?;
+                    count += self
+                        .insert_one(row, &bound, writer, values, returned)
+                        .await?;
                 }
-                Ok(lists.len() as u64)
             }
             (Source::Query(query), Some(run)) => {
-                let mut count = 0;
                 let mut stream = query.execute(run.clone()).await?;
                 while let Some(batch) = stream.next().await {
                     let batch = batch?;
@@ -238,17 +273,46 @@ impl InsertPlan {
                                 crate::query::datum_at(array, at, output.pg_type)
                             })
                             .collect::<Result<Vec<_>, _>>()?;
-                        let row = self.complete(source, &defaults, values)?;
-                        writer.insert(&self.table, &row).await?;
-                        returned.row(&[&row]).await?;
-                        count += 1;
+                        let row = self.complete(source, &bound.defaults, values)?;
+                        count += self
+                            .insert_one(row, &bound, writer, values, returned)
+                            .await?;
                     }
                 }
-                Ok(count)
             }
-            (Source::Query(_), None) => Err(SqlError::internal("a query without a run")),
+            (Source::Query(_), None) => return Err(SqlError::internal("a query without a run")),
         }
+        Ok(count)
     }
+
+    /// Inserts one row, or does what ON CONFLICT says. How many rows changed.
+    async fn insert_one(
+        &self,
+        row: Vec<Datum>,
+        bound: &Bound<'_>,
+        writer: &mut StatementWriter<'_>,
+        values: &Values<'_>,
+        returned: &mut Returned<'_>,
+    ) -> Result<u64, SqlError> {
+        let row = match &bound.conflict {
+            None => {
+                writer.insert(&self.table, &row).await?;
+                row
+            }
+            Some(conflict) => match conflict.insert(writer, &self.table, row, values).await? {
+                Some(row) => row,
+                None => return Ok(0),
+            },
+        };
+        returned.row(&[&row]).await?;
+        Ok(1)
+    }
+}
+
+/// Parts of a plan that are made ready for one execution.
+struct Bound<'a> {
+    defaults: BoundDefaults<'a>,
+    conflict: Option<BoundConflict<'a>>,
 }
 
 /// Puts a value into its place of a row, converted to the column's type.

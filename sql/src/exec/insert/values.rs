@@ -208,6 +208,7 @@ fn compile_value(
     }
     let mut scope = Scope {
         table: None,
+        other: None,
         parameters,
     };
     let target = column(table, attnum)?.ty;

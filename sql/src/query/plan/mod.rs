@@ -26,6 +26,7 @@ mod syntax;
 mod types;
 mod using;
 mod view;
+mod with;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::SqlToRel;
 use kimberlite_storage::TenantId;
-use sqlparser::ast::{LockClause, Query, Statement};
+use sqlparser::ast::{LockClause, Query, Statement, With};
 
 use self::analyze::Analyzer;
 use self::context::Tables;
@@ -50,7 +51,7 @@ use crate::types::PgType;
 pub(super) use super::arrow_value::type_of_arrow;
 pub(super) use coerce::{bare, constant_of, implicit, unify};
 pub use lookup::ViewScope;
-pub(super) use names::{MARK, visible_name};
+pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
 pub(super) use syntax::{query_of, star_from};
 pub(super) use types::{
@@ -76,6 +77,8 @@ pub struct PlanContext {
     pub hidden_columns: bool,
     /// Relations whose rows a run brings.
     pub(crate) bound: Vec<Arc<InMemory>>,
+    /// A WITH clause around the query.
+    pub(crate) with: Option<With>,
     /// The session.
     pub session: Arc<SessionInfo>,
     /// The view whose query this is, if it is one.
@@ -109,7 +112,11 @@ pub(super) fn plan(
     context: &PlanContext,
     state: &SessionState,
 ) -> Result<PlanParts, SqlError> {
-    let prepared = syntax::prepare(query.clone(), context)?;
+    let query = match &context.with {
+        Some(with) => with::put_around(query.clone(), with),
+        None => query.clone(),
+    };
+    let prepared = syntax::prepare(query, context)?;
     let analyzer = Arc::new(Analyzer::new(context));
     let tables = Tables::new(context, state, &analyzer, &prepared.query);
     let statement = Statement::Query(Box::new(prepared.query));

@@ -21,7 +21,7 @@ pub(in crate::query) fn visible_name(name: &str) -> &str {
 }
 
 /// A name that differs from all others of its SELECT but looks the same.
-pub(super) fn marked(name: &str, number: usize) -> String {
+pub(in crate::query) fn marked(name: &str, number: usize) -> String {
     format!("{name}{MARK}{number}")
 }
 

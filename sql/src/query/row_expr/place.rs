@@ -41,7 +41,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// How PostgreSQL calls the place, in the plural.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Returning => "RETURNING",
             Self::Update => "UPDATE",

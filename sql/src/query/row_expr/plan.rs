@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
-use sqlparser::ast::{Ident, SelectItem, TableFactor, TableWithJoins};
+use sqlparser::ast::{Ident, SelectItem, TableWithJoins};
 
 use super::super::apply;
 use super::super::bound::InMemory;
@@ -56,7 +56,7 @@ pub(super) fn plan(
     projection.push(number_of_row());
     let relation = Arc::new(side_by_side(relations));
     let mut select = star_from(vec![TableWithJoins {
-        relation: rows(&relation),
+        relation: relation.factor(),
         joins: Vec::new(),
     }]);
     select.projection = projection;
@@ -96,21 +96,6 @@ fn number_of_row() -> SelectItem {
     let (qualifier, name) = ordinal_column();
     let parts = [qualifier, name].map(|part| Ident::with_quote('"', part));
     SelectItem::UnnamedExpr(sqlparser::ast::Expr::CompoundIdentifier(parts.to_vec()))
-}
-
-fn rows(relation: &InMemory) -> TableFactor {
-    TableFactor::Table {
-        name: relation.object_name(),
-        alias: None,
-        args: None,
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
-    }
 }
 
 /// Takes the plan apart, if it is nothing but expressions over the rows.

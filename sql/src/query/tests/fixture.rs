@@ -246,6 +246,7 @@ impl Fixture {
             param_types: Vec::new(),
             hidden_columns: false,
             bound: Vec::new(),
+            with: None,
             session: self.session(),
             view: None,
         }

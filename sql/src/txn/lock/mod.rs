@@ -309,6 +309,19 @@ impl LockManager {
         blockers
     }
 
+    /// Lets go of the locks that were taken since `held` had `count` of them. A
+    /// lock that was only strengthened stays.
+    pub fn release_since(&self, held: &mut HeldLocks, count: usize) {
+        let id = held.id;
+        let newer = held.keys.split_off(count.min(held.keys.len()));
+        for key in newer {
+            if held.keys.contains(&key) {
+                continue;
+            }
+            self.release(id, key);
+        }
+    }
+
     /// Lets go of everything a transaction holds.
     pub fn release_all(&self, held: &mut HeldLocks) {
         let id = held.id;

@@ -1,0 +1,290 @@
+//! Carrying an UPDATE or DELETE out.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, UInt64Type};
+
+use super::{Change, ChangePlan};
+use crate::error::{SqlError, state};
+use crate::exec::expr::Values;
+use crate::exec::insert::set;
+use crate::exec::others::joined;
+use crate::exec::returned::Returned;
+use crate::exec::row_values::BoundValues;
+use crate::exec::write::{Locked, StatementWriter};
+use crate::query::{OutputColumn, RowOverride, Run};
+use crate::txn::LockMode;
+use crate::types::Datum;
+
+/// Columns that the SELECT gives before the new values: key, version, row.
+const HIDDEN: usize = 3;
+
+/// A row that the SELECT gave.
+pub(crate) struct Found {
+    /// Key, version and stored form of the target's row; none when a row of another
+    /// relation has no partner.
+    pub(crate) target: Option<FoundRow>,
+    /// What the SELECT gives beside.
+    pub(crate) values: Vec<Datum>,
+}
+
+/// A row of the target.
+pub(crate) struct FoundRow {
+    pub(crate) key: Vec<u8>,
+    pub(crate) csn: u64,
+    pub(crate) stored: Vec<u8>,
+}
+
+/// The row at `at` of a batch with hidden columns.
+///
+/// # Errors
+/// XX000 when the batch is of another kind.
+pub(crate) fn found_at(
+    batch: &RecordBatch,
+    columns: &[OutputColumn],
+    at: usize,
+) -> Result<Found, SqlError> {
+    let (key, stored) = (bytes_at(batch, 0, at), bytes_at(batch, 2, at));
+    let target = match (key, csn_at(batch, at), stored) {
+        (Some(key), Some(csn), Some(stored)) => Some(FoundRow { key, csn, stored }),
+        (None, None, None) => None,
+        _ => return Err(SqlError::internal("the rows of a change lack their keys")),
+    };
+    let values = columns
+        .iter()
+        .zip(batch.columns())
+        .skip(HIDDEN)
+        .map(|(output, array)| crate::query::datum_at(array, at, output.pg_type))
+        .collect::<Result<_, _>>()?;
+    Ok(Found { target, values })
+}
+
+/// A value of one of the hidden binary columns.
+fn bytes_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
+    let array = batch.columns().get(column)?;
+    if at >= array.len() || array.is_null(at) {
+        return None;
+    }
+    if let Some(plain) = array.as_binary_opt::<i32>() {
+        return Some(plain.value(at).to_vec());
+    }
+    array
+        .as_binary_view_opt()
+        .map(|view| view.value(at).to_vec())
+}
+
+/// The version of a row.
+fn csn_at(batch: &RecordBatch, at: usize) -> Option<u64> {
+    let array = batch.columns().get(1)?;
+    if at >= array.len() || array.is_null(at) {
+        return None;
+    }
+    if let Some(unsigned) = array.as_primitive_opt::<UInt64Type>() {
+        return Some(unsigned.value(at));
+    }
+    let signed = array.as_primitive_opt::<Int64Type>()?.value(at);
+    u64::try_from(signed).ok()
+}
+
+/// Where a statement runs.
+struct Place<'a, 'w, 'r> {
+    run: &'a Run,
+    writer: &'a mut StatementWriter<'w>,
+    values: &'a Values<'a>,
+    returned: &'a mut Returned<'r>,
+}
+
+/// A row to change: its key, its state, the new values, the rows it is joined with.
+struct ToChange {
+    key: Vec<u8>,
+    old: Vec<Datum>,
+    assigned: Vec<Datum>,
+    others: Vec<Vec<Datum>>,
+}
+
+impl ChangePlan {
+    /// Carries the change out as `run` says. Returns how many rows changed.
+    ///
+    /// # Errors
+    /// Whatever a row may violate, lock errors, and what the query may fail with.
+    pub(crate) async fn run(
+        &self,
+        run: &Run,
+        writer: &mut StatementWriter<'_>,
+        values: &Values<'_>,
+        returned: &mut Returned<'_>,
+    ) -> Result<u64, SqlError> {
+        let mut count = 0;
+        let mut stream = self.query.execute(run.clone()).await?;
+        let mut place = Place {
+            run,
+            writer,
+            values,
+            returned,
+        };
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            for at in 0..batch.num_rows() {
+                let found = found_at(&batch, self.query.columns(), at)?;
+                if self.change_one(found, &mut place).await? {
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    async fn change_one(
+        &self,
+        found: Found,
+        place: &mut Place<'_, '_, '_>,
+    ) -> Result<bool, SqlError> {
+        let Some(row) = found.target else {
+            return Err(SqlError::internal("a change without a row"));
+        };
+        // A join may give a row several times: it changes once.
+        if place.writer.already_changed(&self.table, &row.key) {
+            return Ok(false);
+        }
+        let mode = match &self.change {
+            Change::Update(columns) => StatementWriter::update_mode(&self.table, columns),
+            Change::Delete => LockMode::RowUpdate,
+        };
+        let locked = place
+            .writer
+            .lock_row(&self.table, &row.key, row.csn, mode)
+            .await?;
+        let to_change = match locked {
+            Locked::Gone => return Ok(false),
+            Locked::Same => {
+                let (assigned, others) = self.split(found.values);
+                ToChange {
+                    old: self.table.decode(&row.stored)?,
+                    key: row.key,
+                    assigned,
+                    others,
+                }
+            }
+            Locked::Changed { csn, stored } => {
+                let newest = FoundRow {
+                    key: row.key,
+                    csn,
+                    stored,
+                };
+                match self
+                    .recheck(newest, found.values, place.run, place.values)
+                    .await?
+                {
+                    Some(again) => again,
+                    None => return Ok(false),
+                }
+            }
+        };
+        self.apply(to_change, place).await?;
+        Ok(true)
+    }
+
+    /// New values and the rows of the other relations.
+    fn split(&self, mut values: Vec<Datum>) -> (Vec<Datum>, Vec<Vec<Datum>>) {
+        let assigned = match &self.change {
+            Change::Update(columns) => columns.len(),
+            Change::Delete => 0,
+        };
+        let others = values.split_off(assigned.min(values.len()));
+        match &self.joined {
+            None => (values, Vec::new()),
+            Some(joined) => (values, joined.others.rows(others)),
+        }
+    }
+
+    async fn apply(&self, row: ToChange, place: &mut Place<'_, '_, '_>) -> Result<(), SqlError> {
+        match &self.change {
+            Change::Delete => {
+                place.writer.delete(&self.table, &row.key, &row.old).await?;
+                place.returned.row(&joined(&row.old, &row.others)).await
+            }
+            Change::Update(columns) => {
+                let mut new = row.old.clone();
+                for (attnum, value) in columns.iter().zip(row.assigned) {
+                    set(&mut new, &self.table, *attnum, value, place.values.format)?;
+                }
+                place
+                    .writer
+                    .update(&self.table, &row.key, &row.old, &new, columns)
+                    .await?;
+                place.returned.row(&joined(&new, &row.others)).await
+            }
+        }
+    }
+
+    /// Looks at a row again, in its newest version.
+    async fn recheck(
+        &self,
+        row: FoundRow,
+        joined_with: Vec<Datum>,
+        run: &Run,
+        values: &Values<'_>,
+    ) -> Result<Option<ToChange>, SqlError> {
+        let Some(with) = &self.joined else {
+            return self.recheck_alone(row, run).await;
+        };
+        let Some(again) = &with.again else {
+            return Err(SqlError::new(
+                state::T_R_SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update",
+            )
+            .detail("The statement names a column that a join merged.")
+            .hint("Retry the transaction, or qualify the column."));
+        };
+        let (_, others) = self.split(joined_with);
+        let old = self.table.decode(&row.stored)?;
+        let rows = joined(&old, &others);
+        if let Some(condition) = &again.condition {
+            let condition = BoundValues::planned(condition, run)?;
+            if !condition.holds(&rows, values).await? {
+                return Ok(None);
+            }
+        }
+        let assigned = match &again.values {
+            None => Vec::new(),
+            Some(planned) => {
+                let planned = BoundValues::planned(planned, run)?;
+                planned.of(&rows, values).await?
+            }
+        };
+        Ok(Some(ToChange {
+            key: row.key,
+            old,
+            assigned,
+            others,
+        }))
+    }
+
+    /// Runs the query again with only the newest version of one row in the target.
+    /// Everything else is what the statement saw when it started.
+    async fn recheck_alone(&self, row: FoundRow, run: &Run) -> Result<Option<ToChange>, SqlError> {
+        let again = Run {
+            replace: Some(RowOverride {
+                rows: vec![(row.key, row.csn, row.stored)],
+            }),
+            ..run.clone()
+        };
+        let mut stream = self.query.execute(again).await?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let found = found_at(&batch, self.query.columns(), 0)?;
+            let Some(row) = found.target else {
+                return Err(SqlError::internal("a change without a row"));
+            };
+            return Ok(Some(ToChange {
+                old: self.table.decode(&row.stored)?,
+                key: row.key,
+                assigned: found.values,
+                others: Vec::new(),
+            }));
+        }
+        Ok(None)
+    }
+}

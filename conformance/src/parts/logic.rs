@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kimberlite_sqllogictest::run::{Options, find_files, run as run_files};
-use kimberlite_sqllogictest::score::{FileScore, Reason, Report};
+use kimberlite_sqllogictest::score::{FileScore, Miss, Reason, Report};
 use kimberlite_sqllogictest::target::Target;
 
 use crate::error::Result;
@@ -20,6 +20,57 @@ pub async fn run(url: &str, paths: &[PathBuf], limit: Duration, progress: bool) 
         ..Options::new(Target::parse(url)?)
     };
     Ok(run_files(find_files(paths)?, options).await?)
+}
+
+/// Runs the files that have misses on PostgreSQL too, and takes out of the score
+/// what misses there in the same way: the corpus says what SQLite does. Gives
+/// the score that is left, and what was taken out, by file and line.
+pub async fn excuse(
+    report: Report,
+    postgres: &str,
+    limit: Duration,
+    folder: &Path,
+) -> Result<(Report, Vec<String>)> {
+    let missed = report.files.iter().filter(|f| !f.misses.is_empty());
+    let paths: Vec<PathBuf> = missed.map(|f| PathBuf::from(&f.file)).collect();
+    if paths.is_empty() {
+        return Ok((report, Vec::new()));
+    }
+    let theirs = run(postgres, &paths, limit, false).await?;
+    let mut excused = Vec::new();
+    let mut files = report.files;
+    for file in &mut files {
+        let Some(other) = theirs.files.iter().find(|o| o.file == file.file) else {
+            continue;
+        };
+        let before = file.misses.len();
+        file.misses.retain(|miss| {
+            let same = other.misses.iter().find(|o| is_same(miss, o));
+            if let Some(other) = same {
+                let name = short_name(&file.file, folder);
+                excused.push(format!("{name}:{} {}", miss.line, other.cause()));
+            }
+            same.is_none()
+        });
+        file.records -= (before - file.misses.len()) as u64;
+    }
+    let left = Report::new(report.target, report.server_version, report.seconds, files);
+    Ok((left, excused))
+}
+
+/// Whether PostgreSQL missed the record as we did: the same rows, or a refusal
+/// where we refuse too.
+fn is_same(ours: &Miss, theirs: &Miss) -> bool {
+    let refused = |miss: &Miss| matches!(miss.reason, Reason::Error | Reason::NotSupported);
+    ours.line == theirs.line
+        && match (&ours.actual, &theirs.actual) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => {
+                (refused(ours) && refused(theirs))
+                    || (ours.reason == Reason::NoError && theirs.reason == Reason::NoError)
+            }
+            _ => false,
+        }
 }
 
 /// A file's name below the folder it was found in, which is another one each
@@ -81,6 +132,26 @@ fn class(reason: Reason) -> Class {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
     use super::*;
+
+    #[test]
+    fn only_what_misses_in_the_same_way_is_excused() {
+        let miss = |reason, actual: Option<&str>| Miss {
+            line: 7,
+            reason,
+            sqlstate: None,
+            message: None,
+            expected: None,
+            actual: actual.map(str::to_owned),
+            sql: String::new(),
+        };
+        let wrong = |rows| miss(Reason::WrongResult, Some(rows));
+        let refused = miss(Reason::Error, None);
+        assert!(is_same(&wrong("1"), &wrong("1")));
+        assert!(!is_same(&wrong("1"), &wrong("2")));
+        assert!(!is_same(&wrong("1"), &refused));
+        assert!(is_same(&miss(Reason::NotSupported, None), &refused));
+        assert!(!is_same(&miss(Reason::Internal, None), &refused));
+    }
 
     #[test]
     fn files_are_added_up_by_folder() {

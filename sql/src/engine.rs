@@ -1,6 +1,6 @@
 //! [`Engine`]: what all sessions of a server share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +13,11 @@ use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Datab
 use crate::error::{SqlError, state};
 use crate::exec::checks::TableChecks;
 use crate::query::{QueryEngine, QueryEngineOptions};
+use crate::sequence::SequenceStates;
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
-    CommitSource, Entry, Layer, LockManager, ReadView, StreamKey, Transaction, commit_changes,
+    CommitSource, Durable, Entry, Layer, LockManager, ReadView, StreamKey, Transaction,
+    commit_changes, submit_changes,
 };
 
 /// The database of the operators, which every server has.
@@ -52,6 +54,9 @@ pub struct Engine {
     plans: Mutex<LruCache<PlanKey, Arc<CachedPlan>>>,
     /// CHECK constraints by table and state of the catalog.
     checks: Mutex<LruCache<(TenantId, u32, u64), Arc<TableChecks>>>,
+    sequences: SequenceStates,
+    /// Databases in which this server made a temporary relation already.
+    temporary: Mutex<HashSet<TenantId>>,
     /// One counter a table without a primary key, so at most as many as tables.
     /// Never forgotten while the server runs: a number may be in use by a
     /// transaction that has not committed.
@@ -102,6 +107,8 @@ impl Engine {
             query,
             plans: Mutex::new(LruCache::new(capacity)),
             checks: Mutex::new(LruCache::new(capacity)),
+            sequences: SequenceStates::default(),
+            temporary: Mutex::default(),
             row_numbers: Mutex::default(),
         }))
     }
@@ -113,6 +120,16 @@ impl Engine {
 
     pub(crate) fn query(&self) -> &QueryEngine {
         &self.query
+    }
+
+    /// Whether this is the first temporary relation in a database since the server
+    /// started: those that are there were left behind.
+    pub(crate) fn first_temporary(&self, tenant: TenantId) -> bool {
+        self.temporary.lock().insert(tenant)
+    }
+
+    pub(crate) fn sequences(&self) -> &SequenceStates {
+        &self.sequences
     }
 
     pub(crate) fn locks(&self) -> &Arc<LockManager> {
@@ -240,6 +257,30 @@ impl Engine {
             self.reload_catalog(tenant)?;
         }
         Ok(())
+    }
+
+    /// Hands changes of a tenant, none of its catalog, to the log without waiting.
+    ///
+    /// # Errors
+    /// XX000 when sealing fails.
+    pub(crate) fn submit(
+        &self,
+        tenant: TenantId,
+        principal: &str,
+        changes: Layer,
+    ) -> Result<Durable, SqlError> {
+        let source = CommitSource {
+            log: self.log.as_ref(),
+            sealer: &self.sealer,
+            tenant,
+            principal,
+            time_us: self.now_us(),
+        };
+        let (durable, promise) = Durable::new();
+        submit_changes(&source, changes, move |result| {
+            promise.keep(result.map(|_| ()).map_err(Into::into));
+        })?;
+        Ok(durable)
     }
 
     /// The tenant behind a database name.

@@ -11,6 +11,7 @@ pub mod error;
 mod exec;
 mod pg_catalog;
 pub mod query;
+pub mod sequence;
 pub mod session;
 mod storage_error;
 pub mod txn;

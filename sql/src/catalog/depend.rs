@@ -18,6 +18,8 @@ pub enum ObjectKind {
     Index(u32, u32),
     /// A foreign key: the table that has it, and its identifier.
     Constraint(u32, u32),
+    /// The default of a column.
+    Default(u32, u16),
     /// A schema.
     Schema(u32),
 }
@@ -31,86 +33,119 @@ pub struct Dependent {
     pub name: String,
     /// What it needs: `table t`.
     pub needs: String,
+    /// Whether it belongs to what it needs, and goes without a word.
+    pub silent: bool,
+}
+
+/// What a search for dependents has found.
+struct Search<'a> {
+    catalog: &'a Catalog,
+    roots: &'a [ObjectKind],
+    search_path: &'a [String],
+    found: Vec<Dependent>,
+}
+
+impl Search<'_> {
+    fn knows(&self, object: ObjectKind) -> bool {
+        let goes = |object: &ObjectKind| {
+            self.roots.contains(object) || self.found.iter().any(|d| d.object == *object)
+        };
+        // A default goes with its column and its table.
+        let whole = match object {
+            ObjectKind::Default(table, attnum) => {
+                goes(&ObjectKind::Relation(table)) || goes(&ObjectKind::Column(table, attnum))
+            }
+            _ => false,
+        };
+        whole || goes(&object)
+    }
+
+    /// Collects what needs `object`, those that nothing else needs first.
+    fn below(&mut self, object: ObjectKind, silent: bool) {
+        let needs = self.catalog.describe(object, self.search_path);
+        let mut direct = self.catalog.direct_dependents(object);
+        direct.sort_unstable();
+        for (dependent, belongs) in direct.into_iter().rev() {
+            if dependent == object || self.knows(dependent) {
+                continue;
+            }
+            let silent = silent && belongs;
+            self.below(dependent, silent);
+            if !self.knows(dependent) {
+                self.found.push(Dependent {
+                    object: dependent,
+                    name: self.catalog.describe(dependent, self.search_path),
+                    needs: needs.clone(),
+                    silent,
+                });
+            }
+        }
+    }
 }
 
 impl Catalog {
     /// Everything that goes when `roots` go, apart from them, in the order in
     /// which PostgreSQL lists it.
     pub fn dependents_of(&self, roots: &[ObjectKind], search_path: &[String]) -> Vec<Dependent> {
-        let mut found = Vec::new();
+        let mut search = Search {
+            catalog: self,
+            roots,
+            search_path,
+            found: Vec::new(),
+        };
         for root in roots.iter().rev() {
-            self.collect(*root, None, roots, search_path, &mut found);
+            search.below(*root, true);
         }
-        found.reverse();
-        // A constraint goes silently with its own table.
+        search.found.reverse();
+        let found = search.found;
+        // A part of a table goes silently with it.
         let gone = |table| {
             let table = ObjectKind::Relation(table);
             roots.contains(&table) || found.iter().any(|d| d.object == table)
         };
-        let silent = |object| matches!(object, ObjectKind::Constraint(table, _) if gone(table));
-        let said: Vec<Dependent> = found
-            .iter()
-            .filter(|d| !silent(d.object))
-            .cloned()
-            .collect();
+        let part = |object| match object {
+            ObjectKind::Constraint(table, _) | ObjectKind::Default(table, _) => gone(table),
+            _ => false,
+        };
+        let said: Vec<Dependent> = found.iter().filter(|d| !part(d.object)).cloned().collect();
         said
     }
 
-    fn collect(
-        &self,
-        object: ObjectKind,
-        needs: Option<String>,
-        roots: &[ObjectKind],
-        search_path: &[String],
-        found: &mut Vec<Dependent>,
-    ) {
-        let name = self.describe(object, search_path);
-        let mut direct = self.direct_dependents(object);
-        direct.sort_unstable();
-        for dependent in direct.into_iter().rev() {
-            let known = roots.contains(&dependent)
-                || found.iter().any(|d| d.object == dependent)
-                || dependent == object;
-            if !known {
-                self.collect(dependent, Some(name.clone()), roots, search_path, found);
-            }
-        }
-        if let Some(needs) = needs
-            && found.iter().all(|d| d.object != object)
-        {
-            found.push(Dependent {
-                object,
-                name,
-                needs,
-            });
-        }
-    }
-
-    fn direct_dependents(&self, object: ObjectKind) -> Vec<ObjectKind> {
-        let on_query = |needs: &dyn Fn(&super::BoundQuery) -> bool| {
-            self.views()
-                .filter(|view| needs(&view.query))
-                .map(|view| ObjectKind::Relation(view.oid))
-                .collect()
+    /// What needs an object directly, and whether it belongs to it.
+    fn direct_dependents(&self, object: ObjectKind) -> Vec<(ObjectKind, bool)> {
+        let mut direct = Vec::new();
+        let mut on_query = |needs: &dyn Fn(&super::BoundQuery) -> bool| {
+            let views = self.views().filter(|view| needs(&view.query));
+            direct.extend(views.map(|view| (ObjectKind::Relation(view.oid), false)));
         };
         let references = |oid, needs: &dyn Fn(&ForeignKey) -> bool| {
             let keys = self.referencing(oid).filter(|(_, key)| needs(key));
-            keys.map(|(table, key)| ObjectKind::Constraint(table.oid, key.oid))
+            keys.map(|(table, key)| (ObjectKind::Constraint(table.oid, key.oid), false))
+                .collect::<Vec<_>>()
+        };
+        match object {
+            ObjectKind::Relation(oid) => on_query(&|query| query.reads(oid)),
+            ObjectKind::Column(oid, attnum) => on_query(&|query| query.needs_column(oid, attnum)),
+            _ => {}
+        }
+        let owned = |owner: &dyn Fn((u32, u16)) -> bool| {
+            self.sequences()
+                .filter(|s| s.owned_by.is_some_and(owner))
+                .map(|s| (ObjectKind::Relation(s.oid), true))
                 .collect::<Vec<_>>()
         };
         match object {
             ObjectKind::Relation(oid) => {
-                let mut dependents: Vec<ObjectKind> = on_query(&|query| query.reads(oid));
-                dependents.extend(references(oid, &|_| true));
-                dependents
+                direct.extend(references(oid, &|_| true));
+                direct.extend(owned(&|(table, _)| table == oid));
+                direct.extend(self.defaults_using(oid));
             }
             ObjectKind::Column(oid, attnum) => {
-                let mut dependents = on_query(&|query| query.needs_column(oid, attnum));
                 let needs = |key: &ForeignKey| key.referenced_columns.contains(&attnum);
-                dependents.extend(references(oid, &needs));
+                let mut constraints = references(oid, &needs);
                 // Of the constraints of its own table, those with the column in
                 // them go silently.
-                dependents.retain(|dependent| match dependent {
+                constraints.retain(|(dependent, _)| match dependent {
                     ObjectKind::Constraint(table, key) if *table == oid => {
                         let table = self.table_by_oid(oid);
                         let key = table.and_then(|t| t.foreign_key(*key));
@@ -118,39 +153,72 @@ impl Catalog {
                     }
                     _ => true,
                 });
-                dependents
+                direct.extend(constraints);
+                direct.extend(owned(&|by| by == (oid, attnum)));
             }
-            ObjectKind::Index(oid, index) => references(oid, &|key| key.index == index),
-            ObjectKind::Constraint(..) => Vec::new(),
+            ObjectKind::Index(oid, index) => {
+                direct.extend(references(oid, &|key| key.index == index));
+            }
+            ObjectKind::Constraint(..) | ObjectKind::Default(..) => {}
             ObjectKind::Schema(oid) => {
                 let tables = self.tables().filter(|t| t.schema == oid).map(|t| t.oid);
                 let views = self.views().filter(|v| v.schema == oid).map(|v| v.oid);
-                tables.chain(views).map(ObjectKind::Relation).collect()
+                let sequences = self.sequences().filter(|s| s.schema == oid).map(|s| s.oid);
+                let inside = tables.chain(views).chain(sequences);
+                direct.extend(inside.map(|oid| (ObjectKind::Relation(oid), false)));
             }
         }
+        direct
+    }
+
+    /// The defaults that take values of a sequence.
+    fn defaults_using(&self, sequence: u32) -> Vec<(ObjectKind, bool)> {
+        let mut found = Vec::new();
+        if self.sequence_by_oid(sequence).is_none() {
+            return found;
+        }
+        let mention = super::sequence_mention(sequence);
+        for table in self.tables() {
+            for column in table.live_columns() {
+                if column
+                    .default
+                    .as_ref()
+                    .is_some_and(|d| d.contains(&mention))
+                {
+                    found.push((ObjectKind::Default(table.oid, column.attnum), false));
+                }
+            }
+        }
+        found
     }
 
     /// What messages call an object: its kind, and its name with the schema where
     /// the name alone means something else.
     pub fn describe(&self, object: ObjectKind, search_path: &[String]) -> String {
+        let column = |table: u32, attnum: u16| {
+            let name = self
+                .table_by_oid(table)
+                .and_then(|t| t.attribute(attnum))
+                .map_or("", |c| c.name.as_str());
+            let table = self.describe(ObjectKind::Relation(table), search_path);
+            format!("column {name} of {table}")
+        };
         match object {
             ObjectKind::Relation(oid) => {
                 let (kind, schema, name) = if let Some(table) = self.table_by_oid(oid) {
                     ("table", table.schema, table.name.as_str())
                 } else if let Some(view) = self.view_by_oid(oid) {
                     ("view", view.schema, view.name.as_str())
+                } else if let Some(sequence) = self.sequence_by_oid(oid) {
+                    ("sequence", sequence.schema, sequence.name.as_str())
                 } else {
                     return format!("relation {oid}");
                 };
                 format!("{kind} {}", self.shown_name(schema, name, search_path))
             }
-            ObjectKind::Column(oid, attnum) => {
-                let column = self
-                    .table_by_oid(oid)
-                    .and_then(|t| t.attribute(attnum))
-                    .map_or("", |c| c.name.as_str());
-                let table = self.describe(ObjectKind::Relation(oid), search_path);
-                format!("column {column} of {table}")
+            ObjectKind::Column(oid, attnum) => column(oid, attnum),
+            ObjectKind::Default(oid, attnum) => {
+                format!("default value for {}", column(oid, attnum))
             }
             ObjectKind::Index(oid, index) => {
                 let table = self.table_by_oid(oid);
@@ -187,23 +255,34 @@ impl Catalog {
     /// The change that removes an object; `None` for a part of another object that
     /// does not go alone.
     pub fn removal(&self, object: ObjectKind) -> Option<CatalogChange> {
-        let oid = match object {
-            ObjectKind::Relation(oid) => oid,
+        match object {
+            ObjectKind::Relation(oid) => self.relation_removal(oid),
             ObjectKind::Schema(oid) => {
                 let schema = self.schema_by_oid(oid)?.as_ref().clone();
-                return Some(CatalogChange::Remove(CatalogEntry::Schema(schema)));
+                Some(CatalogChange::Remove(CatalogEntry::Schema(schema)))
             }
             ObjectKind::Constraint(oid, key) => {
                 let mut table = self.table_by_oid(oid)?.as_ref().clone();
                 table.foreign_keys.retain(|k| k.oid != key);
-                return Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
+                Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))))
             }
-            ObjectKind::Column(..) | ObjectKind::Index(..) => return None,
-        };
-        let entry = match (self.table_by_oid(oid), self.view_by_oid(oid)) {
-            (Some(table), _) => CatalogEntry::Table(Box::new(table.as_ref().clone())),
-            (None, Some(view)) => CatalogEntry::View(Box::new(view.as_ref().clone())),
-            (None, None) => return None,
+            ObjectKind::Default(oid, attnum) => {
+                let mut table = self.table_by_oid(oid)?.as_ref().clone();
+                let column = table.columns.iter_mut().find(|c| c.attnum == attnum)?;
+                column.default = None;
+                Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))))
+            }
+            ObjectKind::Column(..) | ObjectKind::Index(..) => None,
+        }
+    }
+
+    fn relation_removal(&self, oid: u32) -> Option<CatalogChange> {
+        let entry = if let Some(table) = self.table_by_oid(oid) {
+            CatalogEntry::Table(Box::new(table.as_ref().clone()))
+        } else if let Some(view) = self.view_by_oid(oid) {
+            CatalogEntry::View(Box::new(view.as_ref().clone()))
+        } else {
+            CatalogEntry::Sequence(Box::new(self.sequence_by_oid(oid)?.as_ref().clone()))
         };
         Some(CatalogChange::Remove(entry))
     }
@@ -211,33 +290,39 @@ impl Catalog {
 
 /// The error for an object that others need; `what` is its name with its kind.
 pub(crate) fn still_needed(what: &str, dependents: &[Dependent]) -> SqlError {
-    let lines = dependents
+    let lines: Vec<String> = dependents
         .iter()
-        .map(|d| format!("{} depends on {}", d.name, d.needs));
+        .filter(|d| !d.silent)
+        .map(|d| format!("{} depends on {}", d.name, d.needs))
+        .collect();
     SqlError::new(
         state::DEPENDENT_OBJECTS_STILL_EXIST,
         format!("cannot drop {what} because other objects depend on it"),
     )
-    .detail(listed(lines))
+    .detail(listed(&lines))
     .hint("Use DROP ... CASCADE to drop the dependent objects too.")
 }
 
 /// What CASCADE says it drops too; `None` when that is nothing.
 pub(crate) fn cascade_notice(dependents: &[Dependent]) -> Option<SqlError> {
-    match dependents {
+    let lines: Vec<String> = dependents
+        .iter()
+        .filter(|d| !d.silent)
+        .map(|d| format!("drop cascades to {}", d.name))
+        .collect();
+    match lines.as_slice() {
         [] => None,
-        [one] => Some(SqlError::notice(format!("drop cascades to {}", one.name))),
+        [one] => Some(SqlError::notice(one.as_str())),
         many => {
-            let lines = many.iter().map(|d| format!("drop cascades to {}", d.name));
             let text = format!("drop cascades to {} other objects", many.len());
-            Some(SqlError::notice(text).detail(listed(lines)))
+            Some(SqlError::notice(text).detail(listed(many)))
         }
     }
 }
 
-fn listed(lines: impl ExactSizeIterator<Item = String>) -> String {
+fn listed(lines: &[String]) -> String {
     let more = lines.len().saturating_sub(LISTED_MAX);
-    let mut text: Vec<String> = lines.take(LISTED_MAX).collect();
+    let mut text: Vec<String> = lines.iter().take(LISTED_MAX).cloned().collect();
     if more > 0 {
         text.push(format!("and {more} other objects"));
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::constraint::{CheckConstraint, ForeignKey};
 use super::index::IndexDescriptor;
+use super::sequence::SequenceDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -74,8 +75,32 @@ pub struct Column {
     /// Value of the column in rows written before it was added, as
     /// PostgreSQL's text form of the type.
     pub missing: Option<String>,
+    /// Whether its values come from a sequence of its own, and who else may give
+    /// some.
+    #[serde(default)]
+    pub identity: Option<Identity>,
     /// Whether the column was dropped; it stays to keep its place in old rows.
     pub dropped: bool,
+}
+
+/// What `GENERATED … AS IDENTITY` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// `ALWAYS`: no statement gives values, unless it overrides this.
+    Always,
+    /// `BY DEFAULT`: statements may give values.
+    ByDefault,
+}
+
+/// What COMMIT does to a temporary table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnCommit {
+    /// It loses its rows.
+    DeleteRows,
+    /// It goes.
+    Drop,
 }
 
 /// A table.
@@ -107,6 +132,9 @@ pub struct TableDescriptor {
     /// CHECK constraints.
     #[serde(default)]
     pub checks: Vec<CheckConstraint>,
+    /// What COMMIT does to it, if it is temporary.
+    #[serde(default)]
+    pub on_commit: Option<OnCommit>,
 }
 
 impl TableDescriptor {
@@ -183,6 +211,8 @@ pub enum CatalogEntry {
     Table(Box<TableDescriptor>),
     /// A view.
     View(Box<ViewDescriptor>),
+    /// A sequence.
+    Sequence(Box<SequenceDescriptor>),
     /// A role.
     Role(RoleDescriptor),
     /// A database (system tenant only).
@@ -197,6 +227,7 @@ impl CatalogEntry {
             Self::Schema(s) => (b's', s.oid),
             Self::Table(t) => (b't', t.oid),
             Self::View(v) => (b'v', v.oid),
+            Self::Sequence(s) => (b'q', s.oid),
             Self::Role(r) => (b'r', r.oid),
             Self::Database(d) => (b'd', d.oid),
         };

@@ -11,6 +11,7 @@ mod depend;
 mod descriptor;
 mod index;
 mod names;
+mod sequence;
 mod snapshot;
 mod view;
 
@@ -19,10 +20,12 @@ pub use constraint::{CheckConstraint, ForeignKey, KeyAction};
 pub use depend::{Dependent, ObjectKind};
 pub(crate) use depend::{cascade_notice, still_needed};
 pub use descriptor::{
-    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor,
-    SchemaDescriptor, TableDescriptor,
+    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, Identity, OnCommit,
+    RoleDescriptor, SchemaDescriptor, TableDescriptor,
 };
 pub use index::{IndexDescriptor, KeyOrder};
 pub use names::{QualifiedName, fold_identifier};
+pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};
+pub(crate) use sequence::{mentioned_sequence, sequence_mention};
 pub use snapshot::{Catalog, CatalogChange, RelationEntry, SYSTEM_SCHEMAS};
 pub use view::{BoundColumn, BoundQuery, BoundRelation, CheckOption, ViewColumn, ViewDescriptor};

@@ -10,6 +10,7 @@ use super::descriptor::{
 };
 use super::index::IndexDescriptor;
 use super::names::QualifiedName;
+use super::sequence::SequenceDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
 
@@ -32,6 +33,8 @@ pub enum RelationEntry<'a> {
     Table(&'a Arc<TableDescriptor>),
     /// A view.
     View(&'a Arc<ViewDescriptor>),
+    /// A sequence.
+    Sequence(&'a Arc<SequenceDescriptor>),
     /// An index, by its object identifier.
     Index(u32),
 }
@@ -42,6 +45,7 @@ pub struct Catalog {
     schemas: BTreeMap<u32, Arc<SchemaDescriptor>>,
     tables: BTreeMap<u32, Arc<TableDescriptor>>,
     views: BTreeMap<u32, Arc<ViewDescriptor>>,
+    sequences: BTreeMap<u32, Arc<SequenceDescriptor>>,
     roles: BTreeMap<u32, Arc<RoleDescriptor>>,
     databases: BTreeMap<u32, Arc<Database>>,
     counters: Counters,
@@ -58,6 +62,7 @@ impl Default for Catalog {
             schemas: BTreeMap::new(),
             tables: BTreeMap::new(),
             views: BTreeMap::new(),
+            sequences: BTreeMap::new(),
             roles: BTreeMap::new(),
             databases: BTreeMap::new(),
             counters: Counters {
@@ -128,6 +133,11 @@ impl Catalog {
                 self.relations.insert((v.schema, v.name.clone()), v.oid);
                 self.views.insert(v.oid, Arc::new(*v));
             }
+            CatalogEntry::Sequence(s) => {
+                self.forget_sequence_name(s.oid);
+                self.relations.insert((s.schema, s.name.clone()), s.oid);
+                self.sequences.insert(s.oid, Arc::new(*s));
+            }
         }
     }
 
@@ -151,6 +161,16 @@ impl Catalog {
                 self.forget_view_name(v.oid);
                 self.views.remove(&v.oid);
             }
+            CatalogEntry::Sequence(s) => {
+                self.forget_sequence_name(s.oid);
+                self.sequences.remove(&s.oid);
+            }
+        }
+    }
+
+    fn forget_sequence_name(&mut self, sequence: u32) {
+        if let Some(old) = self.sequences.get(&sequence) {
+            self.relations.remove(&(old.schema, old.name.clone()));
         }
     }
 
@@ -182,6 +202,7 @@ impl Catalog {
             CatalogEntry::Database(d) => self.databases.contains_key(&d.oid),
             CatalogEntry::Table(t) => self.tables.contains_key(&t.oid),
             CatalogEntry::View(v) => self.views.contains_key(&v.oid),
+            CatalogEntry::Sequence(s) => self.sequences.contains_key(&s.oid),
         }
     }
 
@@ -217,6 +238,16 @@ impl Catalog {
     /// All views.
     pub fn views(&self) -> impl Iterator<Item = &Arc<ViewDescriptor>> {
         self.views.values()
+    }
+
+    /// All sequences.
+    pub fn sequences(&self) -> impl Iterator<Item = &Arc<SequenceDescriptor>> {
+        self.sequences.values()
+    }
+
+    /// Finds a sequence by identifier.
+    pub fn sequence_by_oid(&self, oid: u32) -> Option<&Arc<SequenceDescriptor>> {
+        self.sequences.get(&oid)
     }
 
     /// Finds a view by identifier.
@@ -310,8 +341,11 @@ impl Catalog {
         if let Some(table) = self.tables.get(&oid) {
             return RelationEntry::Table(table);
         }
-        match self.views.get(&oid) {
-            Some(view) => RelationEntry::View(view),
+        if let Some(view) = self.views.get(&oid) {
+            return RelationEntry::View(view);
+        }
+        match self.sequences.get(&oid) {
+            Some(sequence) => RelationEntry::Sequence(sequence),
             None => RelationEntry::Index(oid),
         }
     }
@@ -358,7 +392,11 @@ impl Catalog {
         name: &'a QualifiedName,
         search_path: &'a [String],
     ) -> impl Iterator<Item = u32> + 'a {
-        let explicit = name.schema.as_deref();
+        let own = || search_path.iter().find(|s| s.starts_with("pg_temp_"));
+        let explicit = match name.schema.as_deref() {
+            Some("pg_temp") => Some(own().map_or("pg_temp", String::as_str)),
+            other => other,
+        };
         let path = search_path
             .iter()
             .map(String::as_str)

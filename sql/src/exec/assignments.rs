@@ -4,6 +4,7 @@ use sqlparser::ast::{
     Assignment, AssignmentTarget, Expr, ObjectName, Query, Select, SelectItem, SetExpr, Value,
 };
 
+use super::given::check_assignment;
 use super::insert::is_default;
 use super::table::TableInfo;
 use super::target::{default_expr, simple_name};
@@ -52,6 +53,7 @@ impl Assignments {
                 format!("multiple assignments to same column \"{column}\""),
             ));
         }
+        check_assignment(target, is_default(value))?;
         let value = match is_default(value) {
             true => default_expr(target)?.unwrap_or_else(|| Expr::Value(Value::Null.into())),
             false => value.clone(),

@@ -2,13 +2,13 @@
 
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CreateTable, CreateTableOptions, DataType, HiveDistributionStyle,
-    Ident, TableConstraint,
+    Ident, OnCommit as Written, TableConstraint,
 };
 
 use super::checks::CheckRequest;
 use super::foreign_key::define::ForeignKeyRequest;
 use super::keys::{KeyKind, KeyRequest, add_key, key_request};
-use crate::catalog::{Catalog, Column, TableDescriptor, fold_identifier};
+use crate::catalog::{Catalog, Column, OnCommit, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
 use crate::types::PgType;
@@ -70,6 +70,7 @@ pub(crate) fn build_table(
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         checks: Vec::new(),
+        on_commit: on_commit(create)?,
     };
     let mut asked = Asked::default();
     for definition in &create.columns {
@@ -82,6 +83,18 @@ pub(crate) fn build_table(
         add_key(&mut table, request, catalog)?;
     }
     Ok((table, asked))
+}
+
+fn on_commit(create: &CreateTable) -> Result<Option<OnCommit>, SqlError> {
+    match create.on_commit {
+        Some(_) if !create.temporary => Err(SqlError::new(
+            state::INVALID_TABLE_DEFINITION,
+            "ON COMMIT can only be used on temporary tables",
+        )),
+        Some(Written::DeleteRows) => Ok(Some(OnCommit::DeleteRows)),
+        Some(Written::Drop) => Ok(Some(OnCommit::Drop)),
+        Some(Written::PreserveRows) | None => Ok(None),
+    }
 }
 
 fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
@@ -97,7 +110,6 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
         _ => false,
     };
     refuse_any(&[
-        (create.temporary, "CREATE TEMPORARY TABLE"),
         (create.or_replace, "CREATE OR REPLACE TABLE"),
         (create.query.is_some(), "CREATE TABLE AS"),
         (create.like.is_some(), "CREATE TABLE … LIKE"),
@@ -105,7 +117,6 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
         (create.inherits.is_some(), "CREATE TABLE … INHERITS"),
         (create.partition_of.is_some(), "CREATE TABLE … PARTITION OF"),
         (create.partition_by.is_some(), "CREATE TABLE … PARTITION BY"),
-        (create.on_commit.is_some(), "CREATE TABLE … ON COMMIT"),
         (
             create.external || create.transient || create.volatile,
             "this kind of CREATE TABLE",
@@ -152,6 +163,7 @@ pub(crate) fn add_column(
         not_null: false,
         default: None,
         missing: None,
+        identity: None,
         dropped: false,
     };
     for option in &definition.options {
@@ -203,7 +215,14 @@ pub(crate) fn add_column(
 /// # Errors
 /// Type errors; 0A000 for types that cannot be stored.
 pub(crate) fn storable_type(name: &str, data_type: &DataType) -> Result<PgType, SqlError> {
-    let ty = PgType::from_sql_ast(data_type)?;
+    storable(name, PgType::from_sql_ast(data_type)?)
+}
+
+/// A type, if columns can have it.
+///
+/// # Errors
+/// 0A000, 42P16 for a pseudo-type.
+pub(crate) fn storable(column: &str, ty: PgType) -> Result<PgType, SqlError> {
     match ty {
         PgType::Int2Vector | PgType::OidVector => Err(SqlError::unsupported(format!(
             "columns of type {}",
@@ -211,7 +230,7 @@ pub(crate) fn storable_type(name: &str, data_type: &DataType) -> Result<PgType, 
         ))),
         PgType::Unknown | PgType::Void => Err(SqlError::new(
             state::INVALID_TABLE_DEFINITION,
-            format!("column \"{name}\" has pseudo-type {}", ty.sql_name()),
+            format!("column \"{column}\" has pseudo-type {}", ty.sql_name()),
         )),
         ty => Ok(ty),
     }

@@ -4,12 +4,16 @@
 //! Whatever is not here is declined at compile time and goes through the
 //! general planner; what is here answers exactly as the general planner does.
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, FunctionArguments, UnaryOperator};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    UnaryOperator,
+};
 
 use super::assign::assign;
 use super::literal::literal;
-use crate::catalog::{TableDescriptor, fold_identifier};
+use crate::catalog::{TableDescriptor, fold_identifier, mentioned_sequence};
 use crate::error::{SqlError, state};
+use crate::sequence::SequenceSource;
 use crate::types::{Datum, PgType, SessionFormat};
 
 /// A compiled expression.
@@ -23,6 +27,8 @@ pub(crate) enum ScalarExpr {
     Column(usize),
     /// `now()` and its synonyms: the transaction's start.
     Now,
+    /// `nextval` of the sequence with this object identifier.
+    NextValue(u32),
     /// Integer arithmetic in the given result type.
     Arithmetic(Arithmetic, Box<ScalarExpr>, Box<ScalarExpr>, PgType),
     /// A conversion.
@@ -93,7 +99,7 @@ pub(crate) fn compile(
             format: None,
             ..
         } => cast(expr, data_type, scope),
-        Expr::Function(function) => Ok(now_function(function)),
+        Expr::Function(function) => Ok(now_function(function).or_else(|| next_value(function))),
         _ => Ok(None),
     }
 }
@@ -251,6 +257,22 @@ fn now_function(function: &sqlparser::ast::Function) -> Option<(ScalarExpr, PgTy
     .then_some((ScalarExpr::Now, PgType::Timestamptz))
 }
 
+/// `nextval('…'::regclass)` of a sequence named by its identifier, as stored
+/// defaults name it.
+fn next_value(function: &sqlparser::ast::Function) -> Option<(ScalarExpr, PgType)> {
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] = list.args.as_slice() else {
+        return None;
+    };
+    if function.name.to_string() != "nextval" || function.filter.is_some() {
+        return None;
+    }
+    let oid = mentioned_sequence(arg)?;
+    Some((ScalarExpr::NextValue(oid), PgType::Int8))
+}
+
 /// What an expression is evaluated with.
 pub(crate) struct Values<'a> {
     /// Parameter values.
@@ -261,9 +283,21 @@ pub(crate) struct Values<'a> {
     pub(crate) now_us: i64,
     /// How text is read.
     pub(crate) format: &'a SessionFormat,
+    /// Where sequences are; none where no default is evaluated.
+    pub(crate) sequences: Option<&'a SequenceSource>,
 }
 
 impl ScalarExpr {
+    /// Whether each row must have a value of its own.
+    pub(crate) fn is_volatile(&self) -> bool {
+        match self {
+            Self::NextValue(_) => true,
+            Self::Arithmetic(_, left, right, _) => left.is_volatile() || right.is_volatile(),
+            Self::Cast(inner, _) => inner.is_volatile(),
+            Self::Constant(_) | Self::Parameter(_) | Self::Column(_) | Self::Now => false,
+        }
+    }
+
     /// The value.
     ///
     /// # Errors
@@ -279,6 +313,10 @@ impl ScalarExpr {
             })?,
             Self::Column(position) => values.row.get(*position).cloned().unwrap_or(Datum::Null),
             Self::Now => Datum::Timestamptz(values.now_us),
+            Self::NextValue(oid) => match values.sequences {
+                Some(sequences) => Datum::Int8(sequences.next(*oid)?),
+                None => return Err(SqlError::unsupported("nextval in this place")),
+            },
             Self::Arithmetic(op, left, right, ty) => {
                 let (l, r) = (left.evaluate(values)?, right.evaluate(values)?);
                 compute(*op, &l, &r, *ty)?

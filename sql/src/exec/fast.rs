@@ -319,6 +319,9 @@ pub(crate) fn plan_update(
             other: None,
             parameters,
         };
+        if target.identity.is_some() {
+            return Ok(None);
+        }
         let Some((expr, _)) = compile(&assignment.value, &mut scope, Some(target.ty))? else {
             return Ok(None);
         };

@@ -13,6 +13,7 @@ use super::target::Planning;
 use super::write::StatementWriter;
 use crate::error::{SqlError, state};
 use crate::query::SessionInfo;
+use crate::sequence::SequenceAccess;
 use crate::session::{POSTGRES_EPOCH_US, SERVER_VERSION, Settings, version};
 use crate::types::Datum;
 
@@ -25,6 +26,10 @@ pub(crate) struct Writing<'a> {
     pub(crate) backend_pid: i32,
     /// What functions may ask about it, once somebody has needed that.
     pub(crate) info: Option<Arc<SessionInfo>>,
+    /// Whether the transaction must not change anything.
+    pub(crate) read_only: bool,
+    /// The session's way to sequences.
+    pub(crate) sequences: &'a Arc<SequenceAccess>,
 }
 
 impl Writing<'_> {
@@ -49,6 +54,8 @@ impl Writing<'_> {
             search_path: self.settings.search_path().to_vec(),
             server_version: SERVER_VERSION.to_owned(),
             version: version(),
+            read_only: self.read_only,
+            sequences: Some(Arc::clone(self.sequences)),
         })
     }
 }

@@ -1,9 +1,11 @@
 //! `pg_attribute` and `pg_attrdef`.
 
 use super::facts::Object;
+use super::lookup::relation_name;
 use super::types::{alignment, collation_of, is_by_value, storage};
 use super::{Facts, Row};
-use crate::catalog::Column;
+use crate::catalog::{Column, Identity, sequence_mention};
+use crate::query::SEQUENCE_COLUMNS;
 use crate::types::{Datum, PgType};
 
 fn number(n: usize) -> Datum {
@@ -44,7 +46,14 @@ fn of_column(relation: u32, column: &Column) -> Row {
     }
     let mut row = attribute(relation, position, &column.name, column.ty);
     row.push(("attnotnull", Datum::Bool(column.not_null)));
-    row.push(("atthasdef", Datum::Bool(column.default.is_some())));
+    let default = column.default.is_some() && column.identity.is_none();
+    row.push(("atthasdef", Datum::Bool(default)));
+    let identity = match column.identity {
+        Some(Identity::Always) => "a",
+        Some(Identity::ByDefault) => "d",
+        None => "",
+    };
+    row.push(("attidentity", Datum::text(identity)));
     row.push(("atthasmissing", Datum::Bool(column.missing.is_some())));
     row
 }
@@ -71,6 +80,10 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
                 let columns = view.columns.iter().enumerate();
                 rows.extend(columns.map(|(i, c)| attribute(oid, i + 1, &c.name, c.ty)));
             }
+            Object::Sequence(_) => {
+                let columns = SEQUENCE_COLUMNS.iter().enumerate();
+                rows.extend(columns.map(|(i, (name, ty))| attribute(oid, i + 1, name, *ty)));
+            }
             Object::System(relation) => {
                 let columns = relation.columns.iter().enumerate();
                 rows.extend(columns.map(|(i, (name, ty))| attribute(oid, i + 1, name, *ty)));
@@ -87,8 +100,12 @@ pub(super) fn default_oid(table: u32, attnum: u16) -> u32 {
 }
 
 /// A default as PostgreSQL shows it: a literal in quotes says its type.
-pub(super) fn shown_default(column: &Column) -> Option<String> {
-    let text = column.default.as_deref()?.trim();
+pub(super) fn shown_default(facts: &Facts<'_>, column: &Column) -> Option<String> {
+    if column.identity.is_some() {
+        return None;
+    }
+    let text = named_sequences(facts, column.default.as_deref()?.trim());
+    let text = text.as_str();
     let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
     let literal = inner.is_some_and(|t| !t.replace("\'\'", "").contains('\''));
     let negative = text
@@ -100,6 +117,21 @@ pub(super) fn shown_default(column: &Column) -> Option<String> {
         (_, true) => format!("'{text}'::{ty}"),
         _ => text.to_owned(),
     })
+}
+
+/// An expression with the present names of the sequences in it.
+fn named_sequences(facts: &Facts<'_>, text: &str) -> String {
+    let mut shown = text.to_owned();
+    if text.contains("::REGCLASS") {
+        for sequence in facts.catalog.sequences() {
+            let mention = sequence_mention(sequence.oid);
+            if shown.contains(&mention) {
+                let name = relation_name(facts, sequence.oid).replace('\'', "''");
+                shown = shown.replace(&mention, &format!("'{name}'::regclass"));
+            }
+        }
+    }
+    shown
 }
 
 fn bare_name(ty: PgType) -> String {
@@ -114,7 +146,7 @@ pub(super) fn pg_attrdef(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for table in facts.catalog.tables() {
         for column in table.live_columns() {
-            if let Some(default) = shown_default(column) {
+            if let Some(default) = shown_default(facts, column) {
                 rows.push(vec![
                     ("oid", Datum::Oid(default_oid(table.oid, column.attnum))),
                     ("adrelid", Datum::Oid(table.oid)),

@@ -2,6 +2,7 @@
 
 use super::facts::{FIRST_ROLE, Object, indexes_of};
 use super::{Facts, Row, relation};
+use crate::query::SEQUENCE_COLUMNS;
 use crate::types::Datum;
 
 /// Access method `heap`.
@@ -45,6 +46,14 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
             false,
             true,
         ),
+        Object::Sequence(sequence) => (
+            "S",
+            facts.owner(&sequence.owner),
+            0,
+            SEQUENCE_COLUMNS.len(),
+            false,
+            false,
+        ),
         Object::System(relation) => (
             relation.kind,
             FIRST_ROLE,
@@ -58,6 +67,10 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         Object::Table(table) => table.checks.len(),
         _ => 0,
     };
+    let temporary = facts
+        .schema_name(object.schema())
+        .starts_with(crate::session::TEMPORARY);
+    let persistence = if temporary { "t" } else { "p" };
     let identity = match object {
         Object::Table(_) => "d",
         _ => "n",
@@ -72,7 +85,7 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         ("reltuples", Datum::Float4(-1.0)),
         ("relhasindex", Datum::Bool(has_index)),
         ("relchecks", small(checks)),
-        ("relpersistence", Datum::text("p")),
+        ("relpersistence", Datum::text(persistence)),
         ("relkind", Datum::text(kind)),
         ("relnatts", small(attributes)),
         ("relhasrules", Datum::Bool(rules)),

@@ -100,5 +100,15 @@ pub(super) fn pg_depend(facts: &Facts<'_>) -> Vec<Row> {
         }
         rows.push(row(of, (PG_CLASS, key.index, 0), "n"));
     }
+    for sequence in facts.catalog.sequences() {
+        let kind = if sequence.identity { "i" } else { "a" };
+        if let Some((table, attnum)) = sequence.owned_by {
+            rows.push(row(
+                (PG_CLASS, sequence.oid),
+                (PG_CLASS, table, attnum),
+                kind,
+            ));
+        }
+    }
     rows
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::relation::{self, Relation};
 use crate::catalog::{
-    Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, TableDescriptor, ViewDescriptor,
+    Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, SequenceDescriptor, TableDescriptor,
+    ViewDescriptor,
 };
 use crate::query::SessionInfo;
 
@@ -77,6 +78,8 @@ pub(crate) enum Object<'a> {
     Index(Index<'a>),
     /// A view.
     View(&'a Arc<ViewDescriptor>),
+    /// A sequence.
+    Sequence(&'a Arc<SequenceDescriptor>),
     /// A system table or view.
     System(&'static Relation),
 }
@@ -88,6 +91,7 @@ impl<'a> Object<'a> {
             Self::Table(table) => table.oid,
             Self::Index(index) => index.oid,
             Self::View(view) => view.oid,
+            Self::Sequence(sequence) => sequence.oid,
             Self::System(relation) => relation.oid,
         }
     }
@@ -98,6 +102,7 @@ impl<'a> Object<'a> {
             Self::Table(table) => &table.name,
             Self::Index(index) => index.name,
             Self::View(view) => &view.name,
+            Self::Sequence(sequence) => &sequence.name,
             Self::System(relation) => relation.name,
         }
     }
@@ -108,6 +113,7 @@ impl<'a> Object<'a> {
             Self::Table(table) => table.schema,
             Self::Index(index) => index.table.schema,
             Self::View(view) => view.schema,
+            Self::Sequence(sequence) => sequence.schema,
             Self::System(relation) => system_schema(relation.schema),
         }
     }
@@ -132,6 +138,7 @@ impl<'a> Facts<'a> {
                     .chain(indexes_of(table).into_iter().map(Object::Index))
             }))
             .chain(self.catalog.views().map(Object::View))
+            .chain(self.catalog.sequences().map(Object::Sequence))
     }
 
     /// All indexes.

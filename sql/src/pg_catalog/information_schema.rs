@@ -3,7 +3,7 @@
 use super::attribute::shown_default;
 use super::facts::indexes_of;
 use super::{Facts, Object, Row, definition, foreign_key, relation, types};
-use crate::catalog::{Column, SYSTEM_SCHEMAS, TableDescriptor};
+use crate::catalog::{Column, Identity, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::types::{Datum, PgType};
 
 fn number(n: impl TryInto<i32>) -> Datum {
@@ -123,13 +123,41 @@ fn of_table(facts: &Facts<'_>, table: &TableDescriptor, column: &Column) -> Row 
     let schema = facts.schema_name(table.schema);
     let mut row = column_row(facts, schema, &table.name, &column.name, column.ty);
     let attnum = column.attnum.to_string();
-    let default = shown_default(column);
+    let default = shown_default(facts, column);
     row.push(("ordinal_position", number(column.attnum)));
     row.push(("column_default", default.map_or(Datum::Null, Datum::text)));
     row.push(("is_nullable", yes_or_no(!column.not_null)));
     row.push(("dtd_identifier", Datum::text(attnum)));
     row.push(("is_updatable", yes_or_no(true)));
+    identity(facts, table, column, &mut row);
     row
+}
+
+/// What the standard says of an identity column.
+fn identity(facts: &Facts<'_>, table: &TableDescriptor, column: &Column, row: &mut Row) {
+    let Some(identity) = column.identity else {
+        return;
+    };
+    let kind = match identity {
+        Identity::Always => "ALWAYS",
+        Identity::ByDefault => "BY DEFAULT",
+    };
+    let owner = Some((table.oid, column.attnum));
+    let Some(sequence) = facts.catalog.sequences().find(|s| s.owned_by == owner) else {
+        return;
+    };
+    let options = &sequence.options;
+    row.retain(|(name, _)| *name != "is_identity" && *name != "identity_cycle");
+    row.push(("is_identity", yes_or_no(true)));
+    row.push(("identity_generation", Datum::text(kind)));
+    row.push(("identity_start", Datum::text(options.start.to_string())));
+    row.push((
+        "identity_increment",
+        Datum::text(options.increment.to_string()),
+    ));
+    row.push(("identity_maximum", Datum::text(options.max.to_string())));
+    row.push(("identity_minimum", Datum::text(options.min.to_string())));
+    row.push(("identity_cycle", yes_or_no(options.cycle)));
 }
 
 /// Columns of tables and views.

@@ -20,6 +20,7 @@ mod lookup;
 mod namespace;
 mod procedure;
 mod relation;
+mod sequence;
 mod settings;
 mod types;
 mod view;
@@ -42,7 +43,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 36] = [
+const FILLED: [(&str, Rows); 39] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -67,6 +68,9 @@ const FILLED: [(&str, Rows); 36] = [
     ("pg_proc", procedure::pg_proc),
     ("tables", information_schema::tables),
     ("views", view::views),
+    ("pg_sequence", sequence::pg_sequence),
+    ("pg_sequences", sequence::pg_sequences),
+    ("sequences", sequence::sequences),
     ("columns", information_schema::columns),
     ("schemata", information_schema::schemata),
     ("table_constraints", information_schema::table_constraints),

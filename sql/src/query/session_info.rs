@@ -7,6 +7,8 @@ use chrono_tz::Tz;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::common::{Result, config_err};
 
+use crate::sequence::SequenceAccess;
+
 /// Facts about a session, fixed for one statement.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
@@ -30,6 +32,10 @@ pub struct SessionInfo {
     pub server_version: String,
     /// `version()`.
     pub version: String,
+    /// Whether the transaction must not change anything.
+    pub read_only: bool,
+    /// The way to sequences; `None` where there are none.
+    pub sequences: Option<Arc<SequenceAccess>>,
 }
 
 impl SessionInfo {

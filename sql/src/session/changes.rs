@@ -29,7 +29,8 @@ impl Session {
         self.writable(tag)?;
         self.transaction()?;
         let format = self.format();
-        let values = self.values(execution, &format);
+        let sequences = self.sequence_source()?;
+        let values = self.values(execution, &format, &sequences);
         let mut returned = Returned::new(returning, &fields, &format, None)?;
         let mut writer = writer(self)?;
         let count = plan.run_change(&mut writer, &values, &mut returned).await?;
@@ -51,7 +52,8 @@ impl Session {
         };
         self.transaction()?;
         let format = self.format();
-        let values = self.values(execution, &format);
+        let sequences = self.sequence_source()?;
+        let values = self.values(execution, &format, &sequences);
         let returning = plan.returning();
         let mut returned = Returned::new(returning, &fields, &format, run.as_ref())?;
         let mut writer = writer(self)?;
@@ -82,7 +84,8 @@ impl Session {
         }
         let mut run = self.new_run(execution)?;
         let format = self.format();
-        let values = self.values(execution, &format);
+        let sequences = self.sequence_source()?;
+        let values = self.values(execution, &format, &sequences);
         let mut writer = writer(self)?;
         for step in &plan.before {
             step.carry_out(&mut writer, &values, &mut run).await?;
@@ -143,6 +146,7 @@ impl Step {
 pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlError> {
     session.transaction()?;
     let lock_timeout = session.settings.lock_timeout();
+    let read_only = session.txn.as_ref().is_some_and(|txn| txn.read_only());
     let txn = session
         .txn
         .as_mut()
@@ -158,6 +162,8 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
             settings: &session.settings,
             backend_pid: session.backend_pid,
             info: session.info.clone(),
+            read_only,
+            sequences: &session.sequences,
         },
     ))
 }

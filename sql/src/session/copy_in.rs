@@ -18,6 +18,7 @@ use crate::exec::planning::QueryPlanning;
 use crate::exec::table::TableInfo;
 use crate::exec::target::{Planning, column, column_list};
 use crate::exec::write::Suspended;
+use crate::sequence::SequenceSource;
 use crate::txn::LockMode;
 use crate::types::copy::{CopyKind, CopyReader, CopyRow};
 use crate::types::{Conversion, Datum, SessionFormat, binary_in, modifier, text_in};
@@ -170,6 +171,7 @@ impl CopyIn {
             false => None,
         };
         let defaults = self.defaults.bind(info.as_ref())?;
+        let sequences = session.sequence_source()?;
         let mut writer = writer(session)?;
         writer.resume(*std::mem::take(&mut self.written));
         while let Some(fields) = self.reader.next_row()? {
@@ -179,6 +181,7 @@ impl CopyIn {
                 &self.columns,
                 &defaults,
                 &self.format,
+                &sequences,
                 now_us,
             )?;
             if let Err(error) = writer.insert(&self.table, &row).await {
@@ -231,6 +234,7 @@ fn complete(
     columns: &[u16],
     defaults: &BoundDefaults<'_>,
     format: &SessionFormat,
+    sequences: &SequenceSource,
     now_us: i64,
 ) -> Result<Vec<Datum>, SqlError> {
     let mut row = vec![Datum::Null; table.desc.columns.len()];
@@ -253,6 +257,7 @@ fn complete(
         row: &[],
         now_us,
         format,
+        sequences: Some(sequences),
     };
     defaults.fill(&mut row, table, &values)?;
     Ok(row)

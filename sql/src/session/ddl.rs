@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast::{CreateIndex, CreateTable, ObjectName, SchemaName, Statement};
 
 use super::Session;
+use super::objects::{TEMPORARY, new_state};
 use super::rewrite;
 use crate::catalog::{
     Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
@@ -15,6 +16,8 @@ use crate::error::{SqlError, state};
 use crate::exec::ddl::build_table;
 use crate::exec::insert::{Defaults, refuse_any};
 use crate::exec::keys::{KeyKind, KeyRequest, add_key};
+use crate::exec::sequence_column::{SequenceRequest, take_sequences};
+use crate::exec::sequence_name::bind_column;
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockKey, LockMode};
 
@@ -105,6 +108,7 @@ impl Session {
                 .settings
                 .search_path()
                 .iter()
+                .filter(|schema| !schema.starts_with(TEMPORARY))
                 .find_map(|schema| catalog.schema(schema)),
         };
         match (found, &name.schema) {
@@ -122,16 +126,25 @@ impl Session {
 
     async fn create_table(&mut self, create: &CreateTable) -> Result<String, SqlError> {
         let mut catalog = self.catalog_to_change("CREATE TABLE").await?;
-        let (schema, name) = self.creation_schema(&create.name, &catalog)?;
+        let place = self
+            .place_for(&create.name, create.temporary, &mut catalog)
+            .await?;
+        let (schema, name) = (place.schema, place.name);
         if catalog.relation_exists(schema, &name) {
             if create.if_not_exists {
-                self.notice(format!("relation \"{name}\" already exists, skipping"));
+                self.skipping(state::DUPLICATE_TABLE, &format!("relation \"{name}\""));
                 return Ok("CREATE TABLE".to_owned());
             }
             return Err(already_exists("relation", &name, state::DUPLICATE_TABLE));
         }
         let user = self.user.clone();
-        let (mut table, asked) = build_table(create, name, schema, &user, &mut catalog)?;
+        let mut create = create.clone();
+        for definition in &mut create.columns {
+            bind_column(definition, &catalog, self.settings.search_path())?;
+        }
+        let requests = take_sequences(&mut create)?;
+        let (mut table, asked) = build_table(&create, name, schema, &user, &mut catalog)?;
+        let sequences = self.attach_sequences(requests, &mut table, &mut catalog)?;
         Defaults::check(&table, &self.planning()?)?;
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
@@ -147,9 +160,29 @@ impl Session {
             self.add_foreign_keys(&mut table, &asked.foreign_keys, &mut catalog)
                 .await?;
         }
-        let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
-        self.change_catalog(catalog, vec![change], Layer::default())?;
+        let mut changes = sequences;
+        changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
+        self.change_catalog(catalog, changes, Layer::default())?;
         Ok("CREATE TABLE".to_owned())
+    }
+
+    /// Makes the sequences that columns of a table ask for.
+    pub(super) fn attach_sequences(
+        &self,
+        requests: Vec<SequenceRequest>,
+        table: &mut TableDescriptor,
+        catalog: &mut Catalog,
+    ) -> Result<Vec<CatalogChange>, SqlError> {
+        let mut changes = Vec::with_capacity(requests.len());
+        let mut taken = Vec::new();
+        for request in requests {
+            let state = |oid| new_state(&self.engine, oid);
+            let sequence = request.attach(table, catalog, &taken, &state)?;
+            taken.push(sequence.name.clone());
+            let entry = CatalogEntry::Sequence(Box::new(sequence));
+            changes.push(CatalogChange::Put(entry));
+        }
+        Ok(changes)
     }
 
     async fn create_index(&mut self, create: &CreateIndex) -> Result<String, SqlError> {
@@ -189,7 +222,7 @@ impl Session {
             && create.if_not_exists
             && catalog.relation_exists(table.schema, name)
         {
-            self.notice(format!("relation \"{name}\" already exists, skipping"));
+            self.skipping(state::DUPLICATE_TABLE, &format!("relation \"{name}\""));
             return Ok("CREATE INDEX".to_owned());
         }
         self.lock_table(table.oid, LockMode::Share).await?;
@@ -230,7 +263,7 @@ impl Session {
         let system = SYSTEM_SCHEMAS.iter().any(|(s, _)| *s == name);
         if system || catalog.schema(&name).is_some() {
             if if_not_exists {
-                self.notice(format!("schema \"{name}\" already exists, skipping"));
+                self.skipping(state::DUPLICATE_SCHEMA, &format!("schema \"{name}\""));
                 return Ok("CREATE SCHEMA".to_owned());
             }
             return Err(already_exists("schema", &name, state::DUPLICATE_SCHEMA));

@@ -15,6 +15,7 @@ use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
 use crate::exec::fast::{FastAction, FastPlan};
 use crate::query::{PlannedQuery, Run};
+use crate::sequence::SequenceSource;
 use crate::types::{Datum, SessionFormat};
 
 /// Ends a statement's time limit when dropped.
@@ -157,11 +158,20 @@ impl Session {
         }
     }
 
+    /// Where simple expressions find sequences.
+    pub(super) fn sequence_source(&self) -> Result<SequenceSource, SqlError> {
+        Ok(SequenceSource {
+            access: Arc::clone(&self.sequences),
+            catalog: self.catalog()?,
+        })
+    }
+
     /// What simple expressions are evaluated with.
     pub(super) fn values<'v>(
         &self,
         execution: &'v Execution,
         format: &'v SessionFormat,
+        sequences: &'v SequenceSource,
     ) -> Values<'v> {
         let started = self.txn.as_ref().map_or(0, |t| t.started_us());
         Values {
@@ -169,6 +179,7 @@ impl Session {
             row: &[],
             now_us: started - POSTGRES_EPOCH_US,
             format,
+            sequences: Some(sequences),
         }
     }
 
@@ -182,7 +193,8 @@ impl Session {
         let snapshot = self.engine.snapshot();
         let view = self.transaction()?.view(snapshot);
         let format = self.format();
-        let values = self.values(execution, &format);
+        let sequences = self.sequence_source()?;
+        let values = self.values(execution, &format, &sequences);
         let outputs: Vec<_> = columns
             .iter()
             .zip(&fields)

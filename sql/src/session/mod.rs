@@ -40,6 +40,7 @@ use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::error::SqlError;
 use crate::query::SessionInfo;
+use crate::sequence::SequenceAccess;
 use crate::txn::{IsolationLevel, Transaction};
 use crate::types::SessionFormat;
 use crate::types::calendar::TimeZone;
@@ -50,6 +51,7 @@ pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
 pub use cursor::{Fill, RowCursor};
 pub use fields::FieldDescription;
+pub(crate) use objects::{SequenceOption, TEMPORARY, resolve_sequence};
 pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_query, parse_statement};
 pub(crate) use parse_merge::{MERGE_DEFAULTS, MERGE_NOTHING};
@@ -143,6 +145,8 @@ pub struct Session {
     timeout: Option<execute::TimeoutGuard>,
     notices: Vec<SqlError>,
     statements: Statements,
+    /// What was done with sequences.
+    sequences: Arc<SequenceAccess>,
     info: Option<Arc<SessionInfo>>,
 }
 
@@ -167,6 +171,7 @@ impl Session {
             settings.set(name, value)?;
         }
         settings.take_changes();
+        let sequences = Arc::new(SequenceAccess::new(&engine, tenant, &request.user));
         Ok(Self {
             engine,
             tenant,
@@ -183,6 +188,7 @@ impl Session {
             timeout: None,
             notices: Vec::new(),
             statements: Statements::default(),
+            sequences,
             info: None,
         })
     }
@@ -232,6 +238,14 @@ impl Session {
     /// Says something to the client that is no error.
     fn notice(&mut self, message: impl Into<String>) {
         self.notices.push(SqlError::notice(message));
+    }
+
+    /// Says that something is there already and nothing was done.
+    fn skipping(&mut self, sqlstate: &'static str, what: &str) {
+        let message = format!("{what} already exists, skipping");
+        let notice = SqlError::new(sqlstate, message);
+        self.notices
+            .push(notice.severity(crate::error::Severity::Notice));
     }
 
     /// The catalog as this session sees it.
@@ -306,5 +320,11 @@ impl Session {
     pub async fn close(mut self) {
         self.statement_done();
         self.txn = None;
+        if self.settings.temporary_schema().is_some() {
+            self.restore_settings();
+            self.block = Block::Implicit;
+            self.failed = false;
+            self.end_temporary().await;
+        }
     }
 }

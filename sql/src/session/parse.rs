@@ -14,6 +14,7 @@ use super::adapt::adapt_constraints;
 use super::objects::{self, ObjectCommand};
 use super::select_tokens;
 use crate::error::{SqlError, state};
+use crate::exec::given::{note_overriding, take_overriding};
 
 /// How deep expressions may nest.
 pub(super) const RECURSION_LIMIT: usize = 200;
@@ -169,12 +170,24 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     if tokens.iter().any(|t| is_word(t, Keyword::MERGE)) {
         super::parse_merge::adapt(&mut tokens_of_statement);
     }
+    let overriding = take_overriding(&mut tokens_of_statement);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);
     let mut statement = parser
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
+    if let Some(create) = objects::select_into(&mut statement) {
+        let rest = parser.peek_token();
+        if rest.token != Token::EOF {
+            return Err(near(sql, &rest));
+        }
+        let command = ObjectCommand::CreateTableAs(create);
+        return Ok(Command::Object(Box::new(command)));
+    }
+    if let Some(whose) = overriding {
+        note_overriding(&mut statement, whose);
+    }
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         return Err(near(sql, &rest));

@@ -94,7 +94,7 @@ fn subscripts_after(tokens: &[TokenWithSpan]) -> Option<(String, &[TokenWithSpan
         match &token.token {
             Token::LBracket => depth += 1,
             Token::RBracket => depth -= 1,
-            Token::Whitespace(_) => {}
+            Token::Whitespace(_) => continue,
             _ if depth == 0 => {
                 return (!text.is_empty()).then(|| (text, tokens.get(index..).unwrap_or_default()));
             }

@@ -57,6 +57,8 @@ impl Session {
             settings: &self.settings,
             backend_pid: self.backend_pid,
             info: None,
+            read_only: self.txn.as_ref().is_some_and(|txn| txn.read_only()),
+            sequences: &self.sequences,
         };
         let info = writing.info(self.engine.now_us(), started_us);
         self.info = Some(info.clone());

@@ -22,6 +22,10 @@ impl Session {
 
     /// Commits the open transaction, if any.
     pub(super) async fn commit_open(&mut self) -> Result<(), SqlError> {
+        if let Err(error) = self.commit_temporary().await {
+            self.roll_back();
+            return Err(error);
+        }
         if let Err(error) = self.check_deferred().await {
             self.roll_back();
             return Err(error);

@@ -238,9 +238,12 @@ impl Session {
                 self.not_in_block("DISCARD ALL")?;
                 self.statements.clear();
                 self.settings.reset_all();
+                self.sequences.discard();
+                self.discard_temporary().await?;
             }
             DiscardObject::PLANS => {}
-            DiscardObject::SEQUENCES | DiscardObject::TEMP => {}
+            DiscardObject::SEQUENCES => self.sequences.discard(),
+            DiscardObject::TEMP => self.discard_temporary().await?,
         }
         Ok(format!("DISCARD {object}"))
     }
@@ -322,6 +325,7 @@ impl Session {
                     row: &[],
                     now_us: format.now,
                     format: &format,
+                    sequences: None,
                 };
                 crate::exec::assign::assign(expr.evaluate(&values)?, *ty, &format)
             })

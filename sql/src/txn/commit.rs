@@ -41,31 +41,41 @@ pub async fn commit_changes(
     source: CommitSource<'_>,
     changes: Layer,
 ) -> Result<Committed, SqlError> {
-    let sealed = if changes.weight() > PART_BYTES {
-        tokio::task::block_in_place(|| seal(&source, changes))?
-    } else {
-        seal(&source, changes)?
-    };
     let (done, outcome) = oneshot::channel();
-    let large = sealed.events.len() > 1;
-    let submit = || {
-        source.log.submit(
-            sealed,
-            Box::new(move |result| {
-                // A session that is gone does not need to know.
-                let _ = done.send(result);
-            }),
-        );
+    submit_changes(&source, changes, move |result| {
+        // A session that is gone does not need to know.
+        let _ = done.send(result);
+    })?;
+    match outcome.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(SqlError::outcome_unknown()),
+    }
+}
+
+/// Seals `changes` and hands them to the log, which calls `done` when they are
+/// durable and visible to new snapshots. What is handed over later is later in the
+/// log.
+///
+/// # Errors
+/// XX000 when sealing fails; nothing was handed over then.
+pub fn submit_changes(
+    source: &CommitSource<'_>,
+    changes: Layer,
+    done: impl FnOnce(kimberlite_storage::Result<Committed>) + Send + 'static,
+) -> Result<(), SqlError> {
+    let sealed = if changes.weight() > PART_BYTES {
+        tokio::task::block_in_place(|| seal(source, changes))?
+    } else {
+        seal(source, changes)?
     };
+    let large = sealed.events.len() > 1;
+    let submit = || source.log.submit(sealed, Box::new(done));
     if large {
         tokio::task::block_in_place(submit);
     } else {
         submit();
     }
-    match outcome.await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(SqlError::outcome_unknown()),
-    }
+    Ok(())
 }
 
 fn seal(source: &CommitSource<'_>, changes: Layer) -> Result<SealedTransaction, SqlError> {

@@ -2,14 +2,16 @@
 
 mod commit;
 mod deferred;
+mod durable;
 mod layer;
 mod lock;
 mod merge;
 mod transaction;
 mod view;
 
-pub use commit::{CommitSource, commit_changes};
+pub use commit::{CommitSource, commit_changes, submit_changes};
 pub(crate) use deferred::{KeyEvent, check_pending};
+pub use durable::Durable;
 pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};
 pub use lock::{HeldLocks, LockKey, LockManager, LockMode, TransactionId, WaitPolicy};
 pub use merge::MergeScan;

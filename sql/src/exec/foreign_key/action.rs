@@ -240,6 +240,7 @@ impl StatementWriter<'_> {
             row: &[],
             now_us: self.txn.started_us() - POSTGRES_EPOCH_US,
             format,
+            sequences: None,
         };
         set(row, table, attnum, Datum::Null, format)?;
         let (planning, info) = self.planning()?;

@@ -24,6 +24,14 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
+    /// For rows that are complete.
+    pub(crate) fn none() -> Self {
+        Self {
+            simple: Vec::new(),
+            computed: None,
+        }
+    }
+
     /// Plans the defaults of the columns that `columns` leaves out and that have one.
     ///
     /// # Errors
@@ -95,9 +103,12 @@ impl Defaults {
 
     /// Whether each row must have a value of its own.
     pub(crate) fn is_volatile(&self) -> bool {
-        self.computed
-            .as_ref()
-            .is_some_and(|(_, planned)| planned.is_volatile())
+        let simple = self.simple.iter().any(|(_, expr)| expr.is_volatile());
+        simple
+            || self
+                .computed
+                .as_ref()
+                .is_some_and(|(_, planned)| planned.is_volatile())
     }
 
     /// Whether they take more than simple expressions, and so a session.

@@ -10,6 +10,7 @@ use sqlparser::ast::{Insert, OnInsert, Query, TableObject};
 
 use super::assign::assign;
 use super::expr::Values;
+use super::given::check_insert;
 use super::planning::Parameters;
 use super::returned::Returned;
 use super::returning::Returning;
@@ -76,6 +77,7 @@ pub(crate) fn plan(
         }
         Some(query) => plan_source(query, &table, &mut columns, explicit, planning, parameters)?,
     };
+    check_insert(insert, &table, &columns)?;
     let defaults = Defaults::plan(&table, &columns, planning)?;
     let alias = match &insert.table_alias {
         Some(alias) => fold_identifier(&alias.alias),
@@ -183,6 +185,18 @@ pub(crate) fn fit_columns(
 }
 
 impl InsertPlan {
+    /// Inserts the rows of a query into a table that has the query's columns.
+    pub(crate) fn of_query(table: Arc<TableInfo>, query: PlannedQuery) -> Self {
+        Self {
+            columns: table.desc.live_columns().map(|c| c.attnum).collect(),
+            table,
+            defaults: Defaults::none(),
+            source: Source::Query(Box::new(query)),
+            conflict: None,
+            returning: None,
+        }
+    }
+
     /// Whether carrying it out takes more than simple expressions.
     pub(crate) fn needs_run(&self) -> bool {
         let computed = match &self.source {

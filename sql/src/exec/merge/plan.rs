@@ -9,6 +9,7 @@ use super::{Action, Clause, MergePlan};
 use crate::error::{SqlError, state};
 use crate::exec::assignments::Assignments;
 use crate::exec::change::Target;
+use crate::exec::given::check_value;
 use crate::exec::insert::{Defaults, fit_columns, is_default, refuse_any};
 use crate::exec::others::Others;
 use crate::exec::planning::Parameters;
@@ -228,6 +229,7 @@ impl ClausePlanner<'_> {
         row.iter()
             .zip(columns)
             .map(|(expr, attnum)| {
+                check_value(column(self.table, *attnum)?, is_default(expr))?;
                 if !is_default(expr) {
                     return Ok(expr.clone());
                 }

@@ -2,6 +2,7 @@
 
 use super::args::{BOOL, INT4, OID, TEXT, at, str_at};
 use super::overload::{Call, Overload};
+use super::quote::quote_ident;
 use crate::error::{SqlError, SqlResult, state};
 use crate::pg_catalog::{self, Facts, Object};
 use crate::types::{ArrayValue, Datum, PgType};
@@ -290,25 +291,32 @@ fn current_schemas(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     Ok(ArrayValue::list(PgType::Name, values).datum())
 }
 
-/// There are no sequences; the table and the column must be there all the same.
+/// The sequence that a column owns, or that is part of it.
 fn sequence(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let facts = facts(call)?;
     let oid = pg_catalog::relation_oid(&facts, str_at(args, 0))?;
     let column = str_at(args, 1);
     let known = match facts.object(oid) {
-        Some(Object::Table(table)) => table.column(column).is_some(),
-        _ => true,
+        Some(Object::Table(table)) => table.column(column).map(|c| c.attnum),
+        _ => Some(0),
     };
-    if known {
-        return Ok(Datum::Null);
-    }
-    Err(SqlError::new(
-        state::UNDEFINED_COLUMN,
-        format!(
-            "column \"{column}\" of relation \"{}\" does not exist",
-            str_at(args, 0)
-        ),
-    ))
+    let Some(attnum) = known else {
+        return Err(SqlError::new(
+            state::UNDEFINED_COLUMN,
+            format!(
+                "column \"{column}\" of relation \"{}\" does not exist",
+                str_at(args, 0)
+            ),
+        ));
+    };
+    let owned = facts
+        .catalog
+        .sequences()
+        .find(|s| s.owned_by == Some((oid, attnum)));
+    Ok(text_or_null(owned.map(|sequence| {
+        let schema = quote_ident(facts.schema_name(sequence.schema));
+        format!("{schema}.{}", quote_ident(&sequence.name))
+    })))
 }
 
 /// The relation an argument means by name or identifier.

@@ -26,6 +26,7 @@ mod overload;
 mod plain;
 mod quote;
 mod range;
+mod sequence;
 mod series;
 mod session;
 mod text;
@@ -94,6 +95,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(math::overloads())
         .chain(quote::OVERLOADS)
         .chain(range::OVERLOADS)
+        .chain(sequence::OVERLOADS)
         .chain(text::OVERLOADS)
 }
 

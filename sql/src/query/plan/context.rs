@@ -26,6 +26,7 @@ use super::super::catalog_table::SystemTable;
 use super::super::error::external;
 use super::super::functions;
 use super::super::scan::StoredTable;
+use super::super::sequence_table::SequenceTable;
 use super::PlanContext;
 use super::analyze::Analyzer;
 use super::lookup::Found;
@@ -91,6 +92,12 @@ impl<'a> Tables<'a> {
         let bound = found.bound_as(name);
         Ok(match found {
             Found::System(relation) => provider_as_source(Arc::new(SystemTable::new(relation))),
+            Found::Sequence(sequence) => {
+                let mut resolved = self.resolved.lock();
+                resolved.through_views.push(sequence.oid);
+                resolved.relations.extend(bound);
+                provider_as_source(Arc::new(SequenceTable::new(sequence)))
+            }
             Found::Table(table) => {
                 let mut resolved = self.resolved.lock();
                 if let Some(bound) = bound
@@ -160,7 +167,7 @@ fn fields_of(found: Found) -> std::result::Result<Vec<FieldRef>, SqlError> {
             .iter()
             .map(|c| Arc::new(typed_field(&c.name, c.ty, true)))
             .collect(),
-        Found::System(_) => {
+        Found::Sequence(_) | Found::System(_) => {
             return Err(SqlError::unsupported("a row of a system relation"));
         }
     })

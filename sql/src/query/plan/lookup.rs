@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use super::super::sequence_table::SEQUENCE_COLUMNS;
 use super::PlanContext;
 use crate::catalog::{
-    BoundColumn, BoundRelation, QualifiedName, RelationEntry, TableDescriptor, ViewDescriptor,
+    BoundColumn, BoundRelation, QualifiedName, RelationEntry, SequenceDescriptor, TableDescriptor,
+    ViewDescriptor,
 };
 use crate::error::{SqlError, state};
 use crate::pg_catalog::{self, Relation};
@@ -26,6 +28,8 @@ pub(super) enum Found {
     Table(Arc<TableDescriptor>),
     /// A view.
     View(Arc<ViewDescriptor>),
+    /// A sequence, which shows itself as a row.
+    Sequence(Arc<SequenceDescriptor>),
     /// A system table or view.
     System(&'static Relation),
 }
@@ -36,6 +40,10 @@ impl Found {
         match self {
             Self::Table(table) => table.live_columns().map(|c| c.name.clone()).collect(),
             Self::View(view) => view.columns.iter().map(|c| c.name.clone()).collect(),
+            Self::Sequence(_) => SEQUENCE_COLUMNS
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
             Self::System(relation) => relation
                 .columns
                 .iter()
@@ -65,6 +73,13 @@ impl Found {
                 (1..)
                     .zip(&view.columns)
                     .map(|(n, c)| column(n, &c.name))
+                    .collect(),
+            ),
+            Self::Sequence(sequence) => (
+                sequence.oid,
+                (1..)
+                    .zip(SEQUENCE_COLUMNS)
+                    .map(|(n, (name, _))| column(n, name))
                     .collect(),
             ),
             Self::System(_) => return None,
@@ -106,6 +121,7 @@ impl PlanContext {
         match self.catalog.find_relation(name, &self.search_path) {
             Some(RelationEntry::Table(table)) => Ok(Found::Table(Arc::clone(table))),
             Some(RelationEntry::View(view)) => Ok(Found::View(Arc::clone(view))),
+            Some(RelationEntry::Sequence(sequence)) => Ok(Found::Sequence(Arc::clone(sequence))),
             Some(RelationEntry::Index(_)) => Err(SqlError::new(
                 state::WRONG_OBJECT_TYPE,
                 format!("\"{}\" is an index", name.name),
@@ -135,6 +151,9 @@ impl PlanContext {
                 column.name.clone_from(&bound.name);
             }
             return Ok(Found::View(Arc::new(view)));
+        }
+        if let Some(sequence) = self.catalog.sequence_by_oid(bound.oid) {
+            return Ok(Found::Sequence(Arc::clone(sequence)));
         }
         Err(SqlError::corrupted(format!(
             "the relation {} of a view is gone",

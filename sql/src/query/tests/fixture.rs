@@ -156,6 +156,7 @@ impl Fixture {
                     not_null: *not_null,
                     default: None,
                     missing: None,
+                    identity: None,
                     dropped: false,
                 })
                 .collect(),
@@ -165,6 +166,7 @@ impl Fixture {
             indexes,
             foreign_keys: Vec::new(),
             checks: Vec::new(),
+            on_commit: None,
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
         self.catalog.apply(&put);
@@ -234,6 +236,8 @@ impl Fixture {
             search_path: vec!["public".to_owned()],
             server_version: "15.0".to_owned(),
             version: "PostgreSQL 15.0 (Kimberlite)".to_owned(),
+            read_only: false,
+            sequences: None,
         })
     }
 

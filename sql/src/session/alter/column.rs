@@ -13,7 +13,10 @@ use crate::exec::checks::rename_in;
 use crate::exec::ddl::{Asked, add_column, column_mut};
 use crate::exec::expr::Values;
 use crate::exec::insert::Defaults;
+use crate::exec::sequence_column::take_sequence;
+use crate::exec::sequence_name::{bind, bind_column};
 use crate::exec::table::{TableInfo, datum_at, display};
+use crate::sequence::SequenceSource;
 use crate::types::Datum;
 
 impl Session {
@@ -40,8 +43,18 @@ impl Session {
                 ),
             ));
         }
+        let mut definition = definition.clone();
+        bind_column(&mut definition, &a.catalog, self.settings.search_path())?;
+        let request = take_sequence(&mut definition)?;
         let mut asked = Asked::default();
-        add_column(&mut a.table, definition, &mut asked)?;
+        add_column(&mut a.table, &definition, &mut asked)?;
+        if let Some(request) = request {
+            let made = self.attach_sequences(vec![request], &mut a.table, &mut a.catalog)?;
+            for change in &made {
+                a.catalog.apply(change);
+            }
+            a.sequences.extend(made);
+        }
         Defaults::check(&a.table, &self.planning()?)?;
         self.set_missing(a)?;
         self.add_asked(&asked, a).await
@@ -56,6 +69,10 @@ impl Session {
         let before = TableInfo::new(Arc::new(before))?;
         let planning = self.planning()?;
         let session = self.session_info()?;
+        let sequences = SequenceSource {
+            access: Arc::clone(&self.sequences),
+            catalog: Arc::new(a.catalog.clone()),
+        };
         let Some(column) = a.table.columns.last_mut() else {
             return Ok(());
         };
@@ -66,6 +83,7 @@ impl Session {
             row: &[],
             now_us: started - POSTGRES_EPOCH_US,
             format: &format,
+            sequences: Some(&sequences),
         };
         let default = Defaults::of_column(&info, column.attnum, &planning)?;
         if default.is_volatile() {
@@ -130,6 +148,7 @@ impl Session {
         column.not_null = false;
         column.default = None;
         column.missing = None;
+        column.identity = None;
         column.name = format!("........pg.dropped.{attnum}........");
         Ok(())
     }
@@ -142,6 +161,8 @@ impl Session {
     ) -> Result<(), SqlError> {
         match op {
             AlterColumnOperation::SetDefault { value } => {
+                let mut value = value.clone();
+                bind(&mut value, &a.catalog, self.settings.search_path())?;
                 column_mut(&mut a.table, name)?.default = Some(value.to_string());
                 Defaults::check(&a.table, &self.planning()?)
             }

@@ -36,6 +36,8 @@ pub(super) struct Alteration {
     table: TableDescriptor,
     /// Rows and index entries written on the way.
     layer: Layer,
+    /// Sequences of new columns.
+    sequences: Vec<CatalogChange>,
 }
 
 /// Which operations come first.
@@ -95,6 +97,7 @@ impl Session {
             catalog,
             table,
             layer: Layer::default(),
+            sequences: Vec::new(),
         };
         let mut operations: Vec<&AlterTableOperation> = alter.operations.iter().collect();
         operations.sort_by_key(|operation| pass(operation));
@@ -110,7 +113,9 @@ impl Session {
         let entry = CatalogEntry::Table(Box::new(a.table.clone()));
         let layer = std::mem::take(&mut a.layer);
         let catalog = a.catalog.clone();
-        self.change_catalog(catalog, vec![CatalogChange::Put(entry)], layer)?;
+        let mut changes = std::mem::take(&mut a.sequences);
+        changes.push(CatalogChange::Put(entry));
+        self.change_catalog(catalog, changes, layer)?;
         a.catalog = self.catalog()?.as_ref().clone();
         Ok(())
     }

@@ -103,33 +103,56 @@ fn change_view(
         }
         ViewChange::RenameColumn(from, to) => rename_view_column(view, from, to)?,
         ViewChange::SetSchema(schema) => {
-            let name = fold_identifier(schema);
-            let schema = catalog.schema(&name).ok_or_else(|| {
-                SqlError::new(
-                    state::INVALID_SCHEMA_NAME,
-                    format!("schema \"{name}\" does not exist"),
-                )
-            })?;
-            if schema.oid != view.schema {
-                free_name(catalog, schema.oid, &view.name)?;
-            }
-            view.schema = schema.oid;
+            view.schema = schema_for(catalog, schema, view.schema, &view.name)?;
         }
-        ViewChange::Owner(role) => {
-            let name = fold_identifier(role);
-            if catalog.role(&name).is_none() {
-                return Err(SqlError::new(
-                    state::UNDEFINED_OBJECT,
-                    format!("role \"{name}\" does not exist"),
-                ));
-            }
-            view.owner = name;
-        }
+        ViewChange::Owner(role) => view.owner = known_role(catalog, role)?,
     }
     Ok(())
 }
 
-fn free_name(catalog: &Catalog, schema: u32, name: &str) -> Result<(), SqlError> {
+/// The schema that SET SCHEMA names, where there must be room for the name.
+///
+/// # Errors
+/// 3F000, 42P07.
+pub(super) fn schema_for(
+    catalog: &Catalog,
+    schema: &Ident,
+    present: u32,
+    name: &str,
+) -> Result<u32, SqlError> {
+    let schema = fold_identifier(schema);
+    let found = catalog.schema(&schema).ok_or_else(|| {
+        SqlError::new(
+            state::INVALID_SCHEMA_NAME,
+            format!("schema \"{schema}\" does not exist"),
+        )
+    })?;
+    if found.oid != present {
+        free_name(catalog, found.oid, name)?;
+    }
+    Ok(found.oid)
+}
+
+/// The role that OWNER TO names.
+///
+/// # Errors
+/// 42704.
+pub(super) fn known_role(catalog: &Catalog, role: &Ident) -> Result<String, SqlError> {
+    let name = fold_identifier(role);
+    if catalog.role(&name).is_none() {
+        return Err(SqlError::new(
+            state::UNDEFINED_OBJECT,
+            format!("role \"{name}\" does not exist"),
+        ));
+    }
+    Ok(name)
+}
+
+/// Checks that no relation of a schema has the name.
+///
+/// # Errors
+/// 42P07.
+pub(super) fn free_name(catalog: &Catalog, schema: u32, name: &str) -> Result<(), SqlError> {
     if catalog.relation_exists(schema, name) {
         return Err(SqlError::new(
             state::DUPLICATE_TABLE,

@@ -1,7 +1,7 @@
 //! CREATE VIEW.
 
 use super::super::Session;
-use super::CreateView;
+use super::{CreateView, TEMPORARY};
 use crate::catalog::{
     BoundQuery, Catalog, CatalogChange, CatalogEntry, QualifiedName, RelationEntry, ViewColumn,
     ViewDescriptor, fold_identifier,
@@ -13,13 +13,18 @@ use crate::types::PgType;
 
 impl Session {
     pub(super) async fn create_view(&mut self, create: &CreateView) -> Result<String, SqlError> {
-        if create.temporary {
-            return Err(SqlError::unsupported("CREATE TEMPORARY VIEW"));
-        }
         let mut catalog = self.catalog_to_change("CREATE VIEW").await?;
-        let (schema, name) = self.creation_schema(&create.name, &catalog)?;
-        let replaced = replaced_view(create, schema, &name, &catalog)?;
         let (query, columns) = self.bind_view(create)?;
+        let over_temporary = self.reads_temporary(&query, &catalog);
+        let temporary = create.temporary || over_temporary;
+        let place = self
+            .place_for(&create.name, temporary, &mut catalog)
+            .await?;
+        let (schema, name) = (place.schema, place.name);
+        if over_temporary && !create.temporary {
+            self.notice(format!("view \"{name}\" will be a temporary view"));
+        }
+        let replaced = replaced_view(create, schema, &name, &catalog)?;
         for relation in &query.relations {
             self.lock_table(relation.oid, LockMode::AccessShare).await?;
         }
@@ -47,6 +52,23 @@ impl Session {
         let change = CatalogChange::Put(CatalogEntry::View(Box::new(view)));
         self.change_catalog(catalog, vec![change], Layer::default())?;
         Ok("CREATE VIEW".to_owned())
+    }
+
+    /// Whether a query reads a temporary relation.
+    fn reads_temporary(&self, query: &BoundQuery, catalog: &Catalog) -> bool {
+        let schema = |oid: u32| {
+            let table = catalog.table_by_oid(oid).map(|t| t.schema);
+            let view = catalog.view_by_oid(oid).map(|v| v.schema);
+            table
+                .or(view)
+                .or(catalog.sequence_by_oid(oid).map(|s| s.schema))
+        };
+        query
+            .relations
+            .iter()
+            .filter_map(|r| schema(r.oid))
+            .filter_map(|oid| catalog.schema_by_oid(oid))
+            .any(|schema| schema.name.starts_with(TEMPORARY))
     }
 
     /// Finds out what the query of a view means, and the view's columns.

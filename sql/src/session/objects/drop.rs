@@ -15,6 +15,7 @@ use crate::txn::{Layer, LockMode};
 pub(in super::super) enum DroppedKind {
     Table,
     View,
+    Sequence,
 }
 
 impl DroppedKind {
@@ -23,6 +24,7 @@ impl DroppedKind {
         match object {
             ObjectType::Table => Some(Self::Table),
             ObjectType::View => Some(Self::View),
+            ObjectType::Sequence => Some(Self::Sequence),
             _ => None,
         }
     }
@@ -31,6 +33,7 @@ impl DroppedKind {
         match self {
             Self::Table => "table",
             Self::View => "view",
+            Self::Sequence => "sequence",
         }
     }
 
@@ -38,6 +41,7 @@ impl DroppedKind {
         match self {
             Self::Table => "a table",
             Self::View => "a view",
+            Self::Sequence => "a sequence",
         }
     }
 
@@ -46,6 +50,7 @@ impl DroppedKind {
         match entry {
             RelationEntry::Table(table) => Some((Self::Table, table.oid)),
             RelationEntry::View(view) => Some((Self::View, view.oid)),
+            RelationEntry::Sequence(sequence) => Some((Self::Sequence, sequence.oid)),
             RelationEntry::Index(_) => None,
         }
     }
@@ -65,6 +70,7 @@ impl Session {
         for name in names {
             let name = QualifiedName::from_ast(name, &self.database)?;
             if let Some(oid) = self.find_to_drop(kind, &name, if_exists, &catalog)? {
+                self.refuse_part(oid, &catalog)?;
                 roots.push(ObjectKind::Relation(oid));
             }
         }
@@ -102,7 +108,10 @@ impl Session {
     ) -> Result<Vec<CatalogChange>, SqlError> {
         let mut changes: Vec<CatalogChange> = Vec::new();
         for object in objects {
-            if let ObjectKind::Relation(oid) | ObjectKind::Constraint(oid, _) = object {
+            if let ObjectKind::Relation(oid)
+            | ObjectKind::Constraint(oid, _)
+            | ObjectKind::Default(oid, _) = object
+            {
                 self.lock_table(*oid, LockMode::AccessExclusive).await?;
             }
             if let ObjectKind::Relation(oid) = object
@@ -138,7 +147,7 @@ impl Session {
         dependents: &[Dependent],
         cascade: bool,
     ) -> Result<(), SqlError> {
-        if !cascade && !dependents.is_empty() {
+        if !cascade && dependents.iter().any(|d| !d.silent) {
             let what = match roots {
                 [one] => catalog.describe(*one, self.settings.search_path()),
                 _ => "desired object(s)".to_owned(),
@@ -147,6 +156,26 @@ impl Session {
         }
         self.notices.extend(cascade_notice(dependents));
         Ok(())
+    }
+
+    /// The sequence of an identity column goes with it only.
+    fn refuse_part(&self, oid: u32, catalog: &Catalog) -> Result<(), SqlError> {
+        let Some(sequence) = catalog.sequence_by_oid(oid).filter(|s| s.identity) else {
+            return Ok(());
+        };
+        let Some((table, attnum)) = sequence.owned_by else {
+            return Ok(());
+        };
+        let path = self.settings.search_path();
+        let column = catalog.describe(ObjectKind::Column(table, attnum), path);
+        Err(SqlError::new(
+            state::DEPENDENT_OBJECTS_STILL_EXIST,
+            format!(
+                "cannot drop sequence {} because {column} requires it",
+                sequence.name
+            ),
+        )
+        .hint(format!("You can drop {column} instead.")))
     }
 
     fn find_to_drop(

@@ -2,18 +2,28 @@
 //! grammar here that sqlparser lacks or reads incompletely.
 
 mod alter_view;
+mod create_as;
 mod create_view;
 mod drop;
 mod parse;
+mod sequence;
+mod sequence_options;
+mod temporary;
 
 use sqlparser::ast::{Ident, ObjectName, Query};
 
 use super::Session;
 use crate::catalog::CheckOption;
 use crate::error::SqlError;
+use create_as::CreateTableAs;
+use sequence::{CreateSequence, SequenceChange};
 
+pub(super) use create_as::select_into;
 pub(super) use drop::DroppedKind;
 pub(super) use parse::parse;
+pub(super) use sequence::new_state;
+pub(crate) use sequence_options::{SequenceOption, resolve as resolve_sequence};
+pub(crate) use temporary::TEMPORARY;
 
 /// A command about an object.
 #[derive(Debug, Clone)]
@@ -25,6 +35,16 @@ pub(crate) enum ObjectCommand {
         name: ObjectName,
         if_exists: bool,
         change: ViewChange,
+    },
+    /// CREATE TABLE AS, or SELECT INTO.
+    CreateTableAs(CreateTableAs),
+    /// CREATE SEQUENCE.
+    CreateSequence(CreateSequence),
+    /// ALTER SEQUENCE.
+    AlterSequence {
+        name: ObjectName,
+        if_exists: bool,
+        change: SequenceChange,
     },
 }
 
@@ -67,6 +87,13 @@ impl Session {
                 if_exists,
                 change,
             } => self.alter_view(name, *if_exists, change).await,
+            ObjectCommand::CreateTableAs(create) => self.create_table_as(create).await,
+            ObjectCommand::CreateSequence(create) => self.create_sequence(create).await,
+            ObjectCommand::AlterSequence {
+                name,
+                if_exists,
+                change,
+            } => self.alter_sequence(name, *if_exists, change).await,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The grammar of commands about objects.
 
+mod create_as;
+mod sequence;
+
 use sqlparser::ast::{Ident, ObjectName, SetExpr};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
@@ -30,6 +33,10 @@ pub(in super::super) fn parse(
     let mut reader = Reader::new(sql, tokens);
     let command = reads(&mut reader).map_err(|fault| fault.error(sql, tokens))?;
     if command.is_some() {
+        if reader.check.is_some() || reader.with_data.is_some() {
+            let what = "syntax error at or near \"WITH\"";
+            return Err(SqlError::new(state::SYNTAX_ERROR, what));
+        }
         let rest = reader.parser.peek_token();
         if rest.token != Token::EOF {
             return Err(near(sql, &rest));
@@ -71,16 +78,24 @@ struct Reader<'a> {
     parser: Parser<'a>,
     /// What stands at the end of a CREATE VIEW.
     check: Option<CheckOption>,
+    /// What WITH DATA or WITH NO DATA says, until it is taken.
+    with_data: Option<bool>,
 }
 
 impl<'a> Reader<'a> {
     fn new(sql: &'a str, tokens: &[TokenWithSpan]) -> Self {
         let mut tokens = join_strings(tokens);
         let check = take_check_option(&mut tokens);
+        let with_data = take_with_data(&mut tokens);
         let parser = Parser::new(&PostgreSqlDialect {})
             .with_recursion_limit(RECURSION_LIMIT)
             .with_tokens_with_locations(tokens);
-        Self { sql, parser, check }
+        Self {
+            sql,
+            parser,
+            check,
+            with_data,
+        }
     }
 
     /// Whether these words come next; they are then read.
@@ -94,6 +109,16 @@ impl<'a> Reader<'a> {
 
     fn ident(&mut self) -> Result<Ident, Fault> {
         Ok(self.parser.parse_identifier()?)
+    }
+
+    /// Whether a query's rows are wanted: not with WITH NO DATA.
+    fn take_with_data(&mut self) -> bool {
+        self.with_data.take().unwrap_or(true)
+    }
+
+    /// The error for a token that does not fit.
+    fn unexpected(&self) -> Fault {
+        near(self.sql, &self.parser.peek_token()).into()
     }
 
     /// Where the next token begins.
@@ -135,13 +160,46 @@ fn take_check_option(tokens: &mut Vec<TokenWithSpan>) -> Option<CheckOption> {
     Some(check)
 }
 
+/// Cuts `WITH [NO] DATA` off the end.
+fn take_with_data(tokens: &mut Vec<TokenWithSpan>) -> Option<bool> {
+    let places: Vec<usize> = (0..tokens.len())
+        .filter(|i| tokens.get(*i).is_some_and(is_meaningful))
+        .collect();
+    let back = |n: usize| places.len().checked_sub(n).and_then(|i| places.get(i));
+    let word = |n: usize, keyword: Keyword| {
+        back(n)
+            .and_then(|i| tokens.get(*i))
+            .is_some_and(|t| is_word(t, keyword))
+    };
+    if !word(1, Keyword::DATA) {
+        return None;
+    }
+    let (data, length) = if word(2, Keyword::WITH) {
+        (true, 2)
+    } else if word(2, Keyword::NO) && word(3, Keyword::WITH) {
+        (false, 3)
+    } else {
+        return None;
+    };
+    let cut = *back(length)?;
+    tokens.truncate(cut);
+    Some(data)
+}
+
 fn create(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     r.words(&[Keyword::CREATE]);
     let or_replace = r.words(&[Keyword::OR, Keyword::REPLACE]);
+    let _ = r.words(&[Keyword::LOCAL]) || r.words(&[Keyword::GLOBAL]);
     let temporary = r.words(&[Keyword::TEMP]) || r.words(&[Keyword::TEMPORARY]);
     let recursive = r.words(&[Keyword::RECURSIVE]);
     if r.words(&[Keyword::VIEW]) {
         return create_view(r, or_replace, temporary, recursive).map(Some);
+    }
+    if r.words(&[Keyword::TABLE]) {
+        return create_as::create(r, temporary);
+    }
+    if r.words(&[Keyword::SEQUENCE]) {
+        return sequence::create(r, temporary).map(Some);
     }
     Ok(None)
 }
@@ -219,6 +277,9 @@ fn view_options(options: &[sqlparser::ast::SqlOption]) -> Result<Option<CheckOpt
 }
 
 fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
+    if r.words(&[Keyword::ALTER, Keyword::SEQUENCE]) {
+        return sequence::alter(r).map(Some);
+    }
     if !r.words(&[Keyword::ALTER, Keyword::VIEW]) {
         return Ok(None);
     }

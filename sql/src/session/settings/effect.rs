@@ -24,7 +24,7 @@ impl Settings {
                 self.work_mem = bytes;
                 return Ok(text);
             }
-            "search_path" => self.search_path = search_path(value, &self.user),
+            "search_path" => self.look_in(search_path(value, &self.user)),
             _ => return accepted(lower, value),
         }
         Ok(value.to_owned())

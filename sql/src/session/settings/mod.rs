@@ -36,6 +36,8 @@ pub struct Settings {
     fast_path: bool,
     work_mem: usize,
     search_path: Vec<String>,
+    /// The schema of the session's temporary relations, which is searched first.
+    temporary: Option<String>,
     user: String,
     changed: Vec<&'static str>,
 }
@@ -70,6 +72,7 @@ impl Settings {
             fast_path: true,
             work_mem: WORK_MEM_DEFAULT,
             search_path: value::search_path("\"$user\", public", user),
+            temporary: None,
             user: user.to_owned(),
             changed: Vec::new(),
         }
@@ -103,6 +106,34 @@ impl Settings {
     /// Schemas to look in, in order.
     pub fn search_path(&self) -> &[String] {
         &self.search_path
+    }
+
+    /// The schema of the session's temporary relations, if it has one.
+    pub(crate) fn temporary_schema(&self) -> Option<&str> {
+        self.temporary.as_deref()
+    }
+
+    /// Looks into a schema of temporary relations before all others.
+    pub(crate) fn use_temporary_schema(&mut self, name: &str) {
+        self.temporary = Some(name.to_owned());
+        let path = std::mem::take(&mut self.search_path);
+        self.look_in(path);
+    }
+
+    /// Sets the schemas to look in; temporary relations come first.
+    fn look_in(&mut self, path: Vec<String>) {
+        self.search_path = path;
+        if let Some(name) = &self.temporary {
+            match self.search_path.iter().position(|s| s == "pg_temp") {
+                Some(at) => {
+                    if let Some(named) = self.search_path.get_mut(at) {
+                        named.clone_from(name);
+                    }
+                }
+                None if self.search_path.contains(name) => {}
+                None => self.search_path.insert(0, name.clone()),
+            }
+        }
     }
 
     /// The value as `SHOW` prints it.
@@ -173,7 +204,10 @@ impl Settings {
 
     /// Back to the defaults, all of them.
     pub fn reset_all(&mut self) {
-        let fresh = Self::new(&self.user);
+        let mut fresh = Self::new(&self.user);
+        if let Some(name) = &self.temporary {
+            fresh.use_temporary_schema(name);
+        }
         self.restore(fresh);
     }
 

@@ -147,8 +147,10 @@ impl StatementWriter<'_> {
         gone: &[GoneKey],
     ) -> Result<(), SqlError> {
         let view = self.newest();
-        let snapshot = (self.txn.isolation() != IsolationLevel::ReadCommitted)
-            .then(|| self.txn.view(self.engine.snapshot()));
+        // Only what changes rows has to see them.
+        let one_snapshot = self.txn.isolation() != IsolationLevel::ReadCommitted;
+        let snapshot =
+            (one_snapshot && changes_rows(action)).then(|| self.txn.view(self.engine.snapshot()));
         let cancel = self.cancel;
         let keys = gone.iter().enumerate().map(|(i, g)| (i, &*g.old));
         let mut search = Search::new(link, &view, cancel, keys)?;
@@ -277,7 +279,7 @@ fn new_value(link: &Link, gone: &GoneKey, attnum: u16) -> Datum {
         .unwrap_or(Datum::Null)
 }
 
-/// A transaction with one snapshot must not act on rows that it cannot see.
+/// A transaction with one snapshot must not change rows that it cannot see.
 fn check_seen(link: &Link, child: &Child, snapshot: &ReadView) -> Result<(), SqlError> {
     if child.csn == OWN_CSN {
         return Ok(());

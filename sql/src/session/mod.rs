@@ -16,6 +16,7 @@ mod foreign_keys;
 mod locking;
 mod objects;
 mod parse;
+mod parse_conflict;
 mod parse_element;
 mod parse_merge;
 mod plan;

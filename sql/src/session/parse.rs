@@ -167,6 +167,7 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     adapt_constraints(&mut tokens_of_statement)?;
     super::parse_element::join_elements(&mut tokens_of_statement);
     select_tokens::adapt(&mut tokens_of_statement);
+    super::parse_conflict::check(&tokens_of_statement)?;
     if tokens.iter().any(|t| is_word(t, Keyword::MERGE)) {
         super::parse_merge::adapt(&mut tokens_of_statement);
     }

@@ -1,5 +1,6 @@
-//! What sqlparser's grammar of MERGE lacks: `THEN DO NOTHING` and `THEN INSERT DEFAULT
-//! VALUES`. They are written in a way it reads, with names that no SQL text has.
+//! What sqlparser's grammar of MERGE lacks: a join as the source, `THEN DO NOTHING` and
+//! `THEN INSERT DEFAULT VALUES`. They are written in a way it reads, the actions with
+//! names that no SQL text has.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -10,8 +11,42 @@ pub(crate) const MERGE_NOTHING: &str = "\u{1f}nothing";
 /// The only value of an INSERT of nothing but defaults.
 pub(crate) const MERGE_DEFAULTS: &str = "\u{1f}defaults";
 
-/// Rewrites the actions of a MERGE that sqlparser does not read.
+/// Rewrites what sqlparser does not read of a MERGE.
 pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
+    adapt_actions(tokens);
+    enclose_join(tokens);
+}
+
+/// `USING a JOIN b ON … ON …` gets parentheses around the join.
+fn enclose_join(tokens: &mut Vec<TokenWithSpan>) {
+    let mut depth = 0_usize;
+    let (mut using, mut join, mut last_on) = (None, false, None);
+    for (at, token) in tokens.iter().enumerate() {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Word(word) if depth == 0 && word.quote_style.is_none() => match word.keyword {
+                Keyword::USING if using.is_none() => using = Some(at),
+                Keyword::JOIN if using.is_some() => join = true,
+                Keyword::ON if using.is_some() => last_on = Some(at),
+                Keyword::WHEN if last_on.is_some() => break,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    let (Some(using), true, Some(last_on)) = (using, join, last_on) else {
+        return;
+    };
+    let Some(span) = tokens.get(using).map(|t| t.span) else {
+        return;
+    };
+    let around = |token| TokenWithSpan { token, span };
+    tokens.insert(last_on, around(Token::RParen));
+    tokens.insert(using + 1, around(Token::LParen));
+}
+
+fn adapt_actions(tokens: &mut Vec<TokenWithSpan>) {
     let places: Vec<usize> = (0..tokens.len())
         .filter(|at| tokens.get(*at).is_some_and(|t| !is_space(t)))
         .collect();

@@ -228,6 +228,12 @@ impl Analyzer {
                 .get(index)
                 .map_or(PgType::Unknown, |f| field_type(f))
         };
+        // What analysing has found out counts.
+        if let Some(known) = plan.schema().fields().get(index)
+            && known.metadata().contains_key(arrow_map::PG_TYPE_KEY)
+        {
+            return Ok(field_type(known));
+        }
         Ok(match plan {
             LogicalPlan::Projection(projection) => match projection.expr.get(index) {
                 Some(expr) => self.type_of(expr, projection.input.schema().as_ref())?,

@@ -113,7 +113,7 @@ fn errors_have_postgresql_states_and_messages() {
         ("SELECT abs('a', 2)", "42883", ""),
         (
             "SELECT id FROM patient FETCH FIRST 1 ROWS WITH TIES",
-            "0A000",
+            "42601",
             "",
         ),
         ("SELECT 'a' SIMILAR TO 'b'", "0A000", ""),

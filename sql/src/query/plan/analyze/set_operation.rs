@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use datafusion::common::{Column, Result};
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{
     Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, RecursiveQuery, Union,
 };
@@ -109,11 +110,38 @@ pub(super) fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
             .hint("Cast the output of the non-recursive term to the correct type.")));
         }
     }
+    let recursive_term = with_strings_of(query.recursive_term, statics)?;
     RecursiveQuery::try_new(
         query.name,
         query.static_term,
-        query.recursive_term,
+        recursive_term,
         query.is_distinct,
     )
     .map(LogicalPlan::RecursiveQuery)
+}
+
+/// The recursive term with its strings laid out as those of the other one.
+fn with_strings_of(term: Arc<LogicalPlan>, statics: &DFSchema) -> Result<Arc<LogicalPlan>> {
+    let differs = |(s, r): (&FieldRef, &FieldRef)| {
+        s.data_type() != r.data_type() && s.data_type().is_string() && r.data_type().is_string()
+    };
+    let schema = Arc::clone(term.schema());
+    if !statics.fields().iter().zip(schema.fields()).any(differs) {
+        return Ok(term);
+    }
+    let columns = statics.fields().iter().zip(schema.iter());
+    let columns = columns.map(|(wanted, (qualifier, own))| {
+        let column = Expr::Column(Column::from((qualifier, own)));
+        if differs((wanted, own)) {
+            let cast = Cast::new(Box::new(column), wanted.data_type().clone());
+            Expr::Cast(cast).alias_qualified(qualifier.cloned(), own.name())
+        } else {
+            column
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    let plan = LogicalPlanBuilder::from(Arc::unwrap_or_clone(term))
+        .project(columns)?
+        .build()?;
+    Ok(Arc::new(plan))
 }

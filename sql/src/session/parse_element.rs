@@ -96,7 +96,9 @@ fn subscripts_after(tokens: &[TokenWithSpan]) -> Option<(String, &[TokenWithSpan
             Token::RBracket => depth -= 1,
             Token::Whitespace(_) => continue,
             _ if depth == 0 => {
-                return (!text.is_empty()).then(|| (text, tokens.get(index..).unwrap_or_default()));
+                // Blanks alone are no subscripts.
+                let any = text.contains('[');
+                return any.then(|| (text, tokens.get(index..).unwrap_or_default()));
             }
             _ => {}
         }

@@ -96,7 +96,15 @@ impl ScalarUDFImpl for OverloadedFunction {
                 (ty, _) => ty,
             })
             .collect();
-        let overload = self.choose(&types).map_err(external)?;
+        let overload = match self.choose(&types) {
+            Ok(overload) => overload,
+            // A subquery that is not analysed yet does not say what array it gives.
+            // Settling the call chooses again.
+            Err(_) if args.arg_fields.iter().any(|field| is_unsaid(field)) => {
+                return Ok(Arc::new(Field::new(self.name, DataType::Null, true)));
+            }
+            Err(error) => return Err(external(error)),
+        };
         Ok(Arc::new(field_with(
             Field::new(self.name, overload.arrow_result(&args, &types), true),
             overload.result(&types),
@@ -109,4 +117,9 @@ impl ScalarUDFImpl for OverloadedFunction {
             self.name
         ))))
     }
+}
+
+/// Whether a field is of bytes that may be an array.
+fn is_unsaid(field: &Field) -> bool {
+    *field.data_type() == DataType::BinaryView && field.metadata().is_empty()
 }

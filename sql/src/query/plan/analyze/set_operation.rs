@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Column, DFSchema, Result};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{
     Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, RecursiveQuery, Union,
@@ -110,26 +111,39 @@ pub(super) fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
             .hint("Cast the output of the non-recursive term to the correct type.")));
         }
     }
-    let recursive_term = with_strings_of(query.recursive_term, statics)?;
-    RecursiveQuery::try_new(
-        query.name,
-        query.static_term,
-        recursive_term,
-        query.is_distinct,
-    )
-    .map(LogicalPlan::RecursiveQuery)
+    // What the recursive term reads was laid out before the other one was analysed.
+    let read = work_table(&query.recursive_term, &query.name)?;
+    let wanted = read.unwrap_or_else(|| Arc::new(statics.as_arrow().clone()));
+    let static_term = with_strings_of(Arc::clone(&query.static_term), &wanted)?;
+    let recursive_term = with_strings_of(query.recursive_term, &wanted)?;
+    RecursiveQuery::try_new(query.name, static_term, recursive_term, query.is_distinct)
+        .map(LogicalPlan::RecursiveQuery)
 }
 
-/// The recursive term with its strings laid out as those of the other one.
-fn with_strings_of(term: Arc<LogicalPlan>, statics: &DFSchema) -> Result<Arc<LogicalPlan>> {
+/// The columns in which a recursive term reads the rows made so far.
+fn work_table(term: &LogicalPlan, name: &str) -> Result<Option<SchemaRef>> {
+    let mut found = None;
+    term.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && scan.table_name.table() == name
+        {
+            found = Some(scan.source.schema());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// A term with its strings laid out as `wanted`.
+fn with_strings_of(term: Arc<LogicalPlan>, wanted: &Schema) -> Result<Arc<LogicalPlan>> {
     let differs = |(s, r): (&FieldRef, &FieldRef)| {
         s.data_type() != r.data_type() && s.data_type().is_string() && r.data_type().is_string()
     };
     let schema = Arc::clone(term.schema());
-    if !statics.fields().iter().zip(schema.fields()).any(differs) {
+    if !wanted.fields().iter().zip(schema.fields()).any(differs) {
         return Ok(term);
     }
-    let columns = statics.fields().iter().zip(schema.iter());
+    let columns = wanted.fields().iter().zip(schema.iter());
     let columns = columns.map(|(wanted, (qualifier, own))| {
         let column = Expr::Column(Column::from((qualifier, own)));
         if differs((wanted, own)) {

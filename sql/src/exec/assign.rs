@@ -28,6 +28,7 @@ fn convert(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum
     if value.fits(target) {
         return Ok(value);
     }
+    let target = target.plain();
     match target {
         PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Oid => {
             to_integer(value, target, format)

@@ -74,6 +74,9 @@ fn precision(ty: PgType) -> Row {
         PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval => {
             vec![("datetime_precision", Datum::Int4(6))]
         }
+        PgType::Rounded(rounded) => {
+            vec![("datetime_precision", Datum::Int4(rounded.digits().into()))]
+        }
         PgType::Varchar(length) => lengths(length),
         PgType::Char(length) => lengths(Some(length).filter(|n| *n > 0)),
         PgType::Text => lengths(None),

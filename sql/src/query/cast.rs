@@ -15,7 +15,7 @@ use super::functions::format_of;
 use super::plan::field_with;
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
-use crate::types::{Datum, PgType, SessionFormat};
+use crate::types::{Conversion, Datum, PgType, SessionFormat, modifier};
 
 /// Converts a value as `CAST` does.
 ///
@@ -82,6 +82,7 @@ pub(super) fn castable(from: PgType, to: PgType) -> bool {
     if from.oid() == to.oid() || from == Unknown || from.is_textual() || to.is_textual() {
         return true;
     }
+    let (from, to) = (from.plain(), to.plain());
     let number = |ty| matches!(ty, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_));
     let _ = (Bytea, Uuid);
     match (from, to) {
@@ -140,7 +141,12 @@ impl CastFunction {
     }
 
     fn convert(&self, value: Datum, format: &SessionFormat) -> Result<Datum, SqlError> {
-        match (self.from, self.to, value) {
+        let value = self.convert_plain(value, format)?;
+        modifier::apply(self.to, value, Conversion::Cast)
+    }
+
+    fn convert_plain(&self, value: Datum, format: &SessionFormat) -> Result<Datum, SqlError> {
+        match (self.from.plain(), self.to.plain(), value) {
             (_, _, Datum::Null) => Ok(Datum::Null),
             (PgType::Jsonb, to, Datum::Jsonb(text)) if !to.is_textual() && to != PgType::Json => {
                 from_jsonb(&text, to, format)
@@ -157,7 +163,7 @@ impl CastFunction {
                     .micros
                     .rem_euclid(crate::types::interval::MICROS_PER_DAY),
             )),
-            (_, to, value) => cast_value(value, to, format),
+            (_, _, value) => cast_value(value, self.to, format),
         }
     }
 }

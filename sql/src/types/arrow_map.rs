@@ -23,7 +23,7 @@ pub const PG_TYPE_KEY: &str = "pg.type";
 
 /// The Arrow type columns of `ty` have.
 pub fn arrow_type(ty: PgType) -> DataType {
-    match ty {
+    match ty.plain() {
         PgType::Bool => DataType::Boolean,
         PgType::Int2 => DataType::Int16,
         PgType::Int4 => DataType::Int32,
@@ -49,6 +49,7 @@ pub fn arrow_type(ty: PgType) -> DataType {
         | PgType::Name
         | PgType::InternalChar
         | PgType::Unknown
+        | PgType::Rounded(_)
         | PgType::Json
         | PgType::Jsonb
         | PgType::Uuid => DataType::Utf8View,
@@ -92,7 +93,7 @@ fn parse_metadata(text: &str) -> Option<PgType> {
 
 /// Whether an expression that kept the metadata also kept the kind of value.
 fn agrees(ty: PgType, data_type: &DataType) -> bool {
-    match (ty, data_type) {
+    match (ty.plain(), data_type) {
         (_, DataType::Null) => true,
         (
             PgType::Numeric(_),
@@ -154,7 +155,7 @@ pub fn pg_type_of(data_type: &DataType) -> PgType {
 /// when a value does not fit.
 pub fn canonical(array: &ArrayRef, ty: PgType) -> SqlResult<ArrayRef> {
     let wanted = arrow_type(ty);
-    let fits = match (ty, array.data_type()) {
+    let fits = match (ty.plain(), array.data_type()) {
         (PgType::Numeric(_), DataType::Decimal128(_, s) | DataType::Decimal256(_, s)) => *s >= 0,
         (PgType::Numeric(_), DataType::LargeBinary) => true,
         (PgType::Array(PgType::Numeric(_)), DataType::List(item)) => {

@@ -43,7 +43,7 @@ pub(crate) fn canonical_datum(array: &ArrayRef, row: usize, ty: PgType) -> SqlRe
     if array.is_null(row) {
         return Ok(Datum::Null);
     }
-    let value = match ty {
+    let value = match ty.plain() {
         PgType::Bool => array.as_boolean_opt().map(|a| Datum::Bool(a.value(row))),
         PgType::Int2 => primitive::<Int16Type>(array, row).map(Datum::Int2),
         PgType::Int4 => primitive::<Int32Type>(array, row).map(Datum::Int4),

@@ -37,7 +37,7 @@ fn fixed_numeric((precision, scale): (u16, i16)) -> Option<(bool, u16)> {
 
 /// How many bytes a value of the type has in a row.
 pub fn width(ty: PgType) -> Width {
-    match ty {
+    match ty.plain() {
         PgType::Bool => Width::Fixed(1),
         PgType::Int2 => Width::Fixed(2),
         PgType::Int4 | PgType::Float4 | PgType::Oid | PgType::Date => Width::Fixed(4),
@@ -57,7 +57,7 @@ pub fn width(ty: PgType) -> Width {
 /// Appends a value's bytes. The value must have the column's type (see
 /// [`Datum::fits`]) and obey its modifier; XX000 otherwise. NULL has no bytes.
 pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
-    match (ty, value) {
+    match (ty.plain(), value) {
         (PgType::Bool, Datum::Bool(v)) => out.push(u8::from(*v)),
         (PgType::Int2, Datum::Int2(v)) => out.extend_from_slice(&v.to_le_bytes()),
         (PgType::Int4, Datum::Int4(v)) | (PgType::Date, Datum::Date(v)) => {
@@ -90,7 +90,7 @@ pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
 
 /// The value with these bytes. XX001 when they are not a value of the type.
 pub fn decode(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
-    Ok(match ty {
+    Ok(match ty.plain() {
         PgType::Bool => Datum::Bool(boolean(bytes)?),
         PgType::Int2 => Datum::Int2(i16::from_le_bytes(fixed(bytes)?)),
         PgType::Int4 => Datum::Int4(i32::from_le_bytes(fixed(bytes)?)),

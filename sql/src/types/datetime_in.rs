@@ -5,6 +5,7 @@ use crate::types::calendar::{
     Civil, END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP, TimeZone, civil_from_days,
     days_from_civil, days_in_month,
 };
+pub(crate) use crate::types::datetime_fields::read_offset;
 use crate::types::datetime_fields::{Fault, Fields, Special};
 use crate::types::datum::{
     DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY,
@@ -43,6 +44,12 @@ pub fn parse_time(text: &str, format: &SessionFormat) -> SqlResult<i64> {
     match (fields.special, fields.time) {
         (Some(Special::Now), _) => {
             Ok(special_local(Special::Now, format).rem_euclid(MICROS_PER_DAY))
+        }
+        // The offset of a zone by name depends on the date.
+        (None, Some(_))
+            if matches!(fields.zone, Some(TimeZone::Named(_))) && fields.date().is_none() =>
+        {
+            Err(Fault::Syntax.error(text, "time"))
         }
         (None | Some(Special::AllBalls), Some(micros)) => Ok(micros),
         _ => Err(Fault::Syntax.error(text, "time")),

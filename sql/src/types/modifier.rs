@@ -30,6 +30,7 @@ pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datu
             };
             Datum::Text(without_trailing_blanks(text))
         }
+        (PgType::Rounded(rounded), value) => rounded.apply(value)?,
         (PgType::Name, Datum::Text(text)) => Datum::Text(cut_bytes(text, MAX_NAME_BYTES)),
         (PgType::InternalChar, Datum::Text(text)) => {
             Datum::Text(text.chars().next().map_or_else(String::new, String::from))

@@ -13,7 +13,7 @@ use crate::types::{array, datetime_in, interval_in};
 /// The value a text stands for, with the type's modifier applied. Errors are
 /// PostgreSQL's (22P02, 22003, 22007, 22008, 22001).
 pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datum> {
-    let value = match ty {
+    let value = match ty.plain() {
         PgType::Bool => Datum::Bool(parse_bool(text)?),
         PgType::Int2 => Datum::Int2(parse_integer(text, "smallint")?),
         PgType::Int4 => Datum::Int4(parse_integer(text, "integer")?),
@@ -37,7 +37,7 @@ pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datu
         PgType::Array(element) => array::parse_array(*element, text, format)?,
         PgType::Int2Vector => array::parse_vector(PgType::Int2, text, format)?,
         PgType::OidVector => array::parse_vector(PgType::Oid, text, format)?,
-        PgType::Void => Datum::Null,
+        PgType::Void | PgType::Rounded(_) => Datum::Null,
         PgType::Text
         | PgType::Varchar(_)
         | PgType::Char(_)

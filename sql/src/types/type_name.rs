@@ -40,23 +40,21 @@ impl PgType {
                 if with_zone(zone) {
                     return Err(SqlError::unsupported("type time with time zone"));
                 }
-                full_precision("time", *precision)?;
-                PgType::Time
+                rounded(PgType::Time, *precision)
             }
             DataType::Timestamp(precision, zone) => {
-                full_precision("timestamp", *precision)?;
-                if with_zone(zone) {
+                let ty = if with_zone(zone) {
                     PgType::Timestamptz
                 } else {
                     PgType::Timestamp
-                }
+                };
+                rounded(ty, *precision)
             }
             DataType::Interval { fields, precision } => {
                 if fields.is_some() {
                     return Err(SqlError::unsupported("interval with fields"));
                 }
-                full_precision("interval", *precision)?;
-                PgType::Interval
+                rounded(PgType::Interval, *precision)
             }
             DataType::JSON => PgType::Json,
             DataType::JSONB => PgType::Jsonb,
@@ -182,8 +180,7 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> SqlResult<PgType> {
         (PgType::Numeric(_), [p]) => PgType::numeric(*p, 0),
         (PgType::Numeric(_), [p, s]) => PgType::numeric(*p, *s),
         (PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval, [p]) => {
-            full_precision(&bare, u64::try_from(*p).ok())?;
-            Ok(ty)
+            Ok(rounded(ty, u64::try_from(*p).ok()))
         }
         _ => Err(SqlError::new(
             state::SYNTAX_ERROR,
@@ -203,14 +200,11 @@ fn with_zone(zone: &TimezoneInfo) -> bool {
     matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz)
 }
 
-/// Fractions shorter than a microsecond are not rounded here, so only the
-/// full precision may be declared.
-fn full_precision(name: &str, precision: Option<u64>) -> SqlResult<()> {
-    match precision {
-        // PostgreSQL reduces anything above 6 to 6, with a warning.
-        None | Some(6..) => Ok(()),
-        Some(p) => Err(SqlError::unsupported(format!("type {name}({p})"))
-            .hint("Leave the precision out: values are kept to the microsecond.")),
+/// The type with its seconds rounded to the digits that are given, if any are.
+fn rounded(ty: PgType, digits: Option<u64>) -> PgType {
+    match digits {
+        Some(digits) => ty.with_digits(digits),
+        None => ty,
     }
 }
 

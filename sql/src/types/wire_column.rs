@@ -41,7 +41,7 @@ fn special_writer(
 ) -> Option<CellWriter> {
     use Format::{Binary, Text};
     let zone = format.time_zone;
-    Some(match (column.pg_type, column.format) {
+    Some(match (column.pg_type.plain(), column.format) {
         // PostgreSQL sends an empty text, not NULL.
         (PgType::Void, _) => Box::new(|_, out| {
             out.put_i32(0);

@@ -11,6 +11,7 @@ mod arithmetic;
 mod array;
 mod average;
 mod bits;
+mod bytes;
 mod catalog;
 mod catalog_empty;
 mod catalog_names;
@@ -26,6 +27,7 @@ mod overload;
 mod plain;
 mod quote;
 mod range;
+mod regexp;
 mod sequence;
 mod series;
 mod session;
@@ -94,8 +96,10 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(json::overloads())
         .chain(math::overloads())
         .chain(quote::OVERLOADS)
+        .chain(bytes::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(sequence::OVERLOADS)
+        .chain(regexp::OVERLOADS)
         .chain(text::OVERLOADS)
 }
 
@@ -292,6 +296,21 @@ pub(super) fn key(expr: Expr, ty: PgType) -> SqlResult<Expr> {
         .find(|o| o.name == "__key")
         .ok_or_else(|| crate::error::SqlError::internal("no key function"))?;
     Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![ty])).call(vec![expr]))
+}
+
+/// Whether a text matches a regular expression, with these flags.
+pub(super) fn regex_match(text: Expr, pattern: Expr, flags: &str) -> SqlResult<Expr> {
+    let overload = overloads()
+        .find(|o| o.name == "__regex")
+        .ok_or_else(|| crate::error::SqlError::internal("no function of regular expressions"))?;
+    let types = vec![PgType::Text; 3];
+    let flags = datafusion::logical_expr::lit(datafusion::common::ScalarValue::Utf8View(Some(
+        flags.to_owned(),
+    )));
+    Ok(
+        ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types))
+            .call(vec![text, pattern, flags]),
+    )
 }
 
 /// An interval as the number PostgreSQL compares it by.

@@ -38,7 +38,7 @@ pub(in crate::query) fn bare(ty: PgType) -> PgType {
         PgType::Numeric(_) => PgType::Numeric(None),
         PgType::Varchar(_) => PgType::Varchar(None),
         PgType::Char(_) => PgType::Char(0),
-        other => other,
+        other => other.plain(),
     }
 }
 
@@ -48,6 +48,7 @@ pub(in crate::query) fn unify(a: PgType, b: PgType) -> Option<PgType> {
     if a == b {
         return Some(a);
     }
+    let (a, b) = (a.plain(), b.plain());
     match (a, b) {
         (Unknown, other) | (other, Unknown) => return Some(bare(other)),
         (Date, Timestamp) | (Timestamp, Date) => return Some(Timestamp),
@@ -108,6 +109,7 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
     if from.oid() == to.oid() || from == Unknown {
         return true;
     }
+    let (from, to) = (from.plain(), to.plain());
     match (number_rank(from), number_rank(to)) {
         (Some(a), Some(b)) => return a <= b,
         (None, None) => {}

@@ -245,7 +245,7 @@ fn arrow_orders_as_key(ty: PgType) -> bool {
         return crate::types::arrow_map::arrow_type(ty).is_decimal();
     }
     matches!(
-        ty,
+        ty.plain(),
         PgType::Bool
             | PgType::Int2
             | PgType::Int4

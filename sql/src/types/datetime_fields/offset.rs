@@ -22,7 +22,11 @@ impl Fields {
             return Ok(after);
         }
         // "Jan-08-1999": a separator between words and numbers.
-        if self.month.is_some() && self.numbers.len() < 2 && text.starts_with('-') {
+        if self.month.is_some()
+            && self.time.is_none()
+            && self.numbers.len() < 2
+            && text.starts_with('-')
+        {
             return Ok(rest);
         }
         let (offset, after) = read_offset(text).ok_or(Fault::Syntax)?;

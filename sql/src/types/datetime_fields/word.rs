@@ -1,6 +1,7 @@
 //! Words: months, days, zones and special dates.
 
 use super::digits::split_word;
+use super::offset::read_offset;
 use super::{Fault, Fields, Special};
 use crate::types::calendar::TimeZone;
 
@@ -50,6 +51,14 @@ impl Fields {
         if !has_moment {
             return Err(Fault::Syntax);
         }
+        if TimeZone::from_name(name).is_none()
+            && let Some((zone, rest)) = posix_zone(text)
+        {
+            return match self.zone.replace(zone) {
+                None => Ok(rest),
+                Some(_) => Err(Fault::Syntax),
+            };
+        }
         let Some(zone) = TimeZone::from_name(name) else {
             return Err(if name.contains('/') {
                 Fault::UnknownZone(name.to_lowercase())
@@ -62,6 +71,17 @@ impl Fields {
         }
         Ok(rest)
     }
+}
+
+/// `GMT+8`: a name that means nothing, and the offset, counted to the west.
+fn posix_zone(text: &str) -> Option<(TimeZone, &str)> {
+    let (name, offset) = split_word(text);
+    if name.len() < 3 {
+        return None;
+    }
+    let (seconds, rest) = read_offset(offset)?;
+    let ends = !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    (ends && seconds.abs() < 16 * 3600).then_some((TimeZone::Fixed(-seconds), rest))
 }
 
 /// The month of that name.

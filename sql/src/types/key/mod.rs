@@ -110,7 +110,7 @@ pub fn decode(ty: PgType, bytes: &mut &[u8]) -> SqlResult<Datum> {
         [NULL] => return Ok(Datum::Null),
         _ => return Err(corrupt()),
     }
-    Ok(match ty {
+    Ok(match ty.plain() {
         PgType::Bool => match take::<1>(bytes)? {
             [0] => Datum::Bool(false),
             [1] => Datum::Bool(true),

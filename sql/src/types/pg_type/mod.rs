@@ -1,8 +1,11 @@
 //! The types a column, parameter or result can have.
 
 mod modified;
+mod rounded;
 #[cfg(test)]
 mod tests;
+
+pub use rounded::Rounded;
 
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::oid::{self, Oid};
@@ -51,6 +54,9 @@ pub enum PgType {
     Timestamptz,
     /// `interval`
     Interval,
+    /// A time, timestamp or interval whose seconds are rounded (see
+    /// [`PgType::with_digits`])
+    Rounded(Rounded),
     /// `json`: the text as given
     Json,
     /// `jsonb`: the text in normal form
@@ -175,6 +181,7 @@ impl PgType {
             PgType::Timestamp => oid::TIMESTAMP,
             PgType::Timestamptz => oid::TIMESTAMPTZ,
             PgType::Interval => oid::INTERVAL,
+            PgType::Rounded(_) => self.plain().oid(),
             PgType::Json => oid::JSON,
             PgType::Jsonb => oid::JSONB,
             PgType::Name => oid::NAME,
@@ -213,13 +220,14 @@ impl PgType {
             PgType::Varchar(Some(n)) => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
             PgType::Char(n) if n > 0 => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
             PgType::Array(element) => element.typmod(),
+            PgType::Rounded(rounded) => rounded.typmod(),
             _ => -1,
         }
     }
 
     /// `typlen`: bytes of a fixed-size type, -1 variable, -2 a C string.
     pub fn typlen(self) -> i16 {
-        match self {
+        match self.plain() {
             PgType::Bool | PgType::InternalChar => 1,
             PgType::Int2 => 2,
             PgType::Int4 | PgType::Float4 | PgType::Date | PgType::Oid | PgType::Void => 4,
@@ -241,6 +249,7 @@ impl PgType {
             PgType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
             PgType::Varchar(Some(n)) => format!("character varying({n})"),
             PgType::Char(n) if n > 0 => format!("character({n})"),
+            PgType::Rounded(rounded) => rounded.sql_name(),
             PgType::Array(element) => format!("{}[]", element.sql_name()),
             other => other.base_name().to_owned(),
         }
@@ -267,6 +276,7 @@ impl PgType {
             PgType::Timestamp => "timestamp without time zone",
             PgType::Timestamptz => "timestamp with time zone",
             PgType::Interval => "interval",
+            PgType::Rounded(_) => self.plain().base_name(),
             PgType::Json => "json",
             PgType::Jsonb => "jsonb",
             PgType::Name => "name",
@@ -282,7 +292,7 @@ impl PgType {
 
     /// The name in `pg_type.typname`: "varchar", "_int4".
     pub fn typname(self) -> String {
-        match self {
+        match self.plain() {
             PgType::Bool => "bool",
             PgType::Int2 => "int2",
             PgType::Int4 => "int4",
@@ -329,7 +339,7 @@ impl PgType {
                 let scale = if scale >= 1024 { scale - 2048 } else { scale };
                 PgType::numeric(i64::from(precision), i64::from(scale)).ok()?
             }
-            (bare, _) => bare,
+            (bare, _) => bare.rounded_by(typmod),
         })
     }
 

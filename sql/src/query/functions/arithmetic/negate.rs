@@ -33,7 +33,7 @@ impl Negate {
 
     /// The result type for an argument of this type.
     pub(in super::super) fn result(types: &[PgType]) -> SqlResult<PgType> {
-        match types.first() {
+        match types.first().map(|ty| ty.plain()).as_ref() {
             Some(
                 ty @ (PgType::Int2
                 | PgType::Int4

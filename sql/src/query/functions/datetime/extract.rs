@@ -13,9 +13,9 @@ macro_rules! extract {
     ($name:literal, $scale:literal) => {
         [
             Overload::new($name, &[TEXT, DATE], PgType::Numeric(None), |c, a| {
-                extract(c, a, $scale)
+                extract(c, a, 0)
             })
-            .numeric($scale),
+            .numeric(0),
             Overload::new($name, &[TEXT, TIMESTAMP], PgType::Numeric(None), |c, a| {
                 extract(c, a, $scale)
             })
@@ -72,26 +72,79 @@ pub(super) static OVERLOADS: &[Overload] = &[
 ];
 
 /// The field that the first argument names, of the second (see [`field`]).
-fn read_field(call: &Call<'_>, args: &[Datum]) -> SqlResult<i128> {
+fn read_field(call: &Call<'_>, args: &[Datum]) -> SqlResult<Option<i128>> {
     let name = str_at(args, 0).to_ascii_lowercase();
     let value = at(args, 1);
     if is_infinite(value) {
-        return Err(SqlError::unsupported(
-            "extracting a field from an infinite date or timestamp",
-        ));
+        return field_of_infinity(&name, value);
     }
     let parts = parts(call, value)?;
-    field(&parts, &name).ok_or_else(|| no_such_field(&name, parts.type_name))
+    if matches!(value, Datum::Date(_)) && !has_date_field(&name) {
+        return Err(no_such_field(&name, parts.type_name));
+    }
+    field(&parts, &name)
+        .map(Some)
+        .ok_or_else(|| no_such_field(&name, parts.type_name))
+}
+
+/// Whether a date has a field, which is none of the time of day.
+fn has_date_field(name: &str) -> bool {
+    !matches!(
+        name,
+        "microsecond"
+            | "microseconds"
+            | "usec"
+            | "us"
+            | "usecs"
+            | "millisecond"
+            | "milliseconds"
+            | "msec"
+            | "ms"
+            | "msecs"
+            | "second"
+            | "seconds"
+            | "sec"
+            | "secs"
+            | "s"
+            | "minute"
+            | "minutes"
+            | "min"
+            | "mins"
+            | "m"
+            | "hour"
+            | "hours"
+            | "h"
+            | "hr"
+            | "hrs"
+    )
+}
+
+/// Fields that come around again are unknown of an infinite moment.
+fn field_of_infinity(name: &str, value: &Datum) -> SqlResult<Option<i128>> {
+    let is_date = matches!(value, Datum::Date(_));
+    let type_name = value.natural_type().map_or("date", PgType::base_name);
+    match name {
+        "day" | "month" | "quarter" | "week" | "dow" | "isodow" | "doy" => Ok(None),
+        "year" | "decade" | "century" | "millennium" | "julian" | "isoyear" | "epoch" => Err(
+            SqlError::unsupported(format!("the {name} of an infinite date or timestamp")),
+        ),
+        _ if is_date => Err(no_such_field(name, type_name)),
+        "timezone" | "timezone_hour" | "timezone_minute" => Ok(None),
+        name if !has_date_field(name) => Ok(None),
+        _ => Err(no_such_field(name, type_name)),
+    }
 }
 
 fn date_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let micros = read_field(call, args)?;
-    Ok(Datum::Float8(micros as f64 / 1e6))
+    Ok(micros.map_or(Datum::Null, |micros| Datum::Float8(micros as f64 / 1e6)))
 }
 
 fn extract(call: &Call<'_>, args: &[Datum], scale: u16) -> SqlResult<Datum> {
     let micros = read_field(call, args)?;
-    Ok(Datum::Numeric(Numeric::from_i128(micros, 6).rescale(scale)))
+    Ok(micros.map_or(Datum::Null, |micros| {
+        Datum::Numeric(Numeric::from_i128(micros, 6).rescale(scale))
+    }))
 }
 
 /// 0A000 for a field that other types have, 22023 for one that none has.
@@ -113,9 +166,11 @@ fn no_such_field(name: &str, type_name: &str) -> SqlError {
             | "timezone"
             | "timezone_hour"
             | "timezone_minute"
+            | "timezone_h"
+            | "timezone_m"
             | "julian"
     );
-    if known {
+    if known || !has_date_field(name) {
         SqlError::new(
             state::FEATURE_NOT_SUPPORTED,
             format!("unit \"{name}\" not supported for type {type_name}"),

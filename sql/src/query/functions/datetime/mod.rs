@@ -1,6 +1,7 @@
 //! Functions of dates and times, a file for each thing that is asked of them.
 
 mod age;
+mod bin;
 mod day;
 mod extract;
 mod justify;
@@ -24,6 +25,7 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(extract::extract_overloads())
         .chain(truncate::OVERLOADS)
         .chain(age::OVERLOADS)
+        .chain(bin::OVERLOADS)
         .chain(make::OVERLOADS)
         .chain(justify::OVERLOADS)
         .chain(to_char::OVERLOADS)

@@ -94,7 +94,7 @@ pub(super) fn field(parts: &Parts, name: &str) -> Option<i128> {
     if let (Some(offset), true) = (parts.offset, name.starts_with("timezone")) {
         return offset_field(offset, name);
     }
-    civil_field(parts.civil?, name)
+    civil_field(parts.civil?, name, parts.type_name == "date")
 }
 
 fn whole(n: i64) -> Option<i128> {
@@ -141,7 +141,10 @@ fn offset_field(offset: i32, name: &str) -> Option<i128> {
     }
 }
 
-fn civil_field(civil: Civil, name: &str) -> Option<i128> {
+/// The Julian day of 2000-01-01.
+const JULIAN_DAYS: i64 = 2_451_545;
+
+fn civil_field(civil: Civil, name: &str, is_date: bool) -> Option<i128> {
     let days = days_from_civil(civil);
     // PostgreSQL has no year 0: 1 BC is -1.
     let shown = |year: i64| if year > 0 { year } else { year - 1 };
@@ -158,6 +161,7 @@ fn civil_field(civil: Civil, name: &str) -> Option<i128> {
         "doy" => whole(day_of_year(days, civil.year)),
         "week" => whole(iso_week(days).1),
         "isoyear" => whole(shown(iso_week(days).0)),
+        "julian" if is_date => whole(days + JULIAN_DAYS),
         _ => None,
     }
 }

@@ -2,10 +2,11 @@
 
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::Like;
-use datafusion::logical_expr::{Expr, Operator, binary_expr};
+use datafusion::logical_expr::{Expr, Operator};
 use sqlparser::ast::BinaryOperator;
 
 use super::super::super::error::external;
+use super::super::super::functions;
 use super::super::analyze::Analyzer;
 use super::symbol::no_operator;
 use crate::types::PgType;
@@ -21,7 +22,15 @@ impl Analyzer {
         schema: &DFSchema,
     ) -> Result<Expr> {
         let (left, right) = self.both_text(left, right, symbol, schema)?;
-        Ok(binary_expr(left, op, right))
+        let flags = match op {
+            Operator::RegexIMatch | Operator::RegexNotIMatch => "i",
+            _ => "",
+        };
+        let matches = functions::regex_match(left, right, flags).map_err(external)?;
+        Ok(match op {
+            Operator::RegexNotMatch | Operator::RegexNotIMatch => Expr::Not(Box::new(matches)),
+            _ => matches,
+        })
     }
 
     /// Both operands as text (42883 when one is none).

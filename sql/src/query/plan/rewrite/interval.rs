@@ -7,8 +7,9 @@ use crate::error::{SqlError, state};
 
 /// `INTERVAL '…'` as a cast of its text.
 pub(super) fn interval_literal(interval: &mut Interval) -> Result<Expr, SqlError> {
-    let precise =
-        interval.leading_precision.is_some() || interval.fractional_seconds_precision.is_some();
+    let digits = interval.leading_precision;
+    let precise = (digits.is_some() && interval.leading_field.is_some())
+        || interval.fractional_seconds_precision.is_some();
     if precise || interval.last_field.is_some() {
         return Err(SqlError::unsupported("interval with fields or precision"));
     }
@@ -35,7 +36,7 @@ pub(super) fn interval_literal(interval: &mut Interval) -> Result<Expr, SqlError
         string(text),
         DataType::Interval {
             fields: None,
-            precision: None,
+            precision: digits,
         },
     ))
 }

@@ -12,7 +12,10 @@ mod literal;
 mod row;
 mod row_in_subquery;
 
-use sqlparser::ast::{CastKind, DataType, DateTimeField, Expr, ObjectName, ObjectNamePart};
+use sqlparser::ast::{
+    CastKind, DataType, DateTimeField, Expr, ObjectName, ObjectNamePart, UnaryOperator,
+    ValueWithSpan,
+};
 
 use self::ast::{cast, string, take};
 use super::super::functions::extract_function;
@@ -56,7 +59,6 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
             kind: CastKind::TryCast | CastKind::SafeCast,
             ..
         } => Err(SqlError::unsupported("TRY_CAST")),
-        Expr::SimilarTo { .. } => Err(SqlError::unsupported("SIMILAR TO")),
         Expr::IsNormalized { .. } => Err(SqlError::unsupported("IS NORMALIZED")),
         _ => Ok(()),
     }
@@ -150,6 +152,12 @@ fn replacement(expr: &mut Expr) -> Result<Option<Expr>, SqlError> {
             substring_for,
             ..
         } => substring(take(text), substring_from.take(), substring_for.take()),
+        Expr::SimilarTo {
+            negated,
+            expr: operand,
+            pattern,
+            escape_char,
+        } => similar(*negated, take(operand), take(pattern), escape_char.take()),
         Expr::Collate {
             expr: inner,
             collation,
@@ -165,6 +173,23 @@ fn is_subquery(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_subquery(inner),
         other => matches!(other, Expr::Subquery(_)),
+    }
+}
+
+/// `expr SIMILAR TO pattern ESCAPE escape`.
+fn similar(negated: bool, expr: Expr, pattern: Expr, escape: Option<ValueWithSpan>) -> Expr {
+    let escape = match escape {
+        Some(escape) => Expr::Value(escape),
+        None => string("\\"),
+    };
+    let matches = call("__similar", vec![expr, pattern, escape]);
+    if negated {
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(matches),
+        }
+    } else {
+        matches
     }
 }
 

@@ -2,6 +2,7 @@
 
 use sqlparser::ast::Expr;
 
+use super::change::note_parameter;
 use super::expr::{ScalarExpr, Scope, Values, compile};
 use super::planning::Parameters;
 use super::target::Planning;
@@ -34,6 +35,11 @@ impl RowValues {
         planning: &Planning,
         parameters: &mut Parameters,
     ) -> Result<Self, SqlError> {
+        for (expr, wanted) in exprs {
+            if let Some(ty) = wanted {
+                note_parameter(expr, *ty, parameters);
+            }
+        }
         let mut simple = Vec::with_capacity(exprs.len());
         for (expr, wanted) in exprs {
             let mut scope = Scope {

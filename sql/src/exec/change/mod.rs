@@ -221,7 +221,7 @@ fn plan_again(
 }
 
 /// `SET a = $1` gives the parameter the column's type.
-fn note_parameter(value: &Expr, ty: PgType, parameters: &mut Parameters) {
+pub(crate) fn note_parameter(value: &Expr, ty: PgType, parameters: &mut Parameters) {
     if let Expr::Value(value) = value
         && let Value::Placeholder(name) = &value.value
         && let Some(index) = name

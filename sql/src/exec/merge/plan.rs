@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::{Action, Clause, MergePlan};
 use crate::error::{SqlError, state};
 use crate::exec::assignments::Assignments;
-use crate::exec::change::Target;
+use crate::exec::change::{Target, note_parameter};
 use crate::exec::given::check_value;
 use crate::exec::insert::{Defaults, fit_columns, is_default, refuse_any};
 use crate::exec::others::Others;
@@ -177,6 +177,7 @@ impl ClausePlanner<'_> {
             return Ok(Action::Nothing);
         }
         let set = Assignments::read(&update.assignments, self.table)?;
+        self.note_parameters(&set.values, &set.columns)?;
         let values = self.expressions(&set.values, self.both, Place::Update)?;
         Ok(Action::Update(set.columns, values))
     }
@@ -214,6 +215,7 @@ impl ClausePlanner<'_> {
             false => {
                 fit_columns(&mut columns, row.content.len(), explicit)?;
                 let exprs = self.insert_values(&row.content, &columns)?;
+                self.note_parameters(&exprs, &columns)?;
                 Some(self.expressions(&exprs, self.source, Place::Values)?)
             }
         };
@@ -222,6 +224,14 @@ impl ClausePlanner<'_> {
             columns,
             values,
         })
+    }
+
+    /// A bare parameter takes the type of its column.
+    fn note_parameters(&mut self, values: &[Expr], columns: &[u16]) -> Result<(), SqlError> {
+        for (value, attnum) in values.iter().zip(columns) {
+            note_parameter(value, column(self.table, *attnum)?.ty, self.parameters);
+        }
+        Ok(())
     }
 
     /// The values with what DEFAULT stands for.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kimberlite_storage::{Clock, CommitLog, Sealer, Snapshot, Space, Store, TenantId};
+use kimberlite_storage::{Clock, CommitLog, Committed, Sealer, Snapshot, Space, Store, TenantId};
 use lru::LruCache;
 use parking_lot::{Mutex, RwLock};
 
+use crate::activity::Activity;
 use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Database};
 use crate::error::{SqlError, state};
 use crate::exec::checks::TableChecks;
@@ -16,8 +17,8 @@ use crate::query::{QueryEngine, QueryEngineOptions};
 use crate::sequence::SequenceStates;
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
-    CommitSource, Durable, Entry, Layer, LockManager, ReadView, StreamKey, Transaction,
-    commit_changes, submit_changes,
+    CommitSource, Durable, Entry, Layer, LockManager, ReadView, Serializable, StreamKey,
+    Transaction, commit_changes, submit_changes,
 };
 
 /// The database of the operators, which every server has.
@@ -48,6 +49,8 @@ pub struct Engine {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     locks: Arc<LockManager>,
+    activity: Arc<Activity>,
+    serializable: Arc<Serializable>,
     catalogs: RwLock<HashMap<TenantId, Arc<Catalog>>>,
     catalog_versions: AtomicU64,
     query: QueryEngine,
@@ -96,12 +99,17 @@ impl Engine {
         columns.begin(latest);
         let capacity = std::num::NonZeroUsize::new(CACHED_PLANS)
             .ok_or_else(|| SqlError::internal("the plan cache has no room"))?;
+        let locks = Arc::new(LockManager::default());
+        let newest = Arc::clone(&store);
+        let serializable = Serializable::new(move || newest.snapshot());
         Ok(Arc::new(Self {
             log: store.commit_log(),
             sealer: store.sealer(),
             clock: store.clock(),
             store,
-            locks: Arc::new(LockManager::default()),
+            activity: Arc::new(Activity::new(locks.clone(), serializable.clone())),
+            serializable,
+            locks,
             catalogs: RwLock::default(),
             catalog_versions: AtomicU64::new(1),
             query,
@@ -134,6 +142,16 @@ impl Engine {
 
     pub(crate) fn locks(&self) -> &Arc<LockManager> {
         &self.locks
+    }
+
+    /// The serializable transactions.
+    pub(crate) fn serializable(&self) -> &Arc<Serializable> {
+        &self.serializable
+    }
+
+    /// What the sessions do.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     pub(crate) fn now_us(&self) -> i64 {
@@ -243,7 +261,7 @@ impl Engine {
         principal: &str,
         time_us: i64,
         changes: Layer,
-    ) -> Result<(), SqlError> {
+    ) -> Result<Committed, SqlError> {
         let changes_catalog = changes.stream(catalog_stream()).is_some();
         let source = CommitSource {
             log: self.log.as_ref(),
@@ -252,11 +270,11 @@ impl Engine {
             principal,
             time_us,
         };
-        commit_changes(source, changes).await?;
+        let committed = commit_changes(source, changes).await?;
         if changes_catalog {
             self.reload_catalog(tenant)?;
         }
-        Ok(())
+        Ok(committed)
     }
 
     /// Hands changes of a tenant, none of its catalog, to the log without waiting.
@@ -439,7 +457,9 @@ impl Engine {
         let before = self.catalog(tenant)?;
         let mut layer = Layer::default();
         put_catalog_changes(&mut layer, &before, changes)?;
-        self.commit(tenant, principal, self.now_us(), layer).await
+        self.commit(tenant, principal, self.now_us(), layer)
+            .await
+            .map(|_| ())
     }
 }
 

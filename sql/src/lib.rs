@@ -4,6 +4,7 @@
 //! client. The crate reads the projections of `kimberlite-storage` through
 //! snapshots and commits through its `CommitLog`; it knows nothing of sockets.
 
+pub mod activity;
 pub mod cancel;
 pub mod catalog;
 pub mod engine;

@@ -8,7 +8,8 @@ use sqlparser::ast::{Expr, Query, SelectItem};
 use super::target::Planning;
 use crate::error::SqlError;
 use crate::query::{
-    Place, PlanContext, PlannedExpressions, PlannedQuery, QueryEngine, RowRelation, SessionInfo,
+    Hidden, Place, PlanContext, PlannedExpressions, PlannedQuery, QueryEngine, RowRelation,
+    SessionInfo,
 };
 use crate::types::PgType;
 
@@ -37,7 +38,7 @@ impl Planning {
             tenant: queries.tenant,
             search_path: self.search_path.clone(),
             param_types: parameters.clone(),
-            hidden_columns: false,
+            hidden: Hidden::None,
             bound: self.bound.clone(),
             with: self.with.clone(),
             session: queries.session.clone(),
@@ -54,7 +55,7 @@ impl Planning {
         query: &Query,
         parameters: &mut Parameters,
     ) -> Result<PlannedQuery, SqlError> {
-        self.query_with(query, parameters, false)
+        self.query_with(query, parameters, Hidden::None)
     }
 
     /// Plans the SELECT behind a change: its first table shows its hidden columns.
@@ -66,18 +67,22 @@ impl Planning {
         query: &Query,
         parameters: &mut Parameters,
     ) -> Result<PlannedQuery, SqlError> {
-        self.query_with(query, parameters, true)
+        self.query_with(query, parameters, Hidden::First)
     }
 
-    fn query_with(
+    /// Plans a query, some of whose tables show their hidden columns.
+    ///
+    /// # Errors
+    /// What PostgreSQL reports when it analyses the query.
+    pub(crate) fn query_with(
         &self,
         query: &Query,
         parameters: &mut Parameters,
-        hidden_columns: bool,
+        hidden: Hidden,
     ) -> Result<PlannedQuery, SqlError> {
         let queries = self.queries()?;
         let context = PlanContext {
-            hidden_columns,
+            hidden,
             ..self.context(queries, parameters)
         };
         let planned = queries.engine.plan(query, &context)?;

@@ -11,6 +11,7 @@ use super::planning::QueryPlanning;
 use super::table::TableInfo;
 use super::target::Planning;
 use super::write::StatementWriter;
+use crate::activity::SessionLink;
 use crate::error::{SqlError, state};
 use crate::query::SessionInfo;
 use crate::sequence::SequenceAccess;
@@ -24,6 +25,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) database: &'a str,
     pub(crate) settings: &'a Settings,
     pub(crate) backend_pid: i32,
+    /// The session for its functions.
+    pub(crate) link: Option<SessionLink>,
     /// What functions may ask about it, once somebody has needed that.
     pub(crate) info: Option<Arc<SessionInfo>>,
     /// Whether the transaction must not change anything.
@@ -56,6 +59,7 @@ impl Writing<'_> {
             version: version(),
             read_only: self.read_only,
             sequences: Some(Arc::clone(self.sequences)),
+            link: self.link.clone(),
         })
     }
 }

@@ -153,9 +153,11 @@ pub(crate) fn plan(
         },
         None => {
             let planned = planning.query(&main, parameters)?;
-            if let Some(clause) = planned.lock_clause() {
-                return Err(SqlError::unsupported(format!("SELECT … {clause}"))
-                    .hint("An UPDATE locks the rows that it changes."));
+            if let Some(clause) = planned.lock_clauses().first() {
+                let clause = crate::session::lock_clause_name(clause);
+                return Err(SqlError::unsupported(format!(
+                    "{clause} beside statements that write"
+                )));
             }
             Main::Query(Box::new(planned))
         }

@@ -6,7 +6,6 @@
 //! that two transactions cannot both pass.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::foreign_key::KeyWork;
 use super::index_entry::IndexEntry;
@@ -16,9 +15,10 @@ use crate::cancel::Cancellation;
 use crate::catalog::{Catalog, IndexDescriptor};
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
+use crate::session::Busy;
 use crate::txn::{
-    Entry, EntryKind, IsolationLevel, Layer, LockKey, LockMode, ReadView, StreamKey, Transaction,
-    WaitPolicy,
+    Entry, EntryKind, IsolationLevel, Layer, LockKey, LockMode, Patience, ReadView, StreamKey,
+    Transaction, WaitPolicy,
 };
 use crate::types::Datum;
 
@@ -30,7 +30,7 @@ pub(crate) struct StatementWriter<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) txn: &'a mut Transaction,
     pub(super) cancel: &'a Cancellation,
-    lock_timeout: Option<Duration>,
+    patience: Patience,
     pub(super) writing: Writing<'a>,
     pub(super) rules: Rules,
     pub(super) layer: Layer,
@@ -57,20 +57,29 @@ pub(crate) enum Locked {
     Gone,
 }
 
+/// What became of a row that was to be locked without waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RowLocked {
+    /// It is locked.
+    Is(Locked),
+    /// Somebody else has it.
+    Busy,
+}
+
 impl<'a> StatementWriter<'a> {
     /// A writer for a statement of `txn`.
     pub(crate) fn new(
         engine: &'a Engine,
         txn: &'a mut Transaction,
         cancel: &'a Cancellation,
-        lock_timeout: Option<Duration>,
+        patience: Patience,
         writing: Writing<'a>,
     ) -> Self {
         Self {
             engine,
             txn,
             cancel,
-            lock_timeout,
+            patience,
             writing,
             rules: Rules::default(),
             layer: Layer::default(),
@@ -123,7 +132,7 @@ impl<'a> StatementWriter<'a> {
                 self.txn.held(),
                 key,
                 mode,
-                WaitPolicy::Wait(self.lock_timeout),
+                WaitPolicy::Wait(self.patience),
                 self.cancel,
             )
             .await
@@ -250,6 +259,47 @@ impl<'a> StatementWriter<'a> {
         mode: LockMode,
     ) -> Result<Locked, SqlError> {
         self.lock_key(table, table.rows, key, mode).await?;
+        let now = self.row_now(table, key, csn)?;
+        if now != Locked::Same && self.txn.isolation() != IsolationLevel::ReadCommitted {
+            return Err(changed_since(&now));
+        }
+        Ok(now)
+    }
+
+    /// Locks a row that was read at `csn`, with what to do when it is not free.
+    ///
+    /// # Errors
+    /// 55P03 when it must not be waited for; as [`Self::lock_row`].
+    pub(crate) async fn lock_row_or(
+        &mut self,
+        table: &TableInfo,
+        (key, csn): (&[u8], u64),
+        mode: LockMode,
+        busy: Busy,
+    ) -> Result<RowLocked, SqlError> {
+        if busy != Busy::Wait && !self.txn.owns_table(table.desc.oid) {
+            let lock = LockKey::row(self.txn.tenant(), table.rows.stream, key);
+            let manager = self.txn.manager().clone();
+            if !manager.try_acquire(self.txn.held(), lock, mode) {
+                return match busy {
+                    Busy::Skip => Ok(RowLocked::Busy),
+                    _ => Err(crate::session::row_is_busy(&table.desc.name)),
+                };
+            }
+        }
+        self.lock_key(table, table.rows, key, mode).await?;
+        let now = self.row_now(table, key, csn)?;
+        // Whoever only wants the key to stay is content with the old version.
+        let content = mode == LockMode::RowKeyShare && matches!(now, Locked::Changed { .. });
+        if now != Locked::Same && self.txn.isolation() != IsolationLevel::ReadCommitted && !content
+        {
+            return Err(changed_since(&now));
+        }
+        Ok(RowLocked::Is(now))
+    }
+
+    /// What a locked row is now, compared with the version `csn`.
+    fn row_now(&mut self, table: &TableInfo, key: &[u8], csn: u64) -> Result<Locked, SqlError> {
         let view = self.newest();
         let now = view.get(table.rows, key, &mut self.scratch, |version| {
             if version.csn == csn {
@@ -261,15 +311,7 @@ impl<'a> StatementWriter<'a> {
                 }
             }
         })?;
-        let now = now.unwrap_or(Locked::Gone);
-        if now != Locked::Same && self.txn.isolation() == IsolationLevel::RepeatableRead {
-            return Err(SqlError::new(
-                state::T_R_SERIALIZATION_FAILURE,
-                "could not serialize access due to concurrent update",
-            )
-            .hint("Retry the transaction."));
-        }
-        Ok(now)
+        Ok(now.unwrap_or(Locked::Gone))
     }
 
     /// Replaces a locked row. `old` and `new` are complete rows.
@@ -443,4 +485,16 @@ impl<'a> StatementWriter<'a> {
             Err(_) => error.table(table.desc.name.clone()),
         }
     }
+}
+
+/// The error for a row that is no longer what the snapshot shows.
+fn changed_since(now: &Locked) -> SqlError {
+    let what = match now {
+        Locked::Gone => "delete",
+        _ => "update",
+    };
+    SqlError::new(
+        state::T_R_SERIALIZATION_FAILURE,
+        format!("could not serialize access due to concurrent {what}"),
+    )
 }

@@ -30,6 +30,12 @@ fn database(oid: u32, name: &str, owner: u32) -> Row {
     ]
 }
 
+/// Object identifier of the session's database.
+pub(super) fn database_oid(facts: &Facts<'_>) -> u32 {
+    let own = facts.session.database.as_str();
+    facts.catalog.database(own).map_or(OWN_DATABASE, |d| d.oid)
+}
+
 /// The session's database, and those that its catalog lists: a tenant's catalog
 /// lists none, so that no tenant learns the names of others.
 pub(super) fn pg_database(facts: &Facts<'_>) -> Vec<Row> {

@@ -6,6 +6,7 @@
 //! here (triggers, policies, publications, …) is there and empty.
 
 mod access;
+mod activity;
 mod attribute;
 mod class;
 mod cluster;
@@ -43,7 +44,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 39] = [
+const FILLED: [(&str, Rows); 41] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -61,6 +62,8 @@ const FILLED: [(&str, Rows); 39] = [
     ("pg_authid", cluster::pg_authid),
     ("pg_user", cluster::pg_user),
     ("pg_settings", settings::pg_settings),
+    ("pg_locks", activity::pg_locks),
+    ("pg_stat_activity", activity::pg_stat_activity),
     ("pg_am", access::pg_am),
     ("pg_opclass", access::pg_opclass),
     ("pg_collation", access::pg_collation),

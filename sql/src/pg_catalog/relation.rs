@@ -26,6 +26,11 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
+    /// Whether it is a view of what sessions do.
+    fn tells_what_runs(&self) -> bool {
+        matches!(self.name, "pg_locks" | "pg_stat_activity")
+    }
+
     /// The value of the column at `position` in `row`. A column that the row says
     /// nothing about is "no" or 0 in a system table, and NULL in a view of
     /// `information_schema`.
@@ -37,7 +42,7 @@ impl Relation {
             return value.clone();
         }
         match ty {
-            _ if self.schema == "information_schema" => Datum::Null,
+            _ if self.schema == "information_schema" || self.tells_what_runs() => Datum::Null,
             PgType::Bool => Datum::Bool(false),
             PgType::Int2 => Datum::Int2(0),
             PgType::Int4 => Datum::Int4(0),

@@ -19,7 +19,7 @@ use super::effort::Effort;
 use super::engine::QueryEngine;
 use super::error::from_datafusion;
 use super::explain;
-use super::plan::PlanParts;
+use super::plan::{PlanParts, RowTarget};
 use super::run::Run;
 use super::stop::{self, Stop};
 use super::stream::{Message, QueryStream, WAITING_BATCHES};
@@ -80,13 +80,13 @@ impl PlannedQuery {
         &self.parts.relations
     }
 
-    /// `FOR UPDATE` and the like, which the caller must act on or refuse: running
-    /// the query locks nothing.
-    pub fn lock_clause(&self) -> Option<&LockClause> {
-        self.parts.locks.first()
+    /// The tables whose hidden columns come last, three for each.
+    pub fn targets(&self) -> &[RowTarget] {
+        &self.parts.targets
     }
 
-    /// All such clauses.
+    /// `FOR UPDATE` and the like, which the caller must act on or refuse: running
+    /// the query locks nothing.
     pub fn lock_clauses(&self) -> &[LockClause] {
         &self.parts.locks
     }

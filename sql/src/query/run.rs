@@ -28,13 +28,30 @@ pub struct Run {
     pub work_mem: usize,
 }
 
-/// The target of a change, the table with hidden columns, shows only these rows: a
-/// READ COMMITTED statement that waited for a row checks its WHERE again on the
-/// newest version of that row. Other mentions of the table show what they did.
+/// Row key, commit sequence number, stored row.
+pub type StoredRow = (Vec<u8>, u64, Vec<u8>);
+
+/// Tables with hidden columns show only these rows: a READ COMMITTED statement that
+/// waited for a row checks its WHERE again on the newest version of that row. Other
+/// mentions of the tables show what they did.
 #[derive(Debug, Clone)]
 pub struct RowOverride {
-    /// Row key, commit sequence number, stored row.
-    pub rows: Vec<(Vec<u8>, u64, Vec<u8>)>,
+    /// The rows of each such table, by its number; none for what it has.
+    pub tables: Vec<Option<Vec<StoredRow>>>,
+}
+
+impl RowOverride {
+    /// These rows in the first table.
+    pub fn first(rows: Vec<StoredRow>) -> Self {
+        Self {
+            tables: vec![Some(rows)],
+        }
+    }
+
+    /// The rows of table number `target`, if they are replaced.
+    pub(super) fn of(&self, target: Option<usize>) -> Option<&[StoredRow]> {
+        self.tables.get(target?)?.as_deref()
+    }
 }
 
 /// What a scan finds in its task context.

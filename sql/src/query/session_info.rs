@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::common::{Result, config_err};
 
+use crate::activity::SessionLink;
 use crate::sequence::SequenceAccess;
 
 /// Facts about a session, fixed for one statement.
@@ -36,6 +37,8 @@ pub struct SessionInfo {
     pub read_only: bool,
     /// The way to sequences; `None` where there are none.
     pub sequences: Option<Arc<SequenceAccess>>,
+    /// The session itself and the others; none outside of a server.
+    pub link: Option<SessionLink>,
 }
 
 impl SessionInfo {

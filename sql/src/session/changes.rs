@@ -145,7 +145,8 @@ impl Step {
 /// A writer for a statement of the session's transaction.
 pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlError> {
     session.transaction()?;
-    let lock_timeout = session.settings.lock_timeout();
+    let patience = session.settings.patience();
+    let link = session.link();
     let read_only = session.txn.as_ref().is_some_and(|txn| txn.read_only());
     let txn = session
         .txn
@@ -155,12 +156,13 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
         &session.engine,
         txn,
         &session.cancel,
-        lock_timeout,
+        patience,
         Writing {
             user: &session.user,
             database: &session.database,
             settings: &session.settings,
             backend_pid: session.backend_pid,
+            link: Some(link),
             info: session.info.clone(),
             read_only,
             sequences: &session.sequences,

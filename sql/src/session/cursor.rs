@@ -1,9 +1,11 @@
 //! Results on their way to the client.
 
+use arrow::record_batch::RecordBatch;
 use bytes::{Buf, BytesMut};
 
 use super::Session;
 use super::fields::FieldDescription;
+use super::locked_rows::LockedRows;
 use crate::error::SqlError;
 use crate::query::QueryStream;
 use crate::types::{BatchEncoder, OutputColumn, SessionFormat};
@@ -37,8 +39,25 @@ enum Source {
     Stream(Box<BatchSource>),
 }
 
+/// Where batches come from.
+enum Rows {
+    /// A query.
+    Query(QueryStream),
+    /// A query whose rows are locked.
+    Locked(LockedRows),
+}
+
+impl Rows {
+    async fn next(&mut self, session: &mut Session) -> Option<Result<RecordBatch, SqlError>> {
+        match self {
+            Self::Query(stream) => stream.next().await,
+            Self::Locked(rows) => rows.next(session).await,
+        }
+    }
+}
+
 struct BatchSource {
-    stream: QueryStream,
+    stream: Rows,
     outputs: Vec<OutputColumn>,
     format: SessionFormat,
     /// The batch being encoded, and its next row.
@@ -75,6 +94,19 @@ impl RowCursor {
         stream: QueryStream,
         format: SessionFormat,
     ) -> Self {
+        Self::batches(fields, Rows::Query(stream), format)
+    }
+
+    /// A cursor over rows that are locked as they are read.
+    pub(super) fn locked(
+        fields: Vec<FieldDescription>,
+        rows: LockedRows,
+        format: SessionFormat,
+    ) -> Self {
+        Self::batches(fields, Rows::Locked(rows), format)
+    }
+
+    fn batches(fields: Vec<FieldDescription>, stream: Rows, format: SessionFormat) -> Self {
         let outputs = fields.iter().map(FieldDescription::output).collect();
         Self {
             fields,
@@ -109,7 +141,7 @@ impl RowCursor {
         let limit = if max_rows == 0 { usize::MAX } else { max_rows };
         let filled = match &mut self.source {
             Source::Ready(rows) => Ok(take_messages(rows, out, limit, max_bytes)),
-            Source::Stream(source) => source.fill(out, limit, max_bytes).await,
+            Source::Stream(source) => source.fill(session, out, limit, max_bytes).await,
         };
         match filled {
             Ok((rows, true)) => {
@@ -140,6 +172,17 @@ impl RowCursor {
     }
 }
 
+/// The first columns of a batch: hidden ones come after them.
+fn visible(batch: &RecordBatch, count: usize) -> Result<RecordBatch, SqlError> {
+    if batch.num_columns() <= count {
+        return Ok(batch.clone());
+    }
+    let columns: Vec<usize> = (0..count).collect();
+    batch
+        .project(&columns)
+        .map_err(|e| SqlError::internal(e.to_string()))
+}
+
 /// Moves whole messages; says how many, and whether none is left.
 fn take_messages(
     rows: &mut BytesMut,
@@ -167,6 +210,7 @@ fn take_messages(
 impl BatchSource {
     async fn fill(
         &mut self,
+        session: &mut Session,
         out: &mut BytesMut,
         limit: usize,
         max_bytes: usize,
@@ -175,10 +219,11 @@ impl BatchSource {
         let mut count = 0;
         loop {
             let Some((encoder, at)) = &mut self.batch else {
-                match self.stream.next().await {
+                match self.stream.next(session).await {
                     None => return Ok((count, true)),
                     Some(batch) => {
-                        let encoder = BatchEncoder::new(&batch?, &self.outputs, &self.format)?;
+                        let visible = visible(&batch?, self.outputs.len())?;
+                        let encoder = BatchEncoder::new(&visible, &self.outputs, &self.format)?;
                         self.batch = Some((encoder, 0));
                     }
                 }

@@ -7,8 +7,11 @@ use bytes::BytesMut;
 use super::binding::with_formats;
 use super::cursor::RowCursor;
 use super::fields::FieldDescription;
+use super::lock_clause::verb;
+use super::locked_rows::LockedRows;
 use super::parse::{Command, ParsedStatement};
 use super::plan::{CachedPlan, PlanKind};
+use super::row_locks::LockingPlan;
 use super::{Block, Outcome, POSTGRES_EPOCH_US, Session};
 use crate::cancel::CancelReason;
 use crate::error::{SqlError, state};
@@ -45,6 +48,7 @@ impl Session {
     /// Whatever the statement fails with; the transaction is then aborted.
     pub async fn run(&mut self, stmt: ParsedStatement, last: bool) -> Result<Outcome, SqlError> {
         self.followed = !last;
+        self.state.starts(&stmt.text, self.engine.now_us());
         let result = self.run_simple(&stmt, last).await;
         self.followed = false;
         if result.is_err() {
@@ -82,6 +86,8 @@ impl Session {
     pub(super) fn start_statement(&mut self, command: &Command) -> Result<(), SqlError> {
         self.timeout = None;
         self.cancel.reset();
+        self.absorb_draft();
+        self.draft = None;
         self.info = None;
         if self.failed && !super::utility::ends_transaction(command) {
             return Err(SqlError::new(
@@ -135,10 +141,13 @@ impl Session {
     async fn execute_plan(
         &mut self,
         stmt: &ParsedStatement,
-        plan: &CachedPlan,
+        plan: &Arc<CachedPlan>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
         let fields = with_formats(plan.fields.as_deref(), &execution.result_formats)?;
+        if !matches!(plan.kind, PlanKind::Utility) {
+            self.pin().await?;
+        }
         match &plan.kind {
             PlanKind::Utility => self.utility(stmt, execution).await,
             PlanKind::Fast(fast) => match &fast.action {
@@ -153,6 +162,7 @@ impl Session {
                 }
             },
             PlanKind::Query(query) => self.query(query, fields, execution).await,
+            PlanKind::Locking(locking) => self.lock_rows(plan, locking, fields, execution).await,
             PlanKind::Write(write) => self.write(write, fields, execution).await,
             PlanKind::With(with) => self.with_writes(with, fields, execution).await,
         }
@@ -218,6 +228,24 @@ impl Session {
             stream,
             self.format(),
         )))
+    }
+
+    async fn lock_rows(
+        &mut self,
+        plan: &Arc<CachedPlan>,
+        locking: &LockingPlan,
+        fields: Vec<FieldDescription>,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        if let Some(mode) = locking.strongest {
+            self.writable(&format!("SELECT {}", verb(mode)))?;
+        }
+        let run = self.new_run(execution)?;
+        let format = self.format();
+        let sequences = self.sequence_source()?;
+        let window = locking.window(&self.values(execution, &format, &sequences))?;
+        let rows = LockedRows::start(plan.clone(), run, window).await?;
+        Ok(Outcome::Rows(RowCursor::locked(fields, rows, format)))
     }
 
     /// What a query started now sees and may use.

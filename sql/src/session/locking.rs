@@ -1,8 +1,11 @@
 //! Locks that statements take before they run.
 
+use sqlparser::ast::{Lock, LockTableMode};
+
 use super::plan::{CachedPlan, PlanKind};
 use super::{Block, Session};
-use crate::error::SqlError;
+use crate::catalog::QualifiedName;
+use crate::error::{SqlError, state};
 use crate::exec::fast::FastAction;
 use crate::exec::with::Main;
 use crate::exec::write_plan::WritePlan;
@@ -21,6 +24,20 @@ impl Session {
                     for table in query.tables() {
                         self.lock_table(*table, LockMode::AccessShare).await?;
                     }
+                }
+            }
+            PlanKind::Locking(plan) => {
+                for table in plan.query.tables() {
+                    let locks = plan
+                        .targets
+                        .iter()
+                        .any(|t| t.lock.is_some() && t.table.desc.oid == *table);
+                    let mode = if locks {
+                        LockMode::RowShare
+                    } else {
+                        LockMode::AccessShare
+                    };
+                    self.lock_table(*table, mode).await?;
                 }
             }
             PlanKind::Fast(fast) => match fast.action {
@@ -65,7 +82,20 @@ impl Session {
     /// Locks a table for the rest of the transaction.
     pub(super) async fn lock_table(&mut self, oid: u32, mode: LockMode) -> Result<(), SqlError> {
         let key = LockKey::table(self.tenant, oid);
-        self.lock(key, mode).await?;
+        *self.state.wants.lock() = Some((oid, mode));
+        let locked = self.lock(key, mode).await;
+        *self.state.wants.lock() = None;
+        locked?;
+        self.locked_table(oid, mode)
+    }
+
+    /// Notes a table lock that was taken.
+    fn locked_table(&mut self, oid: u32, mode: LockMode) -> Result<(), SqlError> {
+        let mut tables = self.state.tables.lock();
+        if !tables.contains(&(oid, mode)) {
+            tables.push((oid, mode));
+        }
+        drop(tables);
         if mode == LockMode::AccessExclusive {
             self.transaction()?.own_table(oid);
         }
@@ -73,12 +103,77 @@ impl Session {
     }
 
     pub(super) async fn lock(&mut self, key: LockKey, mode: LockMode) -> Result<bool, SqlError> {
-        let policy = WaitPolicy::Wait(self.settings.lock_timeout());
+        let policy = WaitPolicy::Wait(self.settings.patience());
         let cancel = self.cancel.clone();
         let manager = self.engine.locks().clone();
         let txn = self.transaction()?;
         manager
             .acquire(txn.held(), key, mode, policy, &cancel)
             .await
+    }
+
+    /// Locks a table for the rest of the transaction if it is free; says whether
+    /// it was.
+    fn try_lock_table(&mut self, oid: u32, mode: LockMode) -> Result<bool, SqlError> {
+        let key = LockKey::table(self.tenant, oid);
+        let manager = self.engine.locks().clone();
+        if !manager.try_acquire(self.transaction()?.held(), key, mode) {
+            return Ok(false);
+        }
+        self.locked_table(oid, mode)?;
+        Ok(true)
+    }
+
+    /// LOCK TABLE.
+    pub(super) async fn lock_statement(&mut self, lock: &Lock) -> Result<String, SqlError> {
+        if self.block != Block::Explicit {
+            return Err(SqlError::new(
+                state::NO_ACTIVE_SQL_TRANSACTION,
+                "LOCK TABLE can only be used in transaction blocks",
+            ));
+        }
+        let mode = table_mode(lock.lock_mode.as_ref());
+        for target in &lock.tables {
+            let name = QualifiedName::from_ast(&target.name, &self.database)?;
+            let find = |session: &Self| -> Result<_, SqlError> {
+                let catalog = session.catalog()?;
+                let table = catalog.table(&name, session.settings.search_path())?;
+                Ok((table.oid, table.name.clone()))
+            };
+            // The name may mean another table once the lock is there.
+            loop {
+                let (oid, name) = find(self)?;
+                if mode as u8 > LockMode::RowExclusive as u8 {
+                    self.writable("LOCK TABLE")?;
+                }
+                if lock.nowait {
+                    if !self.try_lock_table(oid, mode)? {
+                        return Err(SqlError::new(
+                            state::LOCK_NOT_AVAILABLE,
+                            format!("could not obtain lock on relation \"{name}\""),
+                        ));
+                    }
+                } else {
+                    self.lock_table(oid, mode).await?;
+                }
+                if find(self)?.0 == oid {
+                    break;
+                }
+            }
+        }
+        Ok("LOCK TABLE".to_owned())
+    }
+}
+
+fn table_mode(mode: Option<&LockTableMode>) -> LockMode {
+    match mode {
+        Some(LockTableMode::AccessShare) => LockMode::AccessShare,
+        Some(LockTableMode::RowShare) => LockMode::RowShare,
+        Some(LockTableMode::RowExclusive) => LockMode::RowExclusive,
+        Some(LockTableMode::ShareUpdateExclusive) => LockMode::ShareUpdateExclusive,
+        Some(LockTableMode::Share) => LockMode::Share,
+        Some(LockTableMode::ShareRowExclusive) => LockMode::ShareRowExclusive,
+        Some(LockTableMode::Exclusive) => LockMode::Exclusive,
+        Some(LockTableMode::AccessExclusive) | None => LockMode::AccessExclusive,
     }
 }

@@ -9,10 +9,13 @@ mod copy_options;
 mod copy_out;
 mod cursor;
 mod ddl;
+mod deferrable;
 mod drop;
 mod execute;
 mod fields;
 mod foreign_keys;
+mod lock_clause;
+mod locked_rows;
 mod locking;
 mod objects;
 mod parse;
@@ -23,6 +26,7 @@ mod plan;
 mod planning;
 mod prepared;
 mod rewrite;
+mod row_locks;
 mod select_tokens;
 mod settings;
 mod show;
@@ -35,7 +39,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kimberlite_storage::TenantId;
+use parking_lot::Mutex;
 
+use crate::activity::{SessionLink, SessionState};
 use crate::cancel::Cancellation;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
@@ -52,13 +58,15 @@ pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
 pub use cursor::{Fill, RowCursor};
 pub use fields::FieldDescription;
+pub(crate) use lock_clause::{Busy, called as lock_clause_name};
+pub(crate) use locked_rows::busy as row_is_busy;
 pub(crate) use objects::{SequenceOption, TEMPORARY, resolve_sequence};
 pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_query, parse_statement};
 pub(crate) use parse_merge::{MERGE_DEFAULTS, MERGE_NOTHING};
 pub use plan::{CachedPlan, PlanKey, Prepared};
 pub(crate) use planning::version;
-pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings};
+pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings, SettingsDraft};
 pub use statements::Statements;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
@@ -134,7 +142,9 @@ pub struct Session {
     database: String,
     user: String,
     backend_pid: i32,
-    settings: Settings,
+    settings: Arc<Settings>,
+    /// What functions of the running statement did to them.
+    draft: Option<Arc<Mutex<SettingsDraft>>>,
     /// As they were before the open transaction and its savepoints.
     settings_before: SettingsBefore,
     txn: Option<Transaction>,
@@ -149,6 +159,8 @@ pub struct Session {
     /// What was done with sequences.
     sequences: Arc<SequenceAccess>,
     info: Option<Arc<SessionInfo>>,
+    /// The session as others see it.
+    state: Arc<SessionState>,
 }
 
 impl std::fmt::Debug for Session {
@@ -173,13 +185,24 @@ impl Session {
         }
         settings.take_changes();
         let sequences = Arc::new(SequenceAccess::new(&engine, tenant, &request.user));
+        let now = engine.now_us();
+        let state = Arc::new(SessionState::new(
+            request.backend_pid,
+            engine.locks().begin().id(),
+            tenant,
+            now,
+            &request,
+        ));
+        engine.activity().enter(state.clone());
         Ok(Self {
+            state,
             engine,
             tenant,
             database: request.database,
             user: request.user,
             backend_pid: request.backend_pid,
-            settings,
+            settings: Arc::new(settings),
+            draft: None,
             settings_before: SettingsBefore::default(),
             txn: None,
             block: Block::Implicit,
@@ -201,7 +224,8 @@ impl Session {
 
     /// Reported settings that changed since the last call.
     pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
-        self.settings.take_changes()
+        self.absorb_draft();
+        self.settings_mut().take_changes()
     }
 
     /// Notices and warnings since the last call.
@@ -274,13 +298,20 @@ impl Session {
         if self.txn.is_none() {
             let isolation = self.default_isolation()?;
             let read_only = self.settings.show("default_transaction_read_only")?.1 == "on";
+            let now = self.engine.now_us();
             self.txn = Some(Transaction::begin(
                 self.tenant,
                 self.engine.locks().clone(),
+                self.state.owner,
                 isolation,
                 read_only,
-                self.engine.now_us(),
+                now,
             ));
+            self.state.doing.lock().transaction_us = now;
+            let deferrable = self.settings.show("default_transaction_deferrable")?.1 == "on";
+            if let Some(txn) = &mut self.txn {
+                txn.set_deferrable(deferrable)?;
+            }
         }
         self.txn
             .as_mut()
@@ -289,6 +320,48 @@ impl Session {
 
     fn default_isolation(&self) -> Result<IsolationLevel, SqlError> {
         settings::parse_isolation(&self.settings.show("default_transaction_isolation")?.1)
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+
+    /// Makes the session's what functions of the last statement set.
+    fn absorb_draft(&mut self) {
+        let Some(draft) = self.draft.take() else {
+            return;
+        };
+        let changes = draft.lock().take();
+        // A statement that still runs goes on with what the session has then.
+        if Arc::strong_count(&draft) > 1 {
+            self.draft = Some(draft);
+        }
+        if changes.is_empty() {
+            return;
+        }
+        self.remember_settings();
+        self.info = None;
+        for change in changes {
+            let settings = self.settings_mut();
+            // It was tried when the function was called.
+            let done = match change.local {
+                true => settings.set_local(&change.name, &change.value),
+                false => settings.set_session(&change.name, &change.value),
+            };
+            debug_assert!(done.is_ok());
+        }
+        self.note_application();
+        if self.block == Block::Implicit && self.txn.is_none() {
+            self.settings_mut().end_local();
+            self.settings_before = SettingsBefore::default();
+        }
+    }
+
+    /// Shows others the name that the session gave itself.
+    fn note_application(&self) {
+        if let Ok((_, name)) = self.settings.show("application_name") {
+            self.state.doing.lock().application_name = name;
+        }
     }
 
     /// Keeps the settings to go back to when the transaction is rolled back, or
@@ -300,32 +373,78 @@ impl Session {
     /// Undoes what the transaction did to the settings.
     fn restore_settings(&mut self) {
         let before = std::mem::take(&mut self.settings_before);
-        before.restore(&mut self.settings);
+        before.restore(Arc::make_mut(&mut self.settings));
     }
 
     /// Marks the transaction failed, or rolls an implicit one back.
     pub fn abort(&mut self) {
+        self.draft = None;
         self.statement_done();
         // Without a savepoint to go back to, nothing of the transaction is needed
         // any more: others need not wait for its end.
-        if self.txn.as_ref().is_none_or(|t| !t.has_savepoints()) {
-            self.txn = None;
+        match self.txn.as_mut().filter(|t| t.has_savepoints()) {
+            Some(txn) => txn.abort_part(),
+            None => self.end_transaction(),
         }
         self.failed = self.block == Block::Explicit;
         if !self.failed {
             self.restore_settings();
         }
+        self.rests();
+    }
+
+    /// Notes for others that the session waits for its client.
+    fn rests(&self) {
+        let state = match self.status() {
+            TxStatus::Idle => "idle",
+            TxStatus::InTransaction => "idle in transaction",
+            TxStatus::Failed => "idle in transaction (aborted)",
+        };
+        self.state.rests(state, self.engine.now_us());
     }
 
     /// Ends the session: whatever is open is rolled back.
     pub async fn close(mut self) {
         self.statement_done();
-        self.txn = None;
+        self.end_transaction();
         if self.settings.temporary_schema().is_some() {
             self.restore_settings();
             self.block = Block::Implicit;
             self.failed = false;
             self.end_temporary().await;
         }
+    }
+
+    /// Lets the open transaction go, with all that lasts as long as it.
+    fn end_transaction(&mut self) {
+        self.txn = None;
+        let mut advisory = self.state.advisory.lock();
+        advisory.end_transaction(self.state.owner, self.engine.locks());
+        drop(advisory);
+        self.state.tables.lock().clear();
+        self.state.doing.lock().transaction_us = 0;
+    }
+
+    /// The session for its functions.
+    fn link(&mut self) -> SessionLink {
+        let draft = self
+            .draft
+            .get_or_insert_with(|| Arc::new(Mutex::new(SettingsDraft::new(self.settings.clone()))))
+            .clone();
+        SessionLink {
+            settings: draft,
+            activity: self.engine.activity().clone(),
+            session: self.state.clone(),
+            cancel: self.cancel.clone(),
+            patience: self.settings.patience(),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end_transaction();
+        self.link().advisory_unlock_all();
+        self.engine.activity().leave(&self.state);
     }
 }

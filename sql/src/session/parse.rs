@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Sql(Box<Statement>),
     /// VACUUM, with or without ANALYZE; and ANALYZE. The tag to answer.
     Maintenance(&'static str),
+    /// BEGIN or SET TRANSACTION with [NOT] DEFERRABLE.
+    Deferrable(Box<Statement>, bool),
     /// ABORT: another word for ROLLBACK.
     Abort,
     /// A command about a view, a sequence and the like.
@@ -172,6 +174,8 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         super::parse_merge::adapt(&mut tokens_of_statement);
     }
     let overriding = take_overriding(&mut tokens_of_statement);
+    super::lock_clause::encode(&mut tokens_of_statement);
+    let deferrable = super::deferrable::take(&mut tokens_of_statement);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);
@@ -194,7 +198,10 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         return Err(near(sql, &rest));
     }
     super::parse_element::whole_arrays(&mut statement)?;
-    Ok(Command::Sql(Box::new(statement)))
+    Ok(match deferrable {
+        Some(deferrable) => Command::Deferrable(Box::new(statement), deferrable),
+        None => Command::Sql(Box::new(statement)),
+    })
 }
 
 /// `SET CONSTRAINTS { ALL | name, … } { DEFERRED | IMMEDIATE }`.

@@ -9,6 +9,7 @@ use sqlparser::ast::{Query, SetExpr, Statement};
 
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
+use super::row_locks::{self, LockingPlan};
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
@@ -17,7 +18,7 @@ use crate::exec::planning::QueryPlanning;
 use crate::exec::target::Planning;
 use crate::exec::with::{self, Main, WithPlan};
 use crate::exec::write_plan::WritePlan;
-use crate::query::{PlannedQuery, SessionInfo};
+use crate::query::{Hidden, PlannedQuery, SessionInfo};
 use crate::types::PgType;
 
 /// What a plan depends on besides the catalog's contents.
@@ -50,6 +51,8 @@ pub(super) enum PlanKind {
     Fast(FastPlan),
     /// A query.
     Query(Box<PlannedQuery>),
+    /// A query that locks the rows it gives.
+    Locking(Box<LockingPlan>),
     /// INSERT, UPDATE, DELETE or MERGE.
     Write(Box<WritePlan>),
     /// A statement with parts that write.
@@ -207,11 +210,11 @@ impl Planner<'_> {
             }
             Statement::Query(query) => {
                 refuse_hidden_writes(query)?;
-                let planned = planning.query(query, parameters)?;
-                if let Some(clause) = planned.lock_clause() {
-                    return Err(SqlError::unsupported(format!("SELECT … {clause}"))
-                        .hint("An UPDATE locks the rows that it changes."));
+                if !query.locks.is_empty() {
+                    let plan = self.locking(query, parameters, info)?;
+                    return Ok(PlanKind::Locking(Box::new(plan)));
                 }
+                let planned = planning.query(query, parameters)?;
                 PlanKind::Query(Box::new(planned))
             }
             other => match with::plan_write(other, &planning, parameters)? {
@@ -219,6 +222,23 @@ impl Planner<'_> {
                 None => PlanKind::Utility,
             },
         })
+    }
+
+    /// Plans a query whose rows are known by their keys, to be locked or found
+    /// again.
+    pub(super) fn locking(
+        &self,
+        query: &Query,
+        parameters: &mut Vec<Option<PgType>>,
+        info: &Arc<SessionInfo>,
+    ) -> Result<LockingPlan, SqlError> {
+        row_locks::check_lockable(query)?;
+        let (inner, limit, offset) = row_locks::without_limit(query);
+        let planned = self
+            .planning(Some(info))
+            .query_with(&inner, parameters, Hidden::All)?;
+        let window = (limit, offset);
+        LockingPlan::new(planned, &query.locks, window, &self.catalog, parameters)
     }
 
     fn fields(
@@ -231,6 +251,14 @@ impl Planner<'_> {
             PlanKind::Query(query) => {
                 Some(query.columns().iter().map(FieldDescription::from).collect())
             }
+            PlanKind::Locking(plan) => Some(
+                plan.query
+                    .columns()
+                    .iter()
+                    .take(plan.visible())
+                    .map(FieldDescription::from)
+                    .collect(),
+            ),
             PlanKind::Write(plan) => plan.fields()?,
             PlanKind::With(plan) => match &plan.main {
                 Main::Query(query) => {

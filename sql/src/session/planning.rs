@@ -51,11 +51,13 @@ impl Session {
             return Ok(info.clone());
         }
         let started_us = self.transaction()?.started_us();
+        let link = self.link();
         let writing = Writing {
             user: &self.user,
             database: &self.database,
             settings: &self.settings,
             backend_pid: self.backend_pid,
+            link: Some(link),
             info: None,
             read_only: self.txn.as_ref().is_some_and(|txn| txn.read_only()),
             sequences: &self.sequences,

@@ -158,6 +158,7 @@ impl Session {
         let Some(statement) = &prepared.statement else {
             return Ok(Outcome::Empty);
         };
+        self.state.starts(&statement.text, self.engine.now_us());
         self.start_statement(&statement.command)?;
         let plan = self.current_plan(prepared)?;
         let format = self.format();

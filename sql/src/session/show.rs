@@ -103,6 +103,12 @@ impl Session {
         let lines = match &plan.kind {
             PlanKind::Fast(fast) => vec![format!("Key lookup on {}", fast.table.desc.name)],
             PlanKind::Query(query) => query.explain()?,
+            PlanKind::Locking(locking) => {
+                let below = locking.query.explain()?.into_iter();
+                std::iter::once("LockRows".to_owned())
+                    .chain(below.map(|l| format!("  {l}")))
+                    .collect()
+            }
             PlanKind::Write(write) => explain_write(write)?,
             PlanKind::With(with) => {
                 let mut lines = Vec::new();

@@ -1,11 +1,16 @@
 //! BEGIN, COMMIT, ROLLBACK and savepoints.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{TransactionAccessMode, TransactionIsolationLevel, TransactionMode};
 
 use super::{Block, Session};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
-use crate::txn::IsolationLevel;
+use crate::txn::{IsolationLevel, Transaction};
+
+/// Isolation, whether writes are refused, whether the snapshot is deferred.
+type Modes = (IsolationLevel, bool, bool);
 
 impl Session {
     /// Ends a simple Query message, or a Sync: commits the implicit transaction.
@@ -14,14 +19,17 @@ impl Session {
     /// What committing may fail with; the transaction is then rolled back.
     pub async fn finish_query(&mut self) -> Result<(), SqlError> {
         self.statement_done();
-        if self.block == Block::Implicit {
-            self.commit_open().await?;
-        }
-        Ok(())
+        let ended = match self.block {
+            Block::Implicit => self.commit_open().await,
+            Block::Explicit => Ok(()),
+        };
+        self.rests();
+        ended
     }
 
     /// Commits the open transaction, if any.
     pub(super) async fn commit_open(&mut self) -> Result<(), SqlError> {
+        self.absorb_draft();
         if let Err(error) = self.commit_temporary().await {
             self.roll_back();
             return Err(error);
@@ -37,27 +45,41 @@ impl Session {
         self.block = Block::Implicit;
         self.failed = false;
         self.info = None;
-        if !txn.has_changes() {
-            return Ok(());
-        }
-        let changes = txn.take_changes();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        // `txn` keeps its locks until the changes are visible to others.
-        let committed = self
-            .engine
-            .commit(self.tenant, &self.user, txn.started_us(), changes)
-            .await;
+        let committed = self.commit_transaction(&mut txn).await;
+        // The locks are held until the changes are visible to others.
+        drop(txn);
+        self.end_transaction();
         if committed.is_err() {
             self.settings_before = before;
             self.restore_settings();
+        } else if self.settings.has_local() {
+            self.settings_mut().end_local();
+            self.note_application();
         }
         committed
     }
 
+    async fn commit_transaction(&self, txn: &mut Transaction) -> Result<(), SqlError> {
+        if let Some(watched) = txn.watched() {
+            watched.prepare()?;
+        }
+        let changes = txn.take_changes();
+        let mut index = None;
+        if !changes.is_empty() {
+            let committed = self
+                .engine
+                .commit(self.tenant, &self.user, txn.started_us(), changes)
+                .await?;
+            index = Some(committed.index);
+        }
+        if let Some(watched) = txn.watched() {
+            watched.committed(index);
+        }
+        Ok(())
+    }
+
     fn roll_back(&mut self) {
-        self.txn = None;
+        self.end_transaction();
         self.restore_settings();
         self.block = Block::Implicit;
         self.failed = false;
@@ -83,7 +105,7 @@ impl Session {
             match mode {
                 TransactionMode::AccessMode(access) => {
                     let read_only = *access == TransactionAccessMode::ReadOnly;
-                    self.transaction()?.set_read_only(read_only);
+                    self.transaction()?.set_read_only(read_only)?;
                 }
                 TransactionMode::IsolationLevel(level) => {
                     let level = isolation(*level)?;
@@ -114,7 +136,7 @@ impl Session {
         if self.block != Block::Explicit {
             self.no_transaction();
             // Earlier statements of the same query string are undone too.
-            self.txn = None;
+            self.end_transaction();
             self.restore_settings();
             return Ok("ROLLBACK".to_owned());
         }
@@ -132,16 +154,17 @@ impl Session {
     }
 
     /// Isolation and access mode to go on with after AND CHAIN.
-    fn chained_modes(&self, chain: bool) -> Option<(IsolationLevel, bool)> {
+    fn chained_modes(&self, chain: bool) -> Option<Modes> {
         let txn = self.txn.as_ref().filter(|_| chain)?;
-        Some((txn.isolation(), txn.read_only()))
+        Some((txn.isolation(), txn.read_only(), txn.deferrable()))
     }
 
-    fn reopen(&mut self, modes: Option<(IsolationLevel, bool)>) -> Result<(), SqlError> {
-        if let Some((isolation, read_only)) = modes {
+    fn reopen(&mut self, modes: Option<Modes>) -> Result<(), SqlError> {
+        if let Some((isolation, read_only, deferrable)) = modes {
             let txn = self.transaction()?;
             txn.set_isolation(isolation)?;
-            txn.set_read_only(read_only);
+            txn.set_read_only(read_only)?;
+            txn.set_deferrable(deferrable)?;
             self.block = Block::Explicit;
         }
         Ok(())
@@ -161,6 +184,7 @@ impl Session {
         self.in_block("SAVEPOINT")?;
         self.transaction()?.savepoint(fold_identifier(name));
         self.settings_before.savepoint();
+        self.state.advisory.lock().savepoint();
         Ok("SAVEPOINT".to_owned())
     }
 
@@ -170,6 +194,7 @@ impl Session {
             .transaction()?
             .release_savepoint(&fold_identifier(name))?;
         self.settings_before.release(index);
+        self.state.advisory.lock().release(index);
         Ok("RELEASE".to_owned())
     }
 
@@ -179,7 +204,10 @@ impl Session {
             .transaction()?
             .rollback_to_savepoint(&fold_identifier(name))?;
         self.settings_before
-            .restore_savepoint(index, &mut self.settings);
+            .restore_savepoint(index, Arc::make_mut(&mut self.settings));
+        let mut advisory = self.state.advisory.lock();
+        advisory.rollback_to(index, self.state.owner, self.engine.locks());
+        drop(advisory);
         self.failed = false;
         Ok("ROLLBACK".to_owned())
     }
@@ -194,6 +222,40 @@ impl Session {
             ));
         }
         Ok(())
+    }
+
+    /// Takes the snapshot that the transaction keeps, before its first statement
+    /// that sees data.
+    pub(super) async fn pin(&mut self) -> Result<(), SqlError> {
+        let engine = self.engine.clone();
+        let cancel = self.cancel.clone();
+        let txn = self.transaction()?;
+        let defers = txn.deferrable()
+            && txn.read_only()
+            && txn.isolation() == IsolationLevel::Serializable
+            && !txn.is_pinned();
+        txn.pin(engine.serializable(), || engine.snapshot());
+        if !defers {
+            return Ok(());
+        }
+        loop {
+            let Some(watched) = self.transaction()?.watched().cloned() else {
+                return Ok(());
+            };
+            *self.state.defers.lock() = true;
+            let safe = tokio::select! {
+                safe = watched.is_safe() => Ok(safe),
+                error = cancel.cancelled() => Err(error),
+            };
+            *self.state.defers.lock() = false;
+            if safe? {
+                return Ok(());
+            }
+            drop(watched);
+            let txn = self.transaction()?;
+            txn.unpin();
+            txn.pin(engine.serializable(), || engine.snapshot());
+        }
     }
 
     /// Refuses a write in a read-only transaction.
@@ -214,10 +276,7 @@ fn isolation(level: TransactionIsolationLevel) -> Result<IsolationLevel, SqlErro
             Ok(IsolationLevel::ReadCommitted)
         }
         TransactionIsolationLevel::RepeatableRead => Ok(IsolationLevel::RepeatableRead),
-        TransactionIsolationLevel::Serializable => {
-            Err(SqlError::unsupported("isolation level SERIALIZABLE")
-                .hint("REPEATABLE READ gives one snapshot and refuses lost updates."))
-        }
+        TransactionIsolationLevel::Serializable => Ok(IsolationLevel::Serializable),
         TransactionIsolationLevel::Snapshot => {
             Err(SqlError::unsupported("isolation level SNAPSHOT"))
         }

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
-use super::{Outcome, Session};
+use super::{Block, Outcome, Session};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::exec::expr::{Scope, Values, compile};
@@ -67,6 +67,11 @@ impl Session {
             Command::SetConstraints(names, deferred) => {
                 self.set_constraints(names, *deferred).await?
             }
+            Command::Deferrable(statement, deferrable) => {
+                return self
+                    .with_deferrable(statement, *deferrable, execution)
+                    .await;
+            }
             Command::SetTableSchema(name, if_exists, schema) => {
                 self.set_table_schema(name, *if_exists, schema).await?
             }
@@ -76,7 +81,7 @@ impl Session {
         Ok(Outcome::Command(tag))
     }
 
-    async fn utility_sql(
+    pub(super) async fn utility_sql(
         &mut self,
         statement: &Statement,
         execution: &Execution,
@@ -129,6 +134,7 @@ impl Session {
             }
             Statement::Deallocate { name, .. } => self.deallocate(name)?,
             Statement::Explain { .. } => return self.explain(statement, execution).await,
+            Statement::Lock(lock) => self.lock_statement(lock).await?,
             Statement::Copy { .. } => return self.copy(statement).await,
             other => self.ddl(other).await?,
         };
@@ -144,29 +150,23 @@ impl Session {
                 variable,
                 values,
             } => {
-                if scope
+                let local = scope
                     .as_ref()
-                    .is_some_and(|s| s.to_string().trim() == "LOCAL")
-                {
-                    return Err(SqlError::unsupported("SET LOCAL")
-                        .hint("Use SET, and RESET when the transaction is over."));
-                }
+                    .is_some_and(|s| s.to_string().trim() == "LOCAL");
                 let name = setting_name(variable);
                 let values = values
                     .iter()
                     .map(setting_value)
                     .collect::<Result<Vec<_>, _>>()?;
-                self.set_one(&name, &values.join(", "))?;
+                self.set_one(&name, &values.join(", "), local)?;
             }
-            Set::SetTimeZone {
-                local: false,
-                value,
-            } => {
+            Set::SetTimeZone { local, value } => {
                 let value = setting_value(value)?;
-                self.set_one("timezone", &value)?;
+                self.set_one("timezone", &value, *local)?;
             }
             Set::SetNames { charset_name, .. } => {
-                self.settings.set("client_encoding", &charset_name.value)?;
+                self.settings_mut()
+                    .set("client_encoding", &charset_name.value)?;
             }
             Set::SetTransaction {
                 modes,
@@ -184,9 +184,24 @@ impl Session {
         Ok("SET".to_owned())
     }
 
-    fn set_one(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+    fn set_one(&mut self, name: &str, value: &str, local: bool) -> Result<(), SqlError> {
+        if local && self.block != Block::Explicit {
+            self.notices.push(SqlError::warning(
+                state::NO_ACTIVE_SQL_TRANSACTION,
+                "SET LOCAL can only be used in transaction blocks",
+            ));
+        }
         if value.eq_ignore_ascii_case("default") {
-            return self.settings.reset(name);
+            if local {
+                let default = super::settings::default_of(name, &self.user);
+                return match default {
+                    Some(value) => self.settings_mut().set_local(name, &value),
+                    None => Err(SqlError::unsupported(format!(
+                        "SET LOCAL {name} TO DEFAULT"
+                    ))),
+                };
+            }
+            return self.settings_mut().reset(name);
         }
         match name.to_ascii_lowercase().as_str() {
             "transaction_isolation" => {
@@ -195,10 +210,14 @@ impl Session {
             }
             "transaction_read_only" => {
                 let read_only = matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "1");
-                self.transaction()?.set_read_only(read_only);
+                self.transaction()?.set_read_only(read_only)
+            }
+            _ if local => self.settings_mut().set_local(name, value),
+            _ => {
+                self.settings_mut().set_session(name, value)?;
+                self.note_application();
                 Ok(())
             }
-            _ => self.settings.set(name, value),
         }
     }
 
@@ -212,11 +231,13 @@ impl Session {
                 TransactionMode::AccessMode(access) => {
                     let on = *access == TransactionAccessMode::ReadOnly;
                     let value = if on { "on" } else { "off" };
-                    self.settings.set("default_transaction_read_only", value)?;
+                    self.settings_mut()
+                        .set("default_transaction_read_only", value)?;
                 }
                 TransactionMode::IsolationLevel(level) => {
                     let level = level.to_string().to_ascii_lowercase();
-                    self.settings.set("default_transaction_isolation", &level)?;
+                    self.settings_mut()
+                        .set("default_transaction_isolation", &level)?;
                 }
             }
         }
@@ -226,8 +247,10 @@ impl Session {
     fn reset(&mut self, reset: &Reset) -> Result<String, SqlError> {
         self.remember_settings();
         match reset {
-            Reset::ALL => self.settings.reset_all(),
-            Reset::ConfigurationParameter(name) => self.settings.reset(&setting_name(name))?,
+            Reset::ALL => self.settings_mut().reset_all(),
+            Reset::ConfigurationParameter(name) => {
+                self.settings_mut().reset(&setting_name(name))?
+            }
         }
         Ok("RESET".to_owned())
     }
@@ -237,7 +260,7 @@ impl Session {
             DiscardObject::ALL => {
                 self.not_in_block("DISCARD ALL")?;
                 self.statements.clear();
-                self.settings.reset_all();
+                self.settings_mut().reset_all();
                 self.sequences.discard();
                 self.discard_temporary().await?;
             }

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use kimberlite_storage::{Scan, ScanOptions};
 
 use super::layer::{Entry, EntryKind, StreamKey};
+use super::serializable::{Read, Span};
 use super::view::{
     OWN_CSN, PREFIX_LEN, ReadView, Version, physical_key, prefix_end, stream_prefix,
 };
@@ -25,6 +26,8 @@ pub struct MergeScan<'a> {
     base_value: Vec<u8>,
     /// One cursor a layer, oldest first.
     layers: Vec<LayerRange<'a>>,
+    /// Why nothing may be read.
+    refused: Option<SqlError>,
 }
 
 impl<'a> MergeScan<'a> {
@@ -72,6 +75,9 @@ impl<'a> MergeScan<'a> {
             base_key: Vec::new(),
             base_value: Vec::new(),
             layers,
+            refused: view
+                .note_read(stream, Read::Range(Span { start, end }))
+                .err(),
         }
     }
 
@@ -81,6 +87,9 @@ impl<'a> MergeScan<'a> {
     /// XX001 for a damaged value, 58030 when the projection cannot be read.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(&[u8], Version<'_>)>, SqlError> {
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
         if self.layers.is_empty() {
             return self.next_base();
         }

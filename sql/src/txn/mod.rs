@@ -6,6 +6,7 @@ mod durable;
 mod layer;
 mod lock;
 mod merge;
+mod serializable;
 mod transaction;
 mod view;
 
@@ -13,7 +14,8 @@ pub use commit::{CommitSource, commit_changes, submit_changes};
 pub(crate) use deferred::{KeyEvent, check_pending};
 pub use durable::Durable;
 pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};
-pub use lock::{HeldLocks, LockKey, LockManager, LockMode, TransactionId, WaitPolicy};
+pub use lock::{HeldLocks, LockKey, LockManager, LockMode, Patience, TransactionId, WaitPolicy};
 pub use merge::MergeScan;
+pub use serializable::{Serializable, Watched};
 pub use transaction::{IsolationLevel, Savepoint, Transaction};
 pub use view::{OWN_CSN, PREFIX_LEN, ReadView, Version, physical_key, prefix_end, stream_prefix};

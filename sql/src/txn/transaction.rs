@@ -6,7 +6,8 @@ use kimberlite_storage::{Snapshot, TenantId};
 
 use super::deferred::Deferred;
 use super::layer::{Layer, LayerStack};
-use super::lock::{HeldLocks, LockManager};
+use super::lock::{HeldLocks, LockManager, TransactionId};
+use super::serializable::{Serializable, Watched};
 use super::view::ReadView;
 use crate::catalog::Catalog;
 use crate::error::{SqlError, state};
@@ -19,6 +20,9 @@ pub enum IsolationLevel {
     ReadCommitted,
     /// One snapshot; a write to a row changed since fails with 40001.
     RepeatableRead,
+    /// The same, and what is read is watched: the result is that of some order of
+    /// the transactions one after the other, or 40001.
+    Serializable,
 }
 
 impl IsolationLevel {
@@ -27,6 +31,7 @@ impl IsolationLevel {
         match self {
             Self::ReadCommitted => "read committed",
             Self::RepeatableRead => "repeatable read",
+            Self::Serializable => "serializable",
         }
     }
 }
@@ -38,6 +43,9 @@ pub struct Savepoint {
     height: usize,
     catalog: Option<Arc<Catalog>>,
     read_only: bool,
+    /// Locks taken before it.
+    locks: usize,
+    owned_tables: usize,
 }
 
 /// Bytes of own changes that a transaction may hold in memory.
@@ -51,7 +59,11 @@ pub struct Transaction {
     isolation: IsolationLevel,
     read_only: bool,
     started_us: i64,
+    /// Whether a statement has seen data.
+    started: bool,
     snapshot: Option<Arc<Snapshot>>,
+    deferrable: bool,
+    watched: Option<Arc<Watched>>,
     changes: LayerStack,
     catalog: Option<Arc<Catalog>>,
     savepoints: Vec<Savepoint>,
@@ -76,11 +88,12 @@ impl Transaction {
     pub fn begin(
         tenant: TenantId,
         manager: Arc<LockManager>,
+        owner: TransactionId,
         isolation: IsolationLevel,
         read_only: bool,
         started_us: i64,
     ) -> Self {
-        let held = manager.begin();
+        let held = manager.owned_by(owner);
         Self {
             tenant,
             manager,
@@ -88,7 +101,10 @@ impl Transaction {
             isolation,
             read_only,
             started_us,
+            started: false,
             snapshot: None,
+            deferrable: false,
+            watched: None,
             changes: LayerStack::default(),
             catalog: None,
             savepoints: Vec::new(),
@@ -130,11 +146,17 @@ impl Transaction {
     /// # Errors
     /// 25001 after the first query.
     pub fn set_isolation(&mut self, isolation: IsolationLevel) -> Result<(), SqlError> {
-        if isolation != self.isolation && (self.snapshot.is_some() || !self.changes.is_empty()) {
-            return Err(SqlError::new(
-                state::ACTIVE_SQL_TRANSACTION,
-                "SET TRANSACTION ISOLATION LEVEL must be called before any query",
-            ));
+        if isolation != self.isolation {
+            let message = if self.started {
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+            } else if self.has_savepoints() {
+                "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction"
+            } else {
+                ""
+            };
+            if !message.is_empty() {
+                return Err(SqlError::new(state::ACTIVE_SQL_TRANSACTION, message));
+            }
         }
         self.isolation = isolation;
         Ok(())
@@ -146,8 +168,79 @@ impl Transaction {
     }
 
     /// Sets whether writes are refused.
-    pub fn set_read_only(&mut self, read_only: bool) {
+    ///
+    /// # Errors
+    /// 25001 for writing again, after the first query or under a savepoint whose
+    /// transaction only reads.
+    pub fn set_read_only(&mut self, read_only: bool) -> Result<(), SqlError> {
+        if !read_only && self.read_only {
+            let active = |message| Err(SqlError::new(state::ACTIVE_SQL_TRANSACTION, message));
+            if self.savepoints.last().is_some_and(|s| s.read_only) {
+                return active(
+                    "cannot set transaction read-write mode inside a read-only transaction",
+                );
+            }
+            if self.started {
+                return active("transaction read-write mode must be set before any query");
+            }
+        }
         self.read_only = read_only;
+        Ok(())
+    }
+
+    /// Whether its first snapshot waits until it is safe.
+    pub fn deferrable(&self) -> bool {
+        self.deferrable
+    }
+
+    /// Sets whether its first snapshot waits until it is safe.
+    ///
+    /// # Errors
+    /// 25001 after the first query.
+    pub fn set_deferrable(&mut self, deferrable: bool) -> Result<(), SqlError> {
+        if self.started && deferrable != self.deferrable {
+            return Err(SqlError::new(
+                state::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION [NOT] DEFERRABLE must be called before any query",
+            ));
+        }
+        self.deferrable = deferrable;
+        Ok(())
+    }
+
+    /// Notes that a statement starts that sees data: from now on the transaction
+    /// is what it is, and has its snapshot if it keeps one.
+    pub fn pin(&mut self, serializable: &Arc<Serializable>, newest: impl Fn() -> Arc<Snapshot>) {
+        self.started = true;
+        if self.snapshot.is_some() {
+            return;
+        }
+        match self.isolation {
+            IsolationLevel::ReadCommitted => {}
+            IsolationLevel::RepeatableRead => self.snapshot = Some(newest()),
+            IsolationLevel::Serializable => {
+                let (snapshot, watched) =
+                    serializable.enter(self.tenant, self.held.id(), self.read_only);
+                self.snapshot = Some(snapshot);
+                self.watched = Some(watched);
+            }
+        }
+    }
+
+    /// Whether a snapshot is kept already.
+    pub fn is_pinned(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Gives the snapshot up, to take another.
+    pub fn unpin(&mut self) {
+        self.snapshot = None;
+        self.watched = None;
+    }
+
+    /// What watches it, if it is serializable and has begun.
+    pub fn watched(&self) -> Option<&Arc<Watched>> {
+        self.watched.as_ref()
     }
 
     /// When the transaction began, in microseconds since 1970.
@@ -180,9 +273,11 @@ impl Transaction {
     pub fn view(&mut self, newest: Arc<Snapshot>) -> ReadView {
         let snapshot = match self.isolation {
             IsolationLevel::ReadCommitted => newest,
-            IsolationLevel::RepeatableRead => self.snapshot.get_or_insert(newest).clone(),
+            IsolationLevel::RepeatableRead | IsolationLevel::Serializable => {
+                self.snapshot.get_or_insert(newest).clone()
+            }
         };
-        ReadView::new(self.tenant, snapshot, self.changes.layers())
+        ReadView::new(self.tenant, snapshot, self.changes.layers()).watched_by(self.watched.clone())
     }
 
     /// The newest committed state under the transaction's own changes, whatever
@@ -202,6 +297,9 @@ impl Transaction {
     /// 53200 when the transaction's changes no longer fit the memory bound.
     pub fn push(&mut self, layer: Layer) -> Result<(), SqlError> {
         check_weight(self.changes.weight() + layer.weight())?;
+        if let Some(watched) = &self.watched {
+            watched.write(&layer)?;
+        }
         self.changes.push(layer);
         Ok(())
     }
@@ -228,6 +326,8 @@ impl Transaction {
             height,
             catalog: self.catalog.clone(),
             read_only: self.read_only,
+            locks: self.held.len(),
+            owned_tables: self.owned_tables.len(),
         });
     }
 
@@ -269,8 +369,19 @@ impl Transaction {
             self.changes.rollback_to(savepoint.height);
             self.catalog.clone_from(&savepoint.catalog);
             self.read_only = savepoint.read_only;
+            self.owned_tables.truncate(savepoint.owned_tables);
+            // What was locked since then is free again.
+            self.manager.release_since(&mut self.held, savepoint.locks);
         }
         Ok(at)
+    }
+
+    /// Lets go of what was locked since the last savepoint: what failed there
+    /// will not be kept.
+    pub fn abort_part(&mut self) {
+        if let Some(savepoint) = self.savepoints.last() {
+            self.manager.release_since(&mut self.held, savepoint.locks);
+        }
     }
 
     fn find_savepoint(&self, name: &str) -> Result<usize, SqlError> {

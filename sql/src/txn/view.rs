@@ -10,6 +10,7 @@ use kimberlite_storage::{ScanOptions, Snapshot, Space, TenantId};
 
 use super::layer::{EntryKind, Layer, StreamKey};
 use super::merge::MergeScan;
+use super::serializable::{Read, Span, Watched};
 use crate::error::SqlError;
 
 /// Length of `tenant ‖ stream` at the front of each physical key.
@@ -86,6 +87,8 @@ pub struct ReadView {
     tenant: TenantId,
     snapshot: Arc<Snapshot>,
     layers: Arc<[Arc<Layer>]>,
+    /// Who is told of reads.
+    watched: Option<Arc<Watched>>,
 }
 
 impl std::fmt::Debug for ReadView {
@@ -105,6 +108,36 @@ impl ReadView {
             tenant,
             snapshot,
             layers: layers.into(),
+            watched: None,
+        }
+    }
+
+    /// The same view, whose reads a serializable transaction is told of.
+    pub(super) fn watched_by(mut self, watched: Option<Arc<Watched>>) -> Self {
+        self.watched = watched;
+        self
+    }
+
+    /// Tells a serializable transaction of keys from `start` to `end` that are read
+    /// without [`Self::scan`].
+    ///
+    /// # Errors
+    /// 40001.
+    pub fn note_range(
+        &self,
+        stream: StreamKey,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<(), SqlError> {
+        self.note_read(stream, Read::Range(Span { start, end }))
+    }
+
+    /// Tells a serializable transaction what is read.
+    pub(super) fn note_read(&self, stream: StreamKey, what: Read<'_>) -> Result<(), SqlError> {
+        match &self.watched {
+            // The catalog has locks of its own.
+            Some(watched) if stream.space != Space::Catalog => watched.read(stream, what),
+            _ => Ok(()),
         }
     }
 
@@ -146,6 +179,7 @@ impl ReadView {
         scratch: &mut Vec<u8>,
         read: impl FnOnce(Version<'_>) -> R,
     ) -> Result<Option<R>, SqlError> {
+        self.note_read(stream, Read::Point(key))?;
         for layer in self.layers.iter().rev() {
             if let Some(entry) = layer.get(stream, key) {
                 return Ok(match entry.kind {

@@ -11,7 +11,7 @@ use crate::exec::others::joined;
 use crate::exec::returned::Returned;
 use crate::exec::row_values::BoundValues;
 use crate::exec::write::{Locked, StatementWriter};
-use crate::query::{OutputColumn, RowOverride, Run};
+use crate::query::{OutputColumn, RowOverride, Run, StoredRow};
 use crate::txn::LockMode;
 use crate::types::Datum;
 
@@ -44,7 +44,7 @@ pub(crate) fn found_at(
     at: usize,
 ) -> Result<Found, SqlError> {
     let (key, stored) = (bytes_at(batch, 0, at), bytes_at(batch, 2, at));
-    let target = match (key, csn_at(batch, at), stored) {
+    let target = match (key, csn_at(batch, 1, at), stored) {
         (Some(key), Some(csn), Some(stored)) => Some(FoundRow { key, csn, stored }),
         (None, None, None) => None,
         _ => return Err(SqlError::internal("the rows of a change lack their keys")),
@@ -73,8 +73,8 @@ fn bytes_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
 }
 
 /// The version of a row.
-fn csn_at(batch: &RecordBatch, at: usize) -> Option<u64> {
-    let array = batch.columns().get(1)?;
+fn csn_at(batch: &RecordBatch, column: usize, at: usize) -> Option<u64> {
+    let array = batch.columns().get(column)?;
     if at >= array.len() || array.is_null(at) {
         return None;
     }
@@ -83,6 +83,16 @@ fn csn_at(batch: &RecordBatch, at: usize) -> Option<u64> {
     }
     let signed = array.as_primitive_opt::<Int64Type>()?.value(at);
     u64::try_from(signed).ok()
+}
+
+/// Key, version and stored form of a row, in the three columns from `first` on;
+/// none where an outer join has no row.
+pub(crate) fn hidden_row(batch: &RecordBatch, first: usize, at: usize) -> Option<StoredRow> {
+    Some((
+        bytes_at(batch, first, at)?,
+        csn_at(batch, first + 1, at)?,
+        bytes_at(batch, first + 2, at)?,
+    ))
 }
 
 /// Where a statement runs.
@@ -263,9 +273,7 @@ impl ChangePlan {
     /// Everything else is what the statement saw when it started.
     async fn recheck_alone(&self, row: FoundRow, run: &Run) -> Result<Option<ToChange>, SqlError> {
         let again = Run {
-            replace: Some(RowOverride {
-                rows: vec![(row.key, row.csn, row.stored)],
-            }),
+            replace: Some(RowOverride::first(vec![(row.key, row.csn, row.stored)])),
             ..run.clone()
         };
         let mut stream = self.query.execute(again).await?;

@@ -20,6 +20,7 @@ mod datetime;
 mod format;
 mod interval;
 mod json;
+mod locks;
 mod math;
 mod numeric_key;
 mod numeric_sum;
@@ -35,10 +36,12 @@ mod text;
 mod value;
 mod variance;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::common::Result as DfResult;
 use datafusion::common::config::ConfigOptions;
+use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, ScalarUDFImpl};
 
 use super::session_info::{SessionInfo, session_of};
@@ -94,6 +97,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())
+        .chain(locks::overloads())
         .chain(math::overloads())
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
@@ -132,6 +136,20 @@ pub(super) fn aggregate() -> Vec<Arc<AggregateUDF>> {
         .into_iter()
         .chain(variance::all())
         .collect()
+}
+
+/// Whether a function of that name is an aggregate.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let all = SessionStateDefaults::default_aggregate_functions();
+        let ours = aggregate();
+        let names = all.iter().chain(&ours).flat_map(|f| {
+            let aliases = f.aliases().iter().cloned();
+            aliases.chain([f.name().to_owned()]).collect::<Vec<_>>()
+        });
+        names.collect()
+    });
+    NAMES.contains(name) || name == "every" || name == "variance"
 }
 
 /// DataFusion's functions that PostgreSQL does not have, or has with another

@@ -45,6 +45,14 @@ pub(super) static OVERLOADS: &[Overload] = &[
         current_setting,
     )
     .stable(),
+    Overload::new(
+        "set_config",
+        &[TEXT, TEXT, Arg::Is(PgType::Bool)],
+        PgType::Text,
+        set_config,
+    )
+    .lenient()
+    .volatile(),
     Overload::new("pg_typeof", &[Arg::Any], PgType::Text, type_of)
         .lenient()
         .stable(),
@@ -76,6 +84,10 @@ fn backend_pid(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
 
 fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let name = args.first().and_then(Datum::as_str).unwrap_or_default();
+    let link = call.session.and_then(|s| s.link.as_ref());
+    if let Some(value) = link.and_then(|link| link.settings.lock().changed(name)) {
+        return Ok(Datum::text(value));
+    }
     let missing_ok = args.get(1).and_then(Datum::as_bool).unwrap_or(false);
     match call.session.and_then(|s| s.setting(name)) {
         Some(value) => Ok(Datum::text(value)),
@@ -85,6 +97,20 @@ fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
             format!("unrecognized configuration parameter \"{name}\""),
         )),
     }
+}
+
+fn set_config(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let Some(name) = args.first().and_then(Datum::as_str) else {
+        return Err(SqlError::new(
+            state::NULL_VALUE_NOT_ALLOWED,
+            "SET requires parameter name",
+        ));
+    };
+    let value = args.get(1).and_then(Datum::as_str).unwrap_or_default();
+    let local = args.get(2).and_then(Datum::as_bool).unwrap_or(false);
+    let link = super::locks::link(call)?;
+    let shown = link.settings.lock().set(name, value, local)?;
+    Ok(Datum::text(shown))
 }
 
 fn type_of(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {

@@ -82,9 +82,9 @@ impl<'a> Tables<'a> {
     fn source(
         &self,
         name: &QualifiedName,
-        hidden: bool,
+        hidden: Option<usize>,
     ) -> std::result::Result<Arc<dyn TableSource>, SqlError> {
-        let found = if hidden {
+        let found = if hidden.is_some() {
             self.context.stored_relation(name)?
         } else {
             self.context.relation(name)?
@@ -159,7 +159,7 @@ fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>
 fn fields_of(found: Found) -> std::result::Result<Vec<FieldRef>, SqlError> {
     Ok(match found {
         Found::Table(table) => {
-            let table = StoredTable::new(&table, false)?;
+            let table = StoredTable::new(&table, None)?;
             table.schema().fields().iter().cloned().collect()
         }
         Found::View(view) => view
@@ -200,14 +200,16 @@ pub(super) fn stored_oid(source: &dyn TableSource) -> Option<u32> {
 impl ContextProvider for Tables<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let (schema, table, hidden) = match &name {
-            TableReference::Bare { table } => (None, table, false),
-            TableReference::Partial { schema, table } => (Some(schema), table, false),
+            TableReference::Bare { table } => (None, table, None),
+            TableReference::Partial { schema, table } => (Some(schema), table, None),
             TableReference::Full {
                 catalog,
                 schema,
                 table,
-            } if catalog.as_ref() == HIDDEN_CATALOG => {
-                (Some(schema).filter(|s| !s.is_empty()), table, true)
+            } if catalog.starts_with(HIDDEN_CATALOG) => {
+                let number = catalog.get(HIDDEN_CATALOG.len()..).unwrap_or_default();
+                let index = number.parse().unwrap_or(0);
+                (Some(schema).filter(|s| !s.is_empty()), table, Some(index))
             }
             TableReference::Full { catalog, table, .. } if catalog.as_ref() == BOUND_CATALOG => {
                 let named = |relation: &&Arc<InMemory>| relation.name == table.as_ref();
@@ -228,7 +230,7 @@ impl ContextProvider for Tables<'_> {
                         "cross-database references: \"{name}\""
                     ))));
                 }
-                (Some(schema), table, false)
+                (Some(schema), table, None)
             }
         };
         let name = QualifiedName {

@@ -175,7 +175,7 @@ impl PlanContext {
         }
         let mut context = self.clone();
         context.param_types.clear();
-        context.hidden_columns = false;
+        context.hidden = super::Hidden::None;
         context.view = Some(ViewScope {
             view: Arc::clone(view),
             depth,

@@ -53,7 +53,7 @@ pub(super) use coerce::{bare, constant_of, implicit, unify};
 pub use lookup::ViewScope;
 pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
-pub(super) use syntax::{query_of, star_from};
+pub(super) use syntax::{hidden_names, query_of, star_from};
 pub(super) use types::{
     arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
 };
@@ -71,10 +71,8 @@ pub struct PlanContext {
     pub search_path: Vec<String>,
     /// Declared types of `$1`, `$2`, …; `None` = find out.
     pub param_types: Vec<Option<PgType>>,
-    /// Whether the first table of the outermost FROM, the target of a change, also
-    /// has `__key`, `__csn` and `__row`. `*` must not be used in the outermost
-    /// SELECT then.
-    pub hidden_columns: bool,
+    /// Which tables of the outermost FROM also have `__key`, `__csn` and `__row`.
+    pub hidden: Hidden,
     /// Relations whose rows a run brings.
     pub(crate) bound: Vec<Arc<InMemory>>,
     /// A WITH clause around the query.
@@ -83,6 +81,29 @@ pub struct PlanContext {
     pub session: Arc<SessionInfo>,
     /// The view whose query this is, if it is one.
     pub view: Option<ViewScope>,
+}
+
+/// Tables that show their hidden columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden {
+    /// None.
+    None,
+    /// The first one, the target of a change. `*` must not be used in the
+    /// outermost SELECT then.
+    First,
+    /// All of them; the columns come after those of the SELECT list.
+    All,
+}
+
+/// A stored table of the outermost FROM with hidden columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowTarget {
+    /// The name it goes by.
+    pub alias: String,
+    /// Its object identifier.
+    pub oid: u32,
+    /// Whether an outer join may put NULLs in the place of its rows.
+    pub nullable: bool,
 }
 
 /// A plan and what is known about it.
@@ -97,6 +118,8 @@ pub(super) struct PlanParts {
     pub(super) locks: Vec<LockClause>,
     /// The relations that the query names.
     pub(super) relations: Vec<BoundRelation>,
+    /// The tables whose hidden columns come last, in their order.
+    pub(super) targets: Vec<RowTarget>,
     /// The catalog it was planned with.
     pub(super) catalog: Arc<Catalog>,
     /// The session it was planned in.
@@ -148,6 +171,7 @@ pub(super) fn plan(
         tables,
         locks: prepared.locks,
         relations: resolved.relations,
+        targets: prepared.targets,
         catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
     })

@@ -61,7 +61,7 @@ pub(super) fn plan(
     }]);
     select.projection = projection;
     let mut context = context.clone();
-    context.hidden_columns = false;
+    context.hidden = crate::query::Hidden::None;
     context.bound.push(Arc::clone(&relation));
     let mut parts = super::super::plan::plan(&query_of(select), &context, &state)?;
     // The number of the row is for the evaluation alone.

@@ -181,9 +181,9 @@ impl<'a> Filling<'a> {
 
     fn fill(&mut self, ranges: &[KeyRange]) -> Result<(), SqlError> {
         if let Some(replace) = &self.run.replace
-            && self.shape.target
+            && let Some(rows) = replace.of(self.shape.target)
         {
-            for (key, csn, row) in &replace.rows {
+            for (key, csn, row) in rows {
                 self.batch.push(key, *csn, row)?;
             }
             self.done = true;

@@ -58,8 +58,8 @@ pub(super) struct ScanShape {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
     pub(super) access: Access,
-    /// Whether the table is what the statement changes.
-    pub(super) target: bool,
+    /// Its number among the tables with hidden columns.
+    pub(super) target: Option<usize>,
     /// Whether the scan reads so much that it would push what other queries need
     /// out of the block cache.
     pub(super) bypass_cache: bool,
@@ -69,8 +69,8 @@ pub(super) struct ScanShape {
 pub(super) struct Projected {
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
-    /// Whether the table is what the statement changes.
-    pub(super) target: bool,
+    /// Its number among the tables with hidden columns.
+    pub(super) target: Option<usize>,
 }
 
 impl TableScan {
@@ -90,8 +90,8 @@ impl TableScan {
         } = projected;
         let replaced = run
             .and_then(|r| r.replace.as_ref())
-            .filter(|_| target)
-            .map(|r| r.rows.len());
+            .and_then(|r| r.of(target))
+            .map(<[_]>::len);
         let bytes = match replaced {
             Some(_) => 0,
             None => run.map_or(0, |run| approximate_bytes(&info, &access, run)),

@@ -28,7 +28,7 @@ pub(super) fn wanted(
 ) -> Option<Vec<ColumnKey>> {
     let whole = matches!(shape.access, Access::Rows { bounded: false, .. });
     let everything = whole && quantity.limit.is_none() && quantity.batch_rows >= BATCH_ROWS;
-    let replaced = shape.target && run.replace.is_some();
+    let replaced = shape.target.is_some() && run.replace.is_some();
     if !everything || replaced || run.view.changes(shape.info.rows) {
         return None;
     }
@@ -63,6 +63,9 @@ impl Filling<'_> {
         let run = self.run;
         let stream = (run.view.tenant(), self.shape.info.rows.stream);
         let at = run.view.snapshot().index();
+        // What comes from memory is read all the same.
+        run.view
+            .note_range(self.shape.info.rows, start, range.end.as_deref())?;
         let mut start = start.to_vec();
         loop {
             run.cancel.check()?;

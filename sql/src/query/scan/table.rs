@@ -11,6 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::super::effort::Effort;
 use super::super::error::external;
+use super::super::plan::hidden_names;
 use super::super::run::RunContext;
 use super::access;
 use super::exec::{Projected, TableScan};
@@ -32,11 +33,11 @@ pub(super) enum Source {
     Row,
 }
 
-/// Names of the columns that only the executor of DML sees.
-const HIDDEN: [(&str, Source, DataType); 3] = [
-    ("__key", Source::Key, DataType::Binary),
-    ("__csn", Source::Csn, DataType::UInt64),
-    ("__row", Source::Row, DataType::Binary),
+/// What the hidden columns give, in the order of their names.
+const HIDDEN: [(Source, DataType); 3] = [
+    (Source::Key, DataType::Binary),
+    (Source::Csn, DataType::UInt64),
+    (Source::Row, DataType::Binary),
 ];
 
 /// A stored table: schema and layout, but no data. A scan finds the read view in
@@ -46,15 +47,20 @@ pub(crate) struct StoredTable {
     pub(super) info: Arc<TableInfo>,
     pub(super) schema: SchemaRef,
     pub(super) sources: Vec<Source>,
-    /// Whether it is what a statement changes, with the hidden columns for that.
-    target: bool,
+    /// Its number among the tables with hidden columns, if it has them.
+    target: Option<usize>,
     /// The primary key, by which other columns are known when rows are grouped.
     constraints: Constraints,
 }
 
 /// Whether a column of that name is one of the columns only DML sees.
 pub(crate) fn is_hidden_column(name: &str) -> bool {
-    HIDDEN.iter().any(|(hidden, _, _)| *hidden == name)
+    hidden_names(0)
+        .iter()
+        .any(|hidden| match name.strip_prefix(hidden.as_str()) {
+            Some(number) => number.bytes().all(|b| b.is_ascii_digit()),
+            None => false,
+        })
 }
 
 /// Metadata key: object identifier of the table a column is of.
@@ -63,14 +69,14 @@ const TABLE_KEY: &str = "pg.table";
 const ATTRIBUTE_KEY: &str = "pg.attribute";
 
 impl StoredTable {
-    /// Prepares a table; `hidden` adds the columns that a change needs of its
-    /// target.
+    /// Prepares a table; `hidden` adds the columns that a change or a lock needs of
+    /// its target, and tells it from other targets.
     ///
     /// # Errors
     /// XX001 when the descriptor is damaged.
     pub(crate) fn new(
         desc: &Arc<TableDescriptor>,
-        hidden: bool,
+        hidden: Option<usize>,
     ) -> std::result::Result<Self, SqlError> {
         let mut fields = Vec::with_capacity(desc.columns.len() + HIDDEN.len());
         let mut sources = Vec::with_capacity(fields.capacity());
@@ -82,8 +88,8 @@ impl StoredTable {
             fields.push(with_origin(field, desc.oid, column.attnum));
             sources.push(Source::Attribute(position));
         }
-        if hidden {
-            for (name, source, ty) in HIDDEN {
+        if let Some(index) = hidden {
+            for (name, (source, ty)) in hidden_names(index).into_iter().zip(HIDDEN) {
                 fields.push(Field::new(name, ty, true));
                 sources.push(source);
             }

@@ -238,6 +238,7 @@ impl Fixture {
             version: "PostgreSQL 15.0 (Kimberlite)".to_owned(),
             read_only: false,
             sequences: None,
+            link: None,
         })
     }
 
@@ -248,7 +249,7 @@ impl Fixture {
             tenant: self.tenant,
             search_path: vec!["public".to_owned()],
             param_types: Vec::new(),
-            hidden_columns: false,
+            hidden: crate::query::Hidden::None,
             bound: Vec::new(),
             with: None,
             session: self.session(),

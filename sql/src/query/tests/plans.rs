@@ -106,7 +106,7 @@ fn an_impossible_condition_reads_nothing() {
 fn row_locks_are_reported_and_not_ignored() {
     let fixture = clinic();
     let plan = fixture.plan("SELECT * FROM patient FOR UPDATE").unwrap();
-    assert_eq!(plan.lock_clause().unwrap().to_string(), "FOR UPDATE");
+    assert_eq!(plan.lock_clauses()[0].to_string(), "FOR UPDATE");
     let error = fixture.error("SELECT * FROM (SELECT * FROM patient FOR UPDATE) s");
     assert_eq!(error.sqlstate(), "0A000");
 }

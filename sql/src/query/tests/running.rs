@@ -123,7 +123,7 @@ fn a_query_sees_the_changes_of_its_own_transaction() {
 fn an_override_stands_in_for_the_table() {
     let fixture = clinic();
     let mut context = fixture.context();
-    context.hidden_columns = true;
+    context.hidden = crate::query::Hidden::First;
     let plan = fixture
         .plan_in(
             "SELECT p.__key, p.__csn, p.__row, p.name || '!' FROM patient p WHERE p.city = 'Oslo' \
@@ -133,9 +133,7 @@ fn an_override_stands_in_for_the_table() {
         .unwrap();
     let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
     let stored = row(&fixture, "New");
-    run.replace = Some(RowOverride {
-        rows: vec![(key(2), 77, stored.clone())],
-    });
+    run.replace = Some(RowOverride::first(vec![(key(2), 77, stored.clone())]));
     let batch = fixture.block_on(async {
         let mut stream = plan.execute(run).await.unwrap();
         stream.next().await.unwrap().unwrap()
@@ -158,7 +156,7 @@ fn an_override_stands_in_for_the_table() {
 fn an_override_is_of_one_mention_of_the_table() {
     let fixture = clinic();
     let mut context = fixture.context();
-    context.hidden_columns = true;
+    context.hidden = crate::query::Hidden::First;
     let plan = fixture
         .plan_in(
             "SELECT p.name, o.name, (SELECT count(*) FROM patient) FROM patient p, patient o \
@@ -167,9 +165,7 @@ fn an_override_is_of_one_mention_of_the_table() {
         )
         .unwrap();
     let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
-    run.replace = Some(RowOverride {
-        rows: vec![(key(2), 77, row(&fixture, "New"))],
-    });
+    run.replace = Some(RowOverride::first(vec![(key(2), 77, row(&fixture, "New"))]));
     let mut lines: Vec<String> = fixture
         .answer(&plan, run)
         .unwrap()
@@ -185,7 +181,7 @@ fn an_override_is_of_one_mention_of_the_table() {
 fn hidden_columns_are_hidden() {
     let fixture = clinic();
     let mut context = fixture.context();
-    context.hidden_columns = true;
+    context.hidden = crate::query::Hidden::First;
     let plan = fixture
         .plan_in(
             "SELECT p.__csn FROM patient p WHERE p.id IN (SELECT s.id FROM (SELECT * FROM patient) s)",

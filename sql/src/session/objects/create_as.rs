@@ -75,8 +75,11 @@ impl Session {
                 "there is no parameter $1",
             ));
         }
-        if let Some(lock) = planned.lock_clause() {
-            return Err(SqlError::unsupported(format!("{lock} in {tag}")));
+        if let Some(lock) = planned.lock_clauses().first() {
+            return Err(SqlError::unsupported(format!(
+                "{} in {tag}",
+                crate::session::lock_clause_name(lock)
+            )));
         }
         let place = self
             .place_for(&create.name, create.temporary, &mut catalog)

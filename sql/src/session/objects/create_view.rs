@@ -83,8 +83,11 @@ impl Session {
                 "there is no parameter $1",
             ));
         }
-        if let Some(lock) = planned.lock_clause() {
-            return Err(SqlError::unsupported(format!("{lock} in a view")));
+        if let Some(lock) = planned.lock_clauses().first() {
+            return Err(SqlError::unsupported(format!(
+                "{} in a view",
+                crate::session::lock_clause_name(lock)
+            )));
         }
         let columns = view_columns(create, &planned)?;
         let query = BoundQuery {

@@ -72,7 +72,7 @@ impl Session {
         for schema in gone {
             self.remove_schema(schema, catalog).await?;
         }
-        self.settings.use_temporary_schema(&name);
+        self.settings_mut().use_temporary_schema(&name);
         if let Some(schema) = catalog.schema(&name) {
             return Ok(schema.oid);
         }

@@ -6,7 +6,7 @@ use super::value::{
     boolean, duration, invalid, is_encoding, on_off, only, parse_isolation, search_path, time_zone,
 };
 use super::{Settings, unknown};
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
 
 impl Settings {
     /// Carries a setting out; gives the text to remember.
@@ -18,6 +18,14 @@ impl Settings {
             }
             "statement_timeout" => self.statement_timeout = duration(lower, value)?,
             "lock_timeout" => self.lock_timeout = duration(lower, value)?,
+            "deadlock_timeout" => {
+                self.deadlock_timeout = duration(lower, value)?.ok_or_else(|| {
+                    SqlError::new(
+                        state::INVALID_PARAMETER_VALUE,
+                        "0 ms is outside the valid range for parameter \"deadlock_timeout\" (1 ms .. 2147483647 ms)",
+                    )
+                })?;
+            }
             "kimberlite.fast_path" => self.fast_path = boolean(lower, value)?,
             "work_mem" => {
                 let (bytes, text) = work_mem(value)?;
@@ -52,7 +60,9 @@ fn accepted(lower: &str, value: &str) -> Result<String, SqlError> {
             parse_isolation(value)?;
             return Ok(value.to_ascii_lowercase());
         }
-        "default_transaction_read_only" | "transaction_read_only" => {
+        "default_transaction_deferrable"
+        | "default_transaction_read_only"
+        | "transaction_read_only" => {
             return Ok(on_off(boolean(lower, value)?));
         }
         "extra_float_digits" => float_digits(lower, value)?,

@@ -4,6 +4,7 @@
 //! that only tunes PostgreSQL's own machinery is accepted and remembered.
 
 mod before;
+mod draft;
 mod effect;
 mod known;
 mod size;
@@ -17,9 +18,11 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::error::{SqlError, state};
+use crate::txn::Patience;
 use known::{DEFAULTS, READ_ONLY, REPORTED, is_tuning};
 
 pub(super) use before::SettingsBefore;
+pub use draft::SettingsDraft;
 pub use known::{SERVER_VERSION, SERVER_VERSION_NUM};
 pub(super) use value::parse_isolation;
 
@@ -33,12 +36,15 @@ pub struct Settings {
     time_zone: Tz,
     statement_timeout: Option<Duration>,
     lock_timeout: Option<Duration>,
+    deadlock_timeout: Duration,
     fast_path: bool,
     work_mem: usize,
     search_path: Vec<String>,
     /// The schema of the session's temporary relations, which is searched first.
     temporary: Option<String>,
     user: String,
+    /// What SET LOCAL covers until the transaction ends; none = nothing was set.
+    local: Vec<(String, Option<String>)>,
     changed: Vec<&'static str>,
 }
 
@@ -69,11 +75,13 @@ impl Settings {
             time_zone: Tz::UTC,
             statement_timeout: None,
             lock_timeout: None,
+            deadlock_timeout: Duration::from_secs(1),
             fast_path: true,
             work_mem: WORK_MEM_DEFAULT,
             search_path: value::search_path("\"$user\", public", user),
             temporary: None,
             user: user.to_owned(),
+            local: Vec::new(),
             changed: Vec::new(),
         }
     }
@@ -88,9 +96,13 @@ impl Settings {
         self.statement_timeout
     }
 
-    /// How long a statement may wait for a lock.
-    pub fn lock_timeout(&self) -> Option<Duration> {
-        self.lock_timeout
+    /// How long a statement may wait for a lock, and after how long deadlocks
+    /// are looked for.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            limit: self.lock_timeout,
+            deadlock: self.deadlock_timeout,
+        }
     }
 
     /// Whether simple statements may skip the general planner.
@@ -182,10 +194,55 @@ impl Settings {
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|(_, value)| (*value).to_owned());
         match default {
-            Some(value) => self.set(name, &value),
+            Some(value) => self.set_session(name, &value),
             None if self.values.remove(&lower).is_some() => Ok(()),
             None if is_tuning(&lower) => Ok(()),
             None => Err(unknown(name)),
+        }
+    }
+
+    /// Sets a value until the transaction ends.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn set_local(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        let lower = name.to_ascii_lowercase();
+        let covered = self.values.get(&lower).map(|s| s.value.clone());
+        self.set(name, value)?;
+        if !self.local.iter().any(|(known, _)| *known == lower) {
+            self.local.push((lower, covered));
+        }
+        Ok(())
+    }
+
+    /// Sets a value for the session, also where SET LOCAL covered another.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn set_session(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
+        self.set(name, value)?;
+        self.uncover(name);
+        Ok(())
+    }
+
+    fn uncover(&mut self, name: &str) {
+        self.local
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+    }
+
+    /// Whether something is set until the transaction ends.
+    pub fn has_local(&self) -> bool {
+        !self.local.is_empty()
+    }
+
+    /// Ends what SET LOCAL set.
+    pub fn end_local(&mut self) {
+        for (name, value) in std::mem::take(&mut self.local) {
+            match value {
+                // It was valid before.
+                Some(value) => drop(self.set(&name, &value)),
+                None => drop(self.values.remove(&name)),
+            }
         }
     }
 
@@ -244,6 +301,12 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// The value that a setting starts with.
+pub(super) fn default_of(name: &str, user: &str) -> Option<String> {
+    let fresh = Settings::new(user);
+    fresh.show(name).ok().map(|(_, value)| value)
 }
 
 /// 42704 for a setting there is not.

@@ -39,6 +39,6 @@ fn an_earlier_state_comes_back_and_is_reported() {
     settings.set("timezone", "Asia/Tokyo").unwrap();
     settings.set("lock_timeout", "5").unwrap();
     settings.restore(before);
-    assert_eq!(settings.lock_timeout(), None);
+    assert_eq!(settings.patience().limit, None);
     assert_eq!(settings.take_changes(), [("TimeZone", "UTC".to_owned())]);
 }

@@ -15,7 +15,7 @@ pub(in super::super) fn parse_isolation(value: &str) -> Result<IsolationLevel, S
     match value.to_ascii_lowercase().as_str() {
         "read committed" | "read uncommitted" => Ok(IsolationLevel::ReadCommitted),
         "repeatable read" => Ok(IsolationLevel::RepeatableRead),
-        "serializable" => Err(SqlError::unsupported("isolation level SERIALIZABLE")),
+        "serializable" => Ok(IsolationLevel::Serializable),
         _ => Err(invalid("transaction_isolation", value)),
     }
 }

@@ -86,22 +86,30 @@ impl Entry {
         self.grant_waiters()
     }
 
+    /// Grants what nobody before it in the queue and no holder stands in the way
+    /// of. Returns whether the entry is unused.
     pub(super) fn grant_waiters(&mut self) -> bool {
+        let mut ahead = 0;
+        let mut at = 0;
         while let Some(crowd) = &mut self.more {
-            let Some(waiter) = crowd.waiters.pop_front() else {
+            let Some(waiter) = crowd.waiters.get(at) else {
                 break;
             };
-            if waiter.granted.is_closed() {
+            let (id, mode) = (waiter.id, waiter.mode);
+            let gone = waiter.granted.is_closed();
+            if !gone && (mode.conflicts() & ahead != 0 || self.conflicts(id, mode)) {
+                ahead |= mode.bit();
+                at += 1;
                 continue;
             }
-            if self.conflicts(waiter.id, waiter.mode) {
-                self.more.get_or_insert_default().waiters.push_front(waiter);
-                break;
-            }
-            self.grant(waiter.id, waiter.mode);
+            let taken = self.more.as_mut().and_then(|c| c.waiters.remove(at));
+            let Some(waiter) = taken.filter(|_| !gone) else {
+                continue;
+            };
+            self.grant(id, mode);
             if waiter.granted.send(()).is_err() {
                 // The waiter gave up in this instant: it holds nothing.
-                self.forget(waiter.id, waiter.mode);
+                self.forget(id, mode);
             }
         }
         if self

@@ -4,17 +4,19 @@
 //! named by a 64-bit hash: two different rows whose hashes meet only wait for
 //! each other needlessly, which keeps a million row locks small.
 //!
-//! Deadlocks are looked for when a wait has lasted [`DEADLOCK_DELAY`]; the
-//! transaction that finds itself in a cycle is the victim.
+//! Deadlocks are looked for when a wait has lasted `deadlock_timeout`; the
+//! session that finds itself in a cycle that no change of a queue opens is the
+//! victim.
 
+mod deadlock;
 mod entry;
 mod mode;
 mod name;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,31 +31,46 @@ pub use mode::LockMode;
 pub use name::LockKey;
 use name::NameIsHash;
 
-/// How long a wait lasts before deadlocks are looked for (PostgreSQL's
-/// `deadlock_timeout`).
-const DEADLOCK_DELAY: Duration = Duration::from_secs(1);
-
 /// Independent parts of the lock table, so that sessions rarely meet.
 const SHARDS: usize = 64;
 
-/// A running transaction, unique for the life of the process.
+/// Who holds locks, unique for the life of the process. A session keeps it from
+/// one transaction to the next: its own locks never stand in its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub u64);
 
 /// What to do when a lock is not free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitPolicy {
-    /// Wait; with a bound when `lock_timeout` is set.
-    Wait(Option<Duration>),
+    /// Wait, so long.
+    Wait(Patience),
     /// Fail with 55P03.
     NoWait,
 }
 
-/// The locks of one transaction.
+/// How long to wait for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// `lock_timeout`, if there is one.
+    pub limit: Option<Duration>,
+    /// `deadlock_timeout`: how long to wait before deadlocks are looked for.
+    pub deadlock: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            limit: None,
+            deadlock: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The locks of one transaction, in the order in which they were taken.
 #[derive(Debug)]
 pub struct HeldLocks {
     id: TransactionId,
-    keys: Vec<LockKey>,
+    taken: Vec<(LockKey, LockMode)>,
 }
 
 impl HeldLocks {
@@ -62,14 +79,14 @@ impl HeldLocks {
         self.id
     }
 
-    /// How many locks are held.
+    /// How many locks were taken: a point to go back to.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.taken.len()
     }
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.taken.is_empty()
     }
 }
 
@@ -95,11 +112,16 @@ impl Default for LockManager {
 }
 
 impl LockManager {
-    /// The locks of a new transaction: none yet.
+    /// A new owner of locks, which has none yet.
     pub fn begin(&self) -> HeldLocks {
+        self.owned_by(TransactionId(self.next_id.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The locks of a new transaction of an owner: none yet.
+    pub fn owned_by(&self, id: TransactionId) -> HeldLocks {
         HeldLocks {
-            id: TransactionId(self.next_id.fetch_add(1, Ordering::Relaxed)),
-            keys: Vec::new(),
+            id,
+            taken: Vec::new(),
         }
     }
 
@@ -122,7 +144,7 @@ impl LockManager {
                     first: (held.id, mode.bit()),
                     more: None,
                 });
-                held.keys.push(key);
+                held.taken.push((key, mode));
                 return true;
             }
             Slot::Occupied(entry) => entry.into_mut(),
@@ -138,9 +160,7 @@ impl LockManager {
             return false;
         }
         entry.grant(held.id, mode);
-        if mine == 0 {
-            held.keys.push(key);
-        }
+        held.taken.push((key, mode));
         true
     }
 
@@ -160,23 +180,26 @@ impl LockManager {
         if self.try_acquire(held, key, mode) {
             return Ok(false);
         }
-        let timeout = match policy {
+        let patience = match policy {
             WaitPolicy::NoWait => {
                 return Err(SqlError::new(
                     state::LOCK_NOT_AVAILABLE,
                     "could not obtain lock",
                 ));
             }
-            WaitPolicy::Wait(timeout) => timeout,
+            WaitPolicy::Wait(patience) => patience,
         };
+        if self.would_deadlock(held.id, key, mode) {
+            return Err(deadlock());
+        }
         let Some(granted) = self.enqueue(held, key, mode) else {
             return Ok(true);
         };
         // Listed before the wait: if the wait is dropped in the instant of the
         // grant, the lock is still let go with the others.
-        held.keys.push(key);
+        held.taken.push((key, mode));
         let _registered = Registration::new(self, held.id, key, mode);
-        self.wait(granted, held.id, timeout, cancel).await?;
+        self.wait(granted, held.id, patience, cancel).await?;
         Ok(true)
     }
 
@@ -212,12 +235,19 @@ impl LockManager {
             mode,
             granted,
         };
-        let mine = entry.held_by(held.id) != 0;
+        let mine = entry.held_by(held.id);
         let crowd = entry.more.get_or_insert_default();
-        if mine {
-            crowd.waiters.push_front(waiter);
-        } else {
-            crowd.waiters.push_back(waiter);
+        // Whoever waits for what this one holds already comes after it.
+        let before = match mine {
+            0 => None,
+            mine => crowd
+                .waiters
+                .iter()
+                .position(|w| w.mode.conflicts() & mine != 0),
+        };
+        match before {
+            Some(at) => crowd.waiters.insert(at, waiter),
+            None => crowd.waiters.push_back(waiter),
         }
         // The holder may have left between the first try and now.
         entry.grant_waiters();
@@ -228,11 +258,11 @@ impl LockManager {
         &self,
         mut granted: oneshot::Receiver<()>,
         id: TransactionId,
-        timeout: Option<Duration>,
+        patience: Patience,
         cancel: &Cancellation,
     ) -> Result<(), SqlError> {
         let limit = async {
-            match timeout {
+            match patience.limit {
                 Some(limit) => tokio::time::sleep(limit).await,
                 None => std::future::pending().await,
             }
@@ -251,84 +281,50 @@ impl LockManager {
                         "canceling statement due to lock timeout",
                     ));
                 }
-                () = tokio::time::sleep(DEADLOCK_DELAY) => {
-                    if self.in_cycle(id) {
-                        return Err(SqlError::new(state::T_R_DEADLOCK_DETECTED, "deadlock detected")
-                            .hint("Retry the transaction; taking locks in the same order everywhere avoids this."));
+                () = tokio::time::sleep(patience.deadlock) => {
+                    if self.is_deadlocked(id) {
+                        return Err(deadlock());
                     }
                 }
             }
         }
     }
 
-    /// Whether `start` waits, through others, for itself.
-    fn in_cycle(&self, start: TransactionId) -> bool {
-        let waiting = self.waiting.lock().clone();
-        let mut seen = HashSet::new();
-        let mut todo = vec![start];
-        while let Some(id) = todo.pop() {
-            let Some(&(key, mode)) = waiting.get(&id) else {
-                continue;
-            };
-            for blocker in self.blockers(id, key, mode) {
-                if blocker == start {
-                    return true;
-                }
-                if seen.insert(blocker) {
-                    todo.push(blocker);
-                }
-            }
-        }
-        false
-    }
-
-    /// The transactions that keep `id` from `key`: holders, and earlier waiters.
-    fn blockers(&self, id: TransactionId, key: LockKey, mode: LockMode) -> Vec<TransactionId> {
-        let Some(shard) = self.shard(key) else {
-            return Vec::new();
-        };
-        let shard = shard.lock();
-        let Some(entry) = shard.get(&key) else {
-            return Vec::new();
-        };
-        let mut blockers: Vec<_> = entry
-            .holders()
-            .filter(|(holder, mask)| *holder != id && mask & mode.conflicts() != 0)
-            .map(|(holder, _)| holder)
-            .collect();
-        if let Some(crowd) = &entry.more {
-            blockers.extend(
-                crowd
-                    .waiters
-                    .iter()
-                    .take_while(|w| w.id != id)
-                    .filter(|w| w.mode.bit() & mode.conflicts() != 0)
-                    .map(|w| w.id),
-            );
-        }
-        blockers
-    }
-
-    /// Lets go of the locks that were taken since `held` had `count` of them. A
-    /// lock that was only strengthened stays.
-    pub fn release_since(&self, held: &mut HeldLocks, count: usize) {
-        let id = held.id;
-        let newer = held.keys.split_off(count.min(held.keys.len()));
-        for key in newer {
-            if held.keys.contains(&key) {
-                continue;
-            }
-            self.release(id, key);
-        }
-    }
-
     /// Lets go of everything a transaction holds.
     pub fn release_all(&self, held: &mut HeldLocks) {
         let id = held.id;
-        for key in held.keys.drain(..) {
+        for (key, _) in held.taken.drain(..) {
             self.release(id, key);
         }
-        held.keys.shrink_to(64);
+        held.taken.shrink_to(64);
+    }
+
+    /// Lets go of what was taken after the first `keep` locks.
+    pub fn release_since(&self, held: &mut HeldLocks, keep: usize) {
+        let id = held.id;
+        while held.taken.len() > keep {
+            if let Some((key, mode)) = held.taken.pop() {
+                self.release_mode(id, key, mode);
+            }
+        }
+    }
+
+    /// Lets go of one mode of a lock.
+    pub fn release_mode(&self, id: TransactionId, key: LockKey, mode: LockMode) {
+        let Some(shard) = self.shard(key) else {
+            return;
+        };
+        if let Slot::Occupied(mut entry) = shard.lock().entry(key) {
+            entry.get_mut().forget(id, mode);
+            if entry.get_mut().grant_waiters() {
+                entry.remove();
+            }
+        }
+    }
+
+    /// Makes lasting what was taken: whoever asks keeps track of it from now on.
+    pub fn keep(&self, held: &mut HeldLocks) {
+        held.taken.clear();
     }
 
     fn release(&self, id: TransactionId, key: LockKey) {
@@ -341,6 +337,11 @@ impl LockManager {
             entry.remove();
         }
     }
+}
+
+fn deadlock() -> SqlError {
+    SqlError::new(state::T_R_DEADLOCK_DETECTED, "deadlock detected")
+        .hint("Retry the transaction; taking locks in the same order everywhere avoids this.")
 }
 
 /// Keeps a waiter known to the deadlock search while it waits, and cleans up

@@ -28,6 +28,10 @@ pub enum LockMode {
     RowNoKeyUpdate = 10,
     /// Row: FOR UPDATE, DELETE, key changes, and new rows.
     RowUpdate = 11,
+    /// Advisory, shared.
+    AdvisoryShare = 12,
+    /// Advisory, exclusive.
+    AdvisoryExclusive = 13,
 }
 
 impl LockMode {
@@ -38,8 +42,9 @@ impl LockMode {
     /// The modes that cannot be held by another transaction at the same time.
     pub(super) const fn conflicts(self) -> u16 {
         use LockMode::{
-            AccessExclusive, AccessShare, Exclusive, RowExclusive, RowKeyShare, RowNoKeyUpdate,
-            RowShare, RowShareLock, RowUpdate, Share, ShareRowExclusive, ShareUpdateExclusive,
+            AccessExclusive, AccessShare, AdvisoryExclusive, AdvisoryShare, Exclusive,
+            RowExclusive, RowKeyShare, RowNoKeyUpdate, RowShare, RowShareLock, RowUpdate, Share,
+            ShareRowExclusive, ShareUpdateExclusive,
         };
         let writers = ShareRowExclusive.bit() | Exclusive.bit() | AccessExclusive.bit();
         match self {
@@ -65,6 +70,32 @@ impl LockMode {
             RowUpdate => {
                 RowKeyShare.bit() | RowShareLock.bit() | RowNoKeyUpdate.bit() | RowUpdate.bit()
             }
+            AdvisoryShare => AdvisoryExclusive.bit(),
+            AdvisoryExclusive => AdvisoryShare.bit() | AdvisoryExclusive.bit(),
+        }
+    }
+
+    /// Whether it is a mode of advisory locks.
+    pub fn is_advisory(self) -> bool {
+        matches!(self, Self::AdvisoryShare | Self::AdvisoryExclusive)
+    }
+
+    /// Whether it is a mode of tables.
+    pub fn is_table(self) -> bool {
+        self.bit() & 0xff != 0
+    }
+
+    /// The name that `pg_locks` gives the mode.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AccessShare => "AccessShareLock",
+            Self::RowShare | Self::RowKeyShare => "RowShareLock",
+            Self::RowExclusive => "RowExclusiveLock",
+            Self::ShareUpdateExclusive => "ShareUpdateExclusiveLock",
+            Self::Share | Self::RowShareLock | Self::AdvisoryShare => "ShareLock",
+            Self::ShareRowExclusive => "ShareRowExclusiveLock",
+            Self::Exclusive | Self::RowNoKeyUpdate | Self::AdvisoryExclusive => "ExclusiveLock",
+            Self::AccessExclusive | Self::RowUpdate => "AccessExclusiveLock",
         }
     }
 }

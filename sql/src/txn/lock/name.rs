@@ -23,6 +23,13 @@ impl LockKey {
         Self(hasher.finish())
     }
 
+    /// An advisory lock: PostgreSQL's `classid`, `objid` and `objsubid`.
+    pub fn advisory(tenant: TenantId, name: (u32, u32, i16)) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (b'a', tenant.0, name).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
     /// The lock that serialises DDL of a tenant.
     pub fn catalog(tenant: TenantId) -> Self {
         let mut hasher = DefaultHasher::new();

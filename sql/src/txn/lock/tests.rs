@@ -75,7 +75,7 @@ async fn waiters_are_served_in_order_and_leave_nothing_behind() {
         waiters.push(tokio::spawn(async move {
             let mut held = task_manager.begin();
             let cancel = Cancellation::default();
-            let policy = WaitPolicy::Wait(None);
+            let policy = WaitPolicy::Wait(Patience::default());
             let waited = task_manager
                 .acquire(&mut held, row(b"k"), LockMode::RowUpdate, policy, &cancel)
                 .await
@@ -103,7 +103,10 @@ async fn a_waiter_that_gives_up_does_not_block_others() {
     let (mut a, mut b, mut c) = (manager.begin(), manager.begin(), manager.begin());
     assert!(manager.try_acquire(&mut a, row(b"k"), LockMode::RowShareLock));
     let cancel = Cancellation::default();
-    let brief = WaitPolicy::Wait(Some(Duration::from_millis(1)));
+    let brief = WaitPolicy::Wait(Patience {
+        limit: Some(Duration::from_millis(1)),
+        ..Patience::default()
+    });
     let error = manager
         .acquire(&mut b, row(b"k"), LockMode::RowUpdate, brief, &cancel)
         .await
@@ -130,7 +133,13 @@ async fn nowait_and_cancel_say_why() {
     assert_eq!(refused.sqlstate(), "55P03");
     cancel.cancel(crate::cancel::CancelReason::User);
     let cancelled = manager
-        .acquire(&mut b, row(b"k"), mode, WaitPolicy::Wait(None), &cancel)
+        .acquire(
+            &mut b,
+            row(b"k"),
+            mode,
+            WaitPolicy::Wait(Patience::default()),
+            &cancel,
+        )
         .await
         .unwrap_err();
     assert_eq!(cancelled.sqlstate(), "57014");

@@ -25,11 +25,12 @@ use sqlparser::ast::{
     Expr, LockClause, Query, Select, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use super::{PlanContext, catalog_syntax, rewrite, series_item, using};
+use super::{Hidden, PlanContext, RowTarget, catalog_syntax, rewrite, series_item, using};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
 pub(super) use hidden::HIDDEN_CATALOG;
+pub(in crate::query) use hidden::hidden_names;
 pub(in crate::query) use select::{query_of, star_from};
 pub(super) use set_operations::{SetOperation, of_relation};
 
@@ -38,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) query: Query,
     /// Row locks the outermost query asks for.
     pub(super) locks: Vec<LockClause>,
+    /// Tables whose hidden columns were added to the SELECT list.
+    pub(super) targets: Vec<RowTarget>,
 }
 
 /// Prepares a query.
@@ -52,9 +55,14 @@ pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepare
         context,
         depth: 0,
         ctes: names.0,
+        targets: Vec::new(),
     };
     match VisitMut::visit(&mut query, &mut preparer) {
-        ControlFlow::Continue(()) => Ok(Prepared { query, locks }),
+        ControlFlow::Continue(()) => Ok(Prepared {
+            query,
+            locks,
+            targets: preparer.targets,
+        }),
         ControlFlow::Break(error) => Err(error),
     }
 }
@@ -79,6 +87,7 @@ struct Preparer<'a> {
     depth: usize,
     /// Names that WITH gives anywhere in the statement.
     ctes: Vec<String>,
+    targets: Vec<RowTarget>,
 }
 
 /// Runs a step of the visitor.
@@ -129,7 +138,7 @@ impl VisitorMut for Preparer<'_> {
 }
 
 impl Preparer<'_> {
-    fn enter_query(&self, query: &mut Query) -> Result<(), SqlError> {
+    fn enter_query(&mut self, query: &mut Query) -> Result<(), SqlError> {
         refuse::refuse_in_query(query)?;
         fetch::fetch_to_limit(query)?;
         if let Some(with) = &mut query.with {
@@ -149,11 +158,16 @@ impl Preparer<'_> {
         using::name_sides(query, self.depth > 1, self.context, &self.ctes)?;
         series_item::move_to_from(&mut query.body)?;
         columns::name_columns(&mut query.body, query.order_by.as_ref())?;
-        if self.context.hidden_columns
-            && self.depth == 1
+        if self.depth == 1
             && let SetExpr::Select(select) = query.body.as_mut()
         {
-            hidden::show_hidden(&mut select.from)?;
+            match self.context.hidden {
+                Hidden::None => {}
+                Hidden::First => hidden::show_hidden(&mut select.from)?,
+                Hidden::All => {
+                    self.targets = hidden::show_all(select, self.context, &self.ctes)?;
+                }
+            }
         }
         Ok(())
     }

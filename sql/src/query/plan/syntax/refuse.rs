@@ -7,7 +7,8 @@ use crate::error::{SqlError, state};
 /// Refuses clauses of a query.
 pub(super) fn refuse_in_query(query: &Query) -> Result<(), SqlError> {
     if let Some(lock) = query.locks.first() {
-        return Err(SqlError::unsupported(format!("{lock} in a subquery")));
+        let clause = crate::session::lock_clause_name(lock);
+        return Err(SqlError::unsupported(format!("{clause} in a subquery")));
     }
     let unsupported = [
         (query.for_clause.is_some(), "FOR XML/JSON"),

@@ -1,0 +1,222 @@
+//! The rows of a SELECT … FOR UPDATE, locked as they are read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
+use arrow::record_batch::RecordBatch;
+
+use super::Session;
+use super::changes::writer;
+use super::plan::{CachedPlan, PlanKind};
+use super::row_locks::{LockingPlan, Target};
+use crate::error::{SqlError, state};
+use crate::exec::change::hidden_row;
+use crate::exec::write::{Locked, RowLocked};
+use crate::query::{QueryStream, RowOverride, Run, StoredRow};
+use crate::txn::LockMode;
+
+/// A running query whose rows are locked before they are given.
+pub(super) struct LockedRows {
+    plan: Arc<CachedPlan>,
+    run: Run,
+    stream: QueryStream,
+    skip: u64,
+    left: Option<u64>,
+    ready: VecDeque<RecordBatch>,
+    done: bool,
+}
+
+/// What became of a row.
+enum Verdict {
+    Keep,
+    Drop,
+    Replace(RecordBatch),
+}
+
+fn locking(plan: &CachedPlan) -> Result<&LockingPlan, SqlError> {
+    match &plan.kind {
+        PlanKind::Locking(locking) => Ok(locking),
+        _ => Err(SqlError::internal("a plan that locks nothing")),
+    }
+}
+
+impl LockedRows {
+    /// Starts the query of a locking plan.
+    pub(super) async fn start(
+        plan: Arc<CachedPlan>,
+        run: Run,
+        (skip, left): (u64, Option<u64>),
+    ) -> Result<Self, SqlError> {
+        let stream = locking(&plan)?.query.execute(run.clone()).await?;
+        Ok(Self {
+            plan,
+            run,
+            stream,
+            skip,
+            done: left == Some(0),
+            left,
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// The next rows, with their hidden columns; `None` after the last.
+    pub(super) async fn next(
+        &mut self,
+        session: &mut Session,
+    ) -> Option<Result<RecordBatch, SqlError>> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Some(Ok(batch));
+            }
+            if self.done {
+                return None;
+            }
+            let read = match self.stream.next().await {
+                None => {
+                    self.done = true;
+                    continue;
+                }
+                Some(Ok(batch)) => self.lock_batch(session, &batch).await,
+                Some(Err(error)) => Err(error),
+            };
+            if let Err(error) = read {
+                self.done = true;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    async fn lock_batch(
+        &mut self,
+        session: &mut Session,
+        batch: &RecordBatch,
+    ) -> Result<(), SqlError> {
+        let plan = self.plan.clone();
+        let plan = locking(&plan)?;
+        // Rows from `start` on whose fate is in `keep`.
+        let (mut start, mut keep) = (0, Vec::new());
+        for at in 0..batch.num_rows() {
+            if self.left == Some(0) {
+                self.done = true;
+                break;
+            }
+            let mut verdict = self.lock_one(session, plan, batch, at).await?;
+            if !matches!(verdict, Verdict::Drop) {
+                if self.skip > 0 {
+                    self.skip -= 1;
+                    verdict = Verdict::Drop;
+                } else if let Some(left) = &mut self.left {
+                    *left -= 1;
+                }
+            }
+            match verdict {
+                Verdict::Keep => keep.push(true),
+                Verdict::Drop => keep.push(false),
+                Verdict::Replace(row) => {
+                    self.give(batch, start, std::mem::take(&mut keep))?;
+                    start = at + 1;
+                    self.ready.push_back(row);
+                }
+            }
+        }
+        if self.left == Some(0) {
+            self.done = true;
+        }
+        self.give(batch, start, keep)
+    }
+
+    fn give(&mut self, batch: &RecordBatch, start: usize, keep: Vec<bool>) -> Result<(), SqlError> {
+        if !keep.contains(&true) {
+            return Ok(());
+        }
+        let part = batch.slice(start, keep.len());
+        let kept = filter_record_batch(&part, &BooleanArray::from(keep))
+            .map_err(|e| SqlError::internal(e.to_string()))?;
+        self.ready.push_back(kept);
+        Ok(())
+    }
+
+    async fn lock_one(
+        &self,
+        session: &mut Session,
+        plan: &LockingPlan,
+        batch: &RecordBatch,
+        at: usize,
+    ) -> Result<Verdict, SqlError> {
+        let mut rows = Vec::with_capacity(plan.targets.len());
+        for number in 0..plan.targets.len() {
+            rows.push(hidden_row(batch, plan.visible() + 3 * number, at));
+        }
+        let mut changed = false;
+        for (target, row) in plan.targets.iter().zip(&mut rows) {
+            let (Some((mode, busy)), Some(row)) = (target.lock, row) else {
+                continue;
+            };
+            let locked = writer(session)?
+                .lock_row_or(&target.table, (&row.0, row.1), mode, busy)
+                .await?;
+            match locked {
+                RowLocked::Busy => return Ok(Verdict::Drop),
+                RowLocked::Is(Locked::Same) => {}
+                RowLocked::Is(Locked::Gone) => return Ok(Verdict::Drop),
+                RowLocked::Is(Locked::Changed { csn, stored }) => {
+                    if mode == LockMode::RowKeyShare && same_keys(target, &row.2, &stored)? {
+                        // Only its key is to stay, and it did.
+                        continue;
+                    }
+                    (row.1, row.2) = (csn, stored);
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            return Ok(Verdict::Keep);
+        }
+        self.recheck(plan, rows).await
+    }
+
+    /// Runs the query again with these rows alone in its tables.
+    async fn recheck(
+        &self,
+        plan: &LockingPlan,
+        rows: Vec<Option<StoredRow>>,
+    ) -> Result<Verdict, SqlError> {
+        let tables = rows
+            .into_iter()
+            .map(|row| Some(row.into_iter().collect()))
+            .collect();
+        let again = Run {
+            replace: Some(RowOverride { tables }),
+            ..self.run.clone()
+        };
+        let mut stream = plan.query.execute(again).await?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            if batch.num_rows() > 0 {
+                return Ok(Verdict::Replace(batch.slice(0, 1)));
+            }
+        }
+        Ok(Verdict::Drop)
+    }
+}
+
+/// Whether two versions of a row have the same values in all unique keys.
+fn same_keys(target: &Target, before: &[u8], after: &[u8]) -> Result<bool, SqlError> {
+    let table = &target.table;
+    let (before, after) = (table.decode(before)?, table.decode(after)?);
+    let unique = table.desc.indexes.iter().filter(|i| i.unique);
+    let mut columns = unique.flat_map(|i| &i.columns);
+    Ok(columns.all(|c| {
+        crate::exec::table::datum_at(&before, *c) == crate::exec::table::datum_at(&after, *c)
+    }))
+}
+
+/// The error for a row that may not be waited for.
+pub(crate) fn busy(table: &str) -> SqlError {
+    SqlError::new(
+        state::LOCK_NOT_AVAILABLE,
+        format!("could not obtain lock on row in relation \"{table}\""),
+    )
+}

@@ -159,9 +159,13 @@ impl AdvisoryLocks {
             if let Some(hold) = self.held.get_mut(&lock) {
                 hold.session = [0; 2];
             }
-            for at in 0..MODES.len() {
-                self.settle(lock, at, owner, manager);
+            for (at, mode) in MODES.into_iter().enumerate() {
+                let kept = self.held.get(&lock).and_then(|h| h.transaction.get(at));
+                if kept.is_none_or(|count| *count == 0) {
+                    manager.release_mode(owner, lock, mode);
+                }
             }
+            self.settle(lock, 0, owner, manager);
         }
     }
 

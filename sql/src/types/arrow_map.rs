@@ -158,6 +158,8 @@ pub fn canonical(array: &ArrayRef, ty: PgType) -> SqlResult<ArrayRef> {
     let fits = match (ty.plain(), array.data_type()) {
         (PgType::Numeric(_), DataType::Decimal128(_, s) | DataType::Decimal256(_, s)) => *s >= 0,
         (PgType::Numeric(_), DataType::LargeBinary) => true,
+        // A result that is there and says nothing.
+        (PgType::Void, DataType::Utf8View) => true,
         (PgType::Array(PgType::Numeric(_)), DataType::List(item)) => {
             matches!(
                 item.data_type(),

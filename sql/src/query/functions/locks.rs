@@ -59,7 +59,7 @@ static UNLOCK_SHARED: [Overload; 2] =
 static OTHERS: [Overload; 4] = [
     Overload::new("pg_advisory_unlock_all", &[], PgType::Void, |call, _| {
         link(call)?.advisory_unlock_all();
-        Ok(Datum::Null)
+        Ok(Datum::text(""))
     })
     .volatile(),
     Overload::new(
@@ -132,7 +132,7 @@ fn lock(call: &Call<'_>, args: &[Datum], shared: bool, scope: AdvisoryScope) -> 
     if !link.try_advisory_lock(key, shared, scope)? {
         wait(link.advisory_lock(key, shared, scope))?;
     }
-    Ok(Datum::Null)
+    Ok(Datum::text(""))
 }
 
 fn try_lock(

@@ -116,7 +116,6 @@ fn errors_have_postgresql_states_and_messages() {
             "42601",
             "",
         ),
-        ("SELECT 'a' SIMILAR TO 'b'", "0A000", ""),
         (
             "SELECT date '2024-02-30'",
             "22008",

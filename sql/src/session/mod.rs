@@ -63,6 +63,7 @@ pub(crate) use locked_rows::busy as row_is_busy;
 pub(crate) use objects::{SequenceOption, TEMPORARY, resolve_sequence};
 pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_query, parse_statement};
+pub(crate) use parse_element::assigned_element;
 pub(crate) use parse_merge::{MERGE_DEFAULTS, MERGE_NOTHING};
 pub use plan::{CachedPlan, PlanKey, Prepared};
 pub(crate) use planning::version;

@@ -20,16 +20,75 @@ use crate::query::element_assignment;
 /// Stands between a column's name and its subscripts; no SQL text has it.
 const MARK: char = '\u{1f}';
 
-/// Makes one name of each assigned element of an UPDATE.
+/// Makes one name of each assigned element of an UPDATE or INSERT.
 pub(super) fn join_elements(tokens: &mut Vec<TokenWithSpan>) {
-    let is = |token: &Token, keyword| matches!(token, Token::Word(w) if w.keyword == keyword);
-    let update = tokens
+    let first = tokens
         .iter()
         .find(|t| !matches!(t.token, Token::Whitespace(_)))
-        .is_some_and(|t| is(&t.token, Keyword::UPDATE));
-    if !update {
-        return;
+        .and_then(|t| match &t.token {
+            Token::Word(word) => Some(word.keyword),
+            _ => None,
+        });
+    match first {
+        Some(Keyword::UPDATE) => join_in_update(tokens),
+        Some(Keyword::INSERT) => join_in_insert(tokens),
+        _ => {}
     }
+}
+
+/// In the first parentheses of an INSERT, when they stand before the values.
+fn join_in_insert(tokens: &mut Vec<TokenWithSpan>) {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut depth = 0i32;
+    let mut rest = tokens.as_slice();
+    while let Some((token, after)) = rest.split_first() {
+        let ends = match &token.token {
+            Token::LParen => {
+                depth += 1;
+                false
+            }
+            Token::RParen => true,
+            Token::Word(word) => {
+                depth == 0
+                    && matches!(
+                        word.keyword,
+                        Keyword::VALUES | Keyword::SELECT | Keyword::DEFAULT
+                    )
+            }
+            _ => false,
+        };
+        if ends {
+            break;
+        }
+        if depth == 1
+            && let Token::Word(word) = &token.token
+            && let Some((subscripts, remaining)) = subscripts_after(after)
+        {
+            out.push(joined(token, word, &subscripts));
+            rest = remaining;
+            continue;
+        }
+        out.push(token.clone());
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    *tokens = out;
+}
+
+/// A name with subscripts as one token.
+fn joined(token: &TokenWithSpan, word: &Word, subscripts: &str) -> TokenWithSpan {
+    let mut joined = token.clone();
+    joined.token = Token::Word(Word {
+        value: format!("{}{MARK}{subscripts}", name_of(word)),
+        quote_style: Some('"'),
+        keyword: Keyword::NoKeyword,
+    });
+    joined
+}
+
+/// Before the equals signs of an UPDATE.
+fn join_in_update(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |token: &Token, keyword| matches!(token, Token::Word(w) if w.keyword == keyword);
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let (mut depth, mut in_set, mut at_target) = (0i32, false, false);
     let mut rest = tokens.as_slice();
@@ -59,13 +118,7 @@ pub(super) fn join_elements(tokens: &mut Vec<TokenWithSpan>) {
             Token::Word(word) if at_target && in_set && depth == 0 => {
                 at_target = false;
                 if let Some((subscripts, remaining)) = subscripts_after(after) {
-                    let mut joined = token.clone();
-                    joined.token = Token::Word(Word {
-                        value: format!("{}{MARK}{subscripts}", name_of(word)),
-                        quote_style: Some('"'),
-                        keyword: Keyword::NoKeyword,
-                    });
-                    out.push(joined);
+                    out.push(joined(token, word, &subscripts));
                     rest = remaining;
                     continue;
                 }
@@ -153,6 +206,15 @@ pub(super) fn whole_arrays(statement: &mut Statement) -> Result<(), SqlError> {
     }
     update.assignments = merged;
     Ok(())
+}
+
+/// The column and the subscripts that a column of an INSERT names; `None` for a
+/// whole column.
+pub(crate) fn assigned_element(
+    name: &ObjectName,
+) -> Option<(String, Result<Vec<Subscript>, SqlError>)> {
+    let (column, subscripts) = element(name)?;
+    Some((column, parsed(&subscripts)))
 }
 
 /// What the columns of the changed table are qualified by.

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod defaults;
+mod elements;
 mod values;
 
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub(crate) fn plan(
         return Err(SqlError::unsupported("INSERT into a table function"));
     };
     let table = planning.table(name)?;
+    let insert = elements::whole_arrays(insert, &table)?;
     let names = insert
         .columns
         .iter()

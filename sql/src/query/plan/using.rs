@@ -257,7 +257,11 @@ pub(super) fn called(factor: &TableFactor) -> Result<Ident, SqlError> {
 }
 
 /// The columns of a stored table without other names for them.
-fn columns_of(factor: &TableFactor, context: &PlanContext, ctes: &[String]) -> Option<Vec<String>> {
+pub(super) fn columns_of(
+    factor: &TableFactor,
+    context: &PlanContext,
+    ctes: &[String],
+) -> Option<Vec<String>> {
     let TableFactor::Table {
         name,
         args: None,

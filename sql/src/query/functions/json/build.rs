@@ -163,6 +163,12 @@ fn build_object(call: &Call<'_>, args: &[Datum], colon: &str) -> SqlResult<Strin
             .hint("Object keys should be text."));
         }
         let ty = call.types.get(index).copied().unwrap_or(PgType::Text);
+        if ty.element().is_some() || matches!(ty, PgType::Json | PgType::Jsonb) {
+            return Err(SqlError::new(
+                state::INVALID_PARAMETER_VALUE,
+                "key value must be scalar, not array, composite, or json",
+            ));
+        }
         let key = text_out::text_out(ty, at(args, index), &call.format).unwrap_or_default();
         let mut member = String::new();
         write_string(&key, &mut member);

@@ -13,6 +13,7 @@ mod path;
 mod pieces;
 mod reshape;
 mod rows;
+mod subscript;
 
 use super::overload::Overload;
 use crate::error::SqlResult;
@@ -32,6 +33,7 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(path::OVERLOADS)
         .chain(reshape::OVERLOADS)
         .chain(rows::OVERLOADS)
+        .chain(subscript::OVERLOADS)
 }
 
 /// A `jsonb` value.

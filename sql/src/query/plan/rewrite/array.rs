@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::super::names::quoted;
 use super::ast::{binary, call, cast, nested, string, take};
 use crate::error::{SqlError, state};
+use crate::types::array::{MAX_DIMENSIONS, too_many_dimensions};
 
 /// `ARRAY[…]::type[]`, whose elements have that type from the beginning. It is
 /// rewritten before its parts are.
@@ -107,6 +108,9 @@ pub(super) fn subscripts(
             AccessExpr::Subscript(subscript) => shape.add(subscript)?,
             AccessExpr::Dot(_) => return Ok(None),
         }
+    }
+    if shape.letters.len() > MAX_DIMENSIONS && !shape.slice {
+        return Err(too_many_dimensions(shape.letters.len()));
     }
     let value = if path.is_empty() {
         take(root)

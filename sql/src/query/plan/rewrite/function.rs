@@ -23,7 +23,8 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
     }
     if let FunctionArguments::Subquery(query) = &mut function.args {
         if let Some(array) = correlate::array_subquery(query) {
-            return Ok(Some(array));
+            // As a value: the array is not the rows of a subquery.
+            return Ok(Some(call("__from_list", vec![array])));
         }
         return Err(SqlError::unsupported("ARRAY(subquery)"));
     }

@@ -1,8 +1,10 @@
 //! JSON functions that gather rows or make them.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, TableAlias,
-    TableAliasColumnDef, TableFactor,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Select,
+    SelectItem, TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
 };
 
 use super::super::names::quoted;
@@ -37,15 +39,19 @@ fn columns_of(name: &str) -> Option<&'static [(&'static str, Option<&'static str
             ("__jsonb_keys", Some("key")),
             ("__jsonb_values_text", Some("value")),
         ],
+        "string_to_table" => &[("string_to_array", None)],
         _ => return None,
     })
 }
 
-fn single_argument(args: &[FunctionArg]) -> Option<&Expr> {
-    match args {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))] => Some(arg),
-        _ => None,
-    }
+/// The arguments of a call, when none of them has a name.
+fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+    args.iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What a call in an expression becomes.
@@ -57,10 +63,10 @@ pub(super) fn function(name: &str, function: &Function) -> Result<Option<Expr>, 
         return Ok(None);
     };
     if let Some(columns) = columns_of(name) {
-        let ([(list_of, _)], Some(arg)) = (columns, single_argument(&list.args)) else {
+        let ([(list_of, _)], Some(arg)) = (columns, plain_arguments(&list.args)) else {
             return Err(SqlError::unsupported(format!("{name} outside of FROM")));
         };
-        let rows = call(list_of, vec![arg.clone()]);
+        let rows = call(list_of, arg);
         return Ok(Some(call("unnest", vec![call("__list", vec![rows])])));
     }
     Ok(match name {
@@ -106,7 +112,7 @@ pub(in super::super) fn rows(factor: &mut TableFactor) {
     else {
         return;
     };
-    let (Some(columns), Some(arg)) = (columns_of(&function), single_argument(args)) else {
+    let (Some(columns), Some(arg)) = (columns_of(&function), plain_arguments(args)) else {
         return;
     };
     let mut alias = alias.take().unwrap_or_else(|| TableAlias {
@@ -129,10 +135,92 @@ pub(in super::super) fn rows(factor: &mut TableFactor) {
         alias: Some(alias),
         array_exprs: columns
             .iter()
-            .map(|(list_of, _)| call(list_of, vec![arg.clone()]))
+            .map(|(list_of, _)| call(list_of, arg.clone()))
             .collect(),
         with_offset: false,
         with_offset_alias: None,
         with_ordinality: false,
     };
+}
+
+/// A function of one column in FROM may be referred to as a whole, by its alias,
+/// where no column of another table is called so.
+pub(in super::super) fn whole_rows(
+    select: &mut Select,
+    columns: impl Fn(&TableFactor) -> Option<Vec<String>>,
+) {
+    let mut aliases: Vec<String> = Vec::new();
+    let mut others: Vec<Option<Vec<String>>> = Vec::new();
+    let factors = select
+        .from
+        .iter()
+        .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
+    for factor in factors {
+        match row_alias(factor) {
+            Some(alias) => aliases.push(alias),
+            None => others.push(columns(factor)),
+        }
+    }
+    aliases.retain(|alias| {
+        others
+            .iter()
+            .all(|columns| columns.as_ref().is_some_and(|c| !c.contains(alias)))
+    });
+    if aliases.is_empty() {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr @ Expr::Identifier(_)) = item
+            && let Expr::Identifier(ident) = &*expr
+            && aliases.contains(&fold_identifier(ident))
+        {
+            let alias = quoted(fold_identifier(ident));
+            let expr = expr.clone();
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+    let mut values = Values(aliases);
+    let _ = VisitMut::visit(&mut select.projection, &mut values);
+    let _ = VisitMut::visit(&mut select.selection, &mut values);
+    let _ = VisitMut::visit(&mut select.group_by, &mut values);
+    let _ = VisitMut::visit(&mut select.having, &mut values);
+}
+
+/// The alias of a function whose one column is called otherwise.
+fn row_alias(factor: &TableFactor) -> Option<String> {
+    let (name, alias) = match factor {
+        TableFactor::Table {
+            name,
+            args: Some(_),
+            alias: Some(alias),
+            ..
+        }
+        | TableFactor::Function {
+            name,
+            alias: Some(alias),
+            ..
+        } => (name, alias),
+        _ => return None,
+    };
+    let function = fold_identifier(name.0.last()?.as_ident()?);
+    match columns_of(&function)? {
+        [(_, Some(_))] if alias.columns.is_empty() => Some(fold_identifier(&alias.name)),
+        _ => None,
+    }
+}
+
+/// Makes aliases of functions the values of their one column.
+struct Values(Vec<String>);
+
+impl VisitorMut for Values {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(ident) = expr
+            && self.0.contains(&fold_identifier(ident))
+        {
+            *expr = Expr::CompoundIdentifier(vec![ident.clone(), quoted("value")]);
+        }
+        ControlFlow::Continue(())
+    }
 }

@@ -25,7 +25,7 @@ pub(super) use self::array::aggregate;
 pub(crate) use self::array::element_assignment;
 pub(super) use self::ast::{call, number};
 pub(super) use self::frame::restore_frame;
-pub(super) use self::json::rows as json_rows;
+pub(super) use self::json::{rows as json_rows, whole_rows as json_whole_rows};
 pub(super) use self::literal::{INT4_LITERAL, INT8_LITERAL, restore_literal};
 
 /// Refuses what the rewrites would hide.

@@ -113,6 +113,9 @@ impl VisitorMut for Preparer<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
+        rewrite::json_whole_rows(select, |factor| {
+            using::columns_of(factor, self.context, &self.ctes)
+        });
         catalog_syntax::before(select, self.context);
         step(refuse::refuse_in_select(select))
     }

@@ -79,7 +79,7 @@ pub(crate) fn plan(
         }
         Some(query) => plan_source(query, &table, &mut columns, explicit, planning, parameters)?,
     };
-    check_insert(insert, &table, &columns)?;
+    check_insert(&insert, &table, &columns)?;
     let defaults = Defaults::plan(&table, &columns, planning)?;
     let alias = match &insert.table_alias {
         Some(alias) => fold_identifier(&alias.alias),

@@ -20,7 +20,7 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableFactor, Tabl
 
 use super::arrow_value::array_of_refs;
 use super::error::{external, from_arrow};
-use super::plan::{MARK, marked, query_of, star_from, typed_field};
+use super::plan::{MARK, marked, plain_table, query_of, star_from, typed_field};
 use super::run::RunContext;
 use crate::error::SqlError;
 use crate::types::{Datum, PgType};
@@ -98,18 +98,7 @@ impl InMemory {
 
     /// How FROM names the relation.
     pub(super) fn factor(&self) -> TableFactor {
-        TableFactor::Table {
-            name: self.object_name(),
-            alias: None,
-            args: None,
-            with_hints: Vec::new(),
-            version: None,
-            with_ordinality: false,
-            partitions: Vec::new(),
-            json_path: None,
-            sample: None,
-            index_hints: Vec::new(),
-        }
+        plain_table(self.object_name())
     }
 
     /// How the AST names the relation.

@@ -53,7 +53,7 @@ pub(super) use coerce::{bare, constant_of, implicit, unify};
 pub use lookup::ViewScope;
 pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
-pub(super) use syntax::{hidden_names, query_of, star_from};
+pub(super) use syntax::{hidden_names, plain_table, query_of, star_from};
 pub(super) use types::{
     arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
 };

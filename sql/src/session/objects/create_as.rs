@@ -68,19 +68,7 @@ impl Session {
                 "ON COMMIT can only be used on temporary tables",
             ));
         }
-        let planned = self.plan_query(&create.query)?;
-        if !planned.parameter_types().is_empty() {
-            return Err(SqlError::new(
-                state::UNDEFINED_PARAMETER,
-                "there is no parameter $1",
-            ));
-        }
-        if let Some(lock) = planned.lock_clauses().first() {
-            return Err(SqlError::unsupported(format!(
-                "{} in {tag}",
-                crate::session::lock_clause_name(lock)
-            )));
-        }
+        let planned = self.plan_stored_query(&create.query, tag)?;
         let place = self
             .place_for(&create.name, create.temporary, &mut catalog)
             .await?;

@@ -76,19 +76,7 @@ impl Session {
         &mut self,
         create: &CreateView,
     ) -> Result<(BoundQuery, Vec<ViewColumn>), SqlError> {
-        let planned = self.plan_query(&create.query)?;
-        if !planned.parameter_types().is_empty() {
-            return Err(SqlError::new(
-                state::UNDEFINED_PARAMETER,
-                "there is no parameter $1",
-            ));
-        }
-        if let Some(lock) = planned.lock_clauses().first() {
-            return Err(SqlError::unsupported(format!(
-                "{} in a view",
-                crate::session::lock_clause_name(lock)
-            )));
-        }
+        let planned = self.plan_stored_query(&create.query, "a view")?;
         let columns = view_columns(create, &planned)?;
         let query = BoundQuery {
             text: create.text.clone(),

@@ -14,7 +14,8 @@ use sqlparser::ast::{Ident, ObjectName, Query};
 
 use super::Session;
 use crate::catalog::CheckOption;
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
+use crate::query::PlannedQuery;
 use create_as::CreateTableAs;
 use sequence::{CreateSequence, SequenceChange};
 
@@ -75,6 +76,28 @@ pub(crate) enum ViewChange {
 }
 
 impl Session {
+    /// Plans a query that becomes part of an object: one without parameters and row
+    /// locks. `place` says in what, for the error.
+    ///
+    /// # Errors
+    /// What planning reports, 42P02, 0A000.
+    fn plan_stored_query(&mut self, query: &Query, place: &str) -> Result<PlannedQuery, SqlError> {
+        let planned = self.plan_query(query)?;
+        if !planned.parameter_types().is_empty() {
+            return Err(SqlError::new(
+                state::UNDEFINED_PARAMETER,
+                "there is no parameter $1",
+            ));
+        }
+        match planned.lock_clauses().first() {
+            Some(lock) => Err(SqlError::unsupported(format!(
+                "{} in {place}",
+                super::lock_clause_name(lock)
+            ))),
+            None => Ok(planned),
+        }
+    }
+
     /// Carries out a command about an object; the command tag.
     pub(super) async fn object_command(
         &mut self,

@@ -132,17 +132,29 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Where the tokens are that are more than white space.
+fn meaningful_places(tokens: &[TokenWithSpan]) -> Vec<usize> {
+    (0..tokens.len())
+        .filter(|i| tokens.get(*i).is_some_and(is_meaningful))
+        .collect()
+}
+
+/// The place of the `n`th token that means something, counted from the end from 1.
+fn place_from_end(places: &[usize], n: usize) -> Option<usize> {
+    places.get(places.len().checked_sub(n)?).copied()
+}
+
+/// Whether that token is `keyword`.
+fn word_from_end(tokens: &[TokenWithSpan], places: &[usize], n: usize, keyword: Keyword) -> bool {
+    place_from_end(places, n)
+        .and_then(|i| tokens.get(i))
+        .is_some_and(|token| is_word(token, keyword))
+}
+
 /// Cuts `WITH [CASCADED | LOCAL] CHECK OPTION` off the end.
 fn take_check_option(tokens: &mut Vec<TokenWithSpan>) -> Option<CheckOption> {
-    let places: Vec<usize> = (0..tokens.len())
-        .filter(|i| tokens.get(*i).is_some_and(is_meaningful))
-        .collect();
-    let back = |n: usize| places.len().checked_sub(n).and_then(|i| places.get(i));
-    let word = |n: usize, keyword: Keyword| {
-        back(n)
-            .and_then(|i| tokens.get(*i))
-            .is_some_and(|t| is_word(t, keyword))
-    };
+    let places = meaningful_places(tokens);
+    let word = |n, keyword| word_from_end(tokens, &places, n, keyword);
     if !(word(1, Keyword::OPTION) && word(2, Keyword::CHECK)) {
         return None;
     }
@@ -155,22 +167,15 @@ fn take_check_option(tokens: &mut Vec<TokenWithSpan>) -> Option<CheckOption> {
     } else {
         return None;
     };
-    let cut = *back(length)?;
+    let cut = place_from_end(&places, length)?;
     tokens.truncate(cut);
     Some(check)
 }
 
 /// Cuts `WITH [NO] DATA` off the end.
 fn take_with_data(tokens: &mut Vec<TokenWithSpan>) -> Option<bool> {
-    let places: Vec<usize> = (0..tokens.len())
-        .filter(|i| tokens.get(*i).is_some_and(is_meaningful))
-        .collect();
-    let back = |n: usize| places.len().checked_sub(n).and_then(|i| places.get(i));
-    let word = |n: usize, keyword: Keyword| {
-        back(n)
-            .and_then(|i| tokens.get(*i))
-            .is_some_and(|t| is_word(t, keyword))
-    };
+    let places = meaningful_places(tokens);
+    let word = |n, keyword| word_from_end(tokens, &places, n, keyword);
     if !word(1, Keyword::DATA) {
         return None;
     }
@@ -181,7 +186,7 @@ fn take_with_data(tokens: &mut Vec<TokenWithSpan>) -> Option<bool> {
     } else {
         return None;
     };
-    let cut = *back(length)?;
+    let cut = place_from_end(&places, length)?;
     tokens.truncate(cut);
     Some(data)
 }

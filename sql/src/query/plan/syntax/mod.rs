@@ -31,7 +31,7 @@ use crate::error::SqlError;
 
 pub(super) use hidden::HIDDEN_CATALOG;
 pub(in crate::query) use hidden::hidden_names;
-pub(in crate::query) use select::{query_of, star_from};
+pub(in crate::query) use select::{plain_table, query_of, star_from};
 pub(super) use set_operations::{SetOperation, of_relation};
 
 /// A query ready to be planned.

@@ -52,7 +52,7 @@ pub(in crate::query) fn star_from(from: Vec<TableWithJoins>) -> Select {
 }
 
 /// A table and nothing said about it.
-pub(super) fn plain_table(name: ObjectName) -> TableFactor {
+pub(in crate::query) fn plain_table(name: ObjectName) -> TableFactor {
     TableFactor::Table {
         name,
         alias: None,

@@ -28,6 +28,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         max_connections: config.security.max_connections,
         segment_bytes: SEGMENT_BYTES,
         scrub_interval: config.storage.scrub_interval,
+        copy_directories: config.storage.copy_directories,
         data_dir: config.storage.data_dir,
     };
     server::run(options, Production)

@@ -201,3 +201,48 @@ fn rows_go_out_one_message_each() {
         b"1\n2\n"
     );
 }
+
+#[test]
+fn a_file_on_the_server_is_read_from_directories_that_are_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = dir.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    let many: String = (0..50_000).map(|id| format!("{id}\n")).collect();
+    std::fs::write(open.join("many"), many).unwrap();
+    std::fs::write(open.join("wrong"), "1\n2\nthree\n").unwrap();
+    std::fs::write(dir.path().join("closed"), "1\n").unwrap();
+
+    let data = dir.path().join("data");
+    let mut command = support::dev_command(&data);
+    let server = Server::from_command(command.arg("--copy-directory").arg(&open), &data);
+    let mut raw = Raw::login(&server);
+    raw.query("CREATE TABLE t (id int)");
+    let copy = |name: &str| format!("COPY t FROM '{}'", dir.path().join(name).display());
+    assert_eq!(raw.query(&copy("open/many")), "C(COPY 50000) Z(I)");
+    assert_eq!(count(&mut raw), "50000");
+
+    raw.query("BEGIN");
+    raw.query("SAVEPOINT before");
+    assert_eq!(raw.query(&copy("open/wrong")), "E(22P02) Z(E)");
+    raw.query("ROLLBACK TO before");
+    assert_eq!(raw.query(&copy("open/many")), "C(COPY 50000) Z(T)");
+    raw.query("ROLLBACK");
+    assert_eq!(count(&mut raw), "50000");
+
+    assert_eq!(raw.query(&copy("closed")), "E(42501) Z(I)");
+    assert_eq!(raw.query(&copy("open/absent")), "E(58P01) Z(I)");
+    assert_eq!(raw.query("COPY t FROM 'open/many'"), "E(42602) Z(I)");
+    let out = format!("COPY t TO '{}'", open.join("out").display());
+    assert_eq!(raw.query(&out), "E(0A000) Z(I)");
+    assert!(!open.join("out").exists());
+}
+
+#[test]
+fn no_file_on_the_server_is_read_unless_a_directory_is_open() {
+    let (dir, _server, mut raw) = login();
+    let file = dir.path().join("rows");
+    std::fs::write(&file, "1\n").unwrap();
+    let copy = format!("COPY t FROM '{}'", file.display());
+    assert_eq!(raw.query(&copy), "E(0A000) Z(I)");
+    assert_eq!(count(&mut raw), "0");
+}

@@ -15,6 +15,7 @@ use crate::error::{SqlError, state};
 use crate::exec::checks::TableChecks;
 use crate::query::{QueryEngine, QueryEngineOptions};
 use crate::sequence::SequenceStates;
+use crate::server_files::ServerFiles;
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
     CommitSource, Durable, Entry, Layer, LockManager, ReadView, Serializable, StreamKey,
@@ -40,6 +41,8 @@ pub struct EngineOptions {
     pub spill_key: [u8; 32],
     /// Threads that run queries.
     pub query_threads: usize,
+    /// What COPY may read on the server.
+    pub server_files: ServerFiles,
 }
 
 /// What all sessions of a server share.
@@ -58,6 +61,7 @@ pub struct Engine {
     /// CHECK constraints by table and state of the catalog.
     checks: Mutex<LruCache<(TenantId, u32, u64), Arc<TableChecks>>>,
     sequences: SequenceStates,
+    server_files: ServerFiles,
     /// Databases in which this server made a temporary relation already.
     temporary: Mutex<HashSet<TenantId>>,
     /// One counter a table without a primary key, so at most as many as tables.
@@ -116,6 +120,7 @@ impl Engine {
             plans: Mutex::new(LruCache::new(capacity)),
             checks: Mutex::new(LruCache::new(capacity)),
             sequences: SequenceStates::default(),
+            server_files: options.server_files,
             temporary: Mutex::default(),
             row_numbers: Mutex::default(),
         }))
@@ -134,6 +139,10 @@ impl Engine {
     /// started: those that are there were left behind.
     pub(crate) fn first_temporary(&self, tenant: TenantId) -> bool {
         self.temporary.lock().insert(tenant)
+    }
+
+    pub(crate) fn server_files(&self) -> ServerFiles {
+        self.server_files.clone()
     }
 
     pub(crate) fn sequences(&self) -> &SequenceStates {

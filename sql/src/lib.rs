@@ -13,6 +13,7 @@ mod exec;
 mod pg_catalog;
 pub mod query;
 pub mod sequence;
+pub mod server_files;
 pub mod session;
 mod storage_error;
 pub mod txn;
@@ -20,6 +21,7 @@ pub mod types;
 
 pub use engine::{Engine, EngineOptions, SYSTEM_DATABASE};
 pub use error::SqlError;
+pub use server_files::ServerFiles;
 pub use session::{
     BoundParameters, ConnectRequest, CopyIn, CopyOut, FieldDescription, Fill, Outcome,
     ParsedStatement, Prepared, RowCursor, Session, TxStatus,

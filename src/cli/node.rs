@@ -76,6 +76,9 @@ struct DevArguments {
     /// Where /health, /ready and /status answer [default: 127.0.0.1:8080, or any free port]
     #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
     health_address: Option<SocketAddr>,
+    /// A directory whose files COPY … FROM 'file' may read; may be given again
+    #[arg(long, value_name = "DIR")]
+    copy_directory: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +111,7 @@ fn run_dev(arguments: &DevArguments) -> Exit {
         .map_err(NodeError::from)
         .and_then(|()| {
             dev::run(dev::Options {
+                copy_directories: absolute(&arguments.copy_directory),
                 data_dir: arguments.data_dir.clone(),
                 client: server::Wanted::exactly(arguments.client_address),
                 health: health
@@ -117,6 +121,13 @@ fn run_dev(arguments: &DevArguments) -> Exit {
             })
         });
     conclude(outcome)
+}
+
+/// Directories as statements name them. One that is not there stays as it is, and
+/// opens nothing.
+fn absolute(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    directories.iter().map(absolute).collect()
 }
 
 /// The usual address, or any port beside it: another program on port 8080 is

@@ -121,6 +121,28 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// A list of strings.
+    pub(super) fn strings(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+    ) -> Option<Vec<String>> {
+        let list = match &self.values.get(&(section, key))?.value {
+            DeValue::Array(list) => list
+                .iter()
+                .map(|item| match item.get_ref() {
+                    DeValue::String(text) => Some(text.to_string()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        if list.is_none() {
+            self.refuse(section, key, "must be a list of strings: [\"…\", \"…\"]");
+        }
+        list
+    }
+
     /// A boolean value.
     pub(super) fn boolean(&mut self, section: &'static str, key: &'static str) -> Option<bool> {
         match &self.values.get(&(section, key))?.value {

@@ -50,6 +50,8 @@ pub struct Storage {
     /// From the end of one verification of the whole log to the start of the next
     /// (`scrub_interval_seconds`); zero = never.
     pub scrub_interval: Duration,
+    /// Directories whose files `COPY … FROM 'file'` may read; none by default.
+    pub copy_directories: Vec<PathBuf>,
 }
 
 /// `[crypto]`: where the key that wraps all other keys comes from.

@@ -57,6 +57,7 @@ fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage>
     let scrub_interval = doc
         .number("storage", "scrub_interval_seconds")
         .map_or(SCRUB_INTERVAL_DEFAULT, Duration::from_secs);
+    let copy_directories = copy_directories(doc);
     let from_file = doc.string("storage", "data_dir").map(PathBuf::from);
     let data_dir = environment.data_dir.clone().or(from_file);
     match data_dir {
@@ -67,6 +68,7 @@ fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage>
         Some(data_dir) => Some(Storage {
             data_dir,
             scrub_interval,
+            copy_directories,
         }),
         None => {
             if doc.line("storage", "data_dir").is_none() {
@@ -79,6 +81,20 @@ fn storage(doc: &mut Document<'_>, environment: &Environment) -> Option<Storage>
             None
         }
     }
+}
+
+fn copy_directories(doc: &mut Document<'_>) -> Vec<PathBuf> {
+    let names = doc.strings("storage", "copy_directories");
+    let directories: Vec<PathBuf> = names
+        .unwrap_or_default()
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
+    if directories.iter().any(|path| !path.is_absolute()) {
+        let why = "every directory must be an absolute path";
+        doc.refuse("storage", "copy_directories", why);
+    }
+    directories
 }
 
 fn crypto(doc: &mut Document<'_>) -> Option<Crypto> {

@@ -86,6 +86,7 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             yes("sync_on_write"),
             yes("scrub_interval_seconds"),
+            yes("copy_directories"),
             not_yet(
                 "max_log_size_gb",
                 "the log is not bounded by this version; watch kimberlite_storage_log_size_bytes \

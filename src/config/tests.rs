@@ -332,3 +332,19 @@ fn what_the_sample_calls_a_default_is_one() {
     assert_ne!(uncommented, SAMPLE.trim_end());
     assert_eq!(parse(&uncommented).unwrap(), parse(SAMPLE).unwrap());
 }
+
+#[test]
+fn directories_open_to_copy_are_absolute() {
+    let with = |value: &str| {
+        let line = format!("sync_on_write = true\ncopy_directories = {value}");
+        parse(&GOOD.replace("sync_on_write = true", &line))
+    };
+    let storage = with(r#"["/srv/import", "/srv/more"]"#).unwrap().storage;
+    let expected = ["/srv/import", "/srv/more"].map(PathBuf::from);
+    assert_eq!(storage.copy_directories, expected);
+    assert!(parse(GOOD).unwrap().storage.copy_directories.is_empty());
+    for wrong in [r#"["import"]"#, r#""/srv/import""#, "[1]"] {
+        let error = with(wrong).unwrap_err().to_string();
+        assert!(error.contains("copy_directories"), "{error}");
+    }
+}

@@ -28,6 +28,8 @@ pub struct Options {
     pub health: Wanted,
     /// Where `/metrics` answers.
     pub metrics: Wanted,
+    /// Directories whose files `COPY … FROM 'file'` may read.
+    pub copy_directories: Vec<PathBuf>,
 }
 
 /// Runs a development node until it is told to stop.
@@ -47,6 +49,7 @@ pub fn run(options: Options) -> Result<(), NodeError> {
         max_connections: MAX_CONNECTIONS,
         segment_bytes: SEGMENT_BYTES,
         scrub_interval: SCRUB_INTERVAL_DEFAULT,
+        copy_directories: options.copy_directories,
     };
     let host = DevHost {
         directory,

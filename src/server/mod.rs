@@ -86,6 +86,8 @@ pub struct NodeOptions {
     pub segment_bytes: u64,
     /// How often the log is verified while the node runs; zero = never.
     pub scrub_interval: Duration,
+    /// Directories whose files `COPY … FROM 'file'` may read.
+    pub copy_directories: Vec<PathBuf>,
 }
 
 /// The addresses of a running node, with the ports that were chosen.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kimberlite_sql::{Engine, EngineOptions};
+use kimberlite_sql::{Engine, EngineOptions, ServerFiles};
 use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
 
@@ -31,7 +31,8 @@ fn open_blocking(
     alarm: Alarm,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
     let data_dir = options.data_dir.clone();
-    let spill_dir = data_dir.clone();
+    let mut engine = engine_options(&data_dir);
+    engine.server_files = ServerFiles::new(options.copy_directories);
     let store = Store::open(StoreOptions {
         data_dir: options.data_dir,
         key_provider: options.master_key,
@@ -44,7 +45,7 @@ fn open_blocking(
     })
     .map_err(|source| NodeError::Storage { source, data_dir })?;
     let store = Arc::new(store);
-    let engine = Engine::open(Arc::clone(&store), engine_options(&spill_dir))?;
+    let engine = Engine::open(Arc::clone(&store), engine)?;
     Ok((store, engine))
 }
 
@@ -65,6 +66,7 @@ pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
         spill_dir: data_dir.join("tmp").join("spill"),
         spill_key,
         query_threads: std::thread::available_parallelism().map_or(2, usize::from),
+        server_files: ServerFiles::default(),
     }
 }
 

@@ -62,6 +62,8 @@ async fn spawn(binary: &PathBuf, folder: &TempDir) -> Result<(Child, String)> {
         }
     }
     command.arg("dev").arg("--data-dir").arg(folder.path());
+    // Where archives are unpacked; their scripts read tables from there.
+    command.arg("--copy-directory").arg(std::env::temp_dir());
     for port in ["--client-address", "--metrics-address", "--health-address"] {
         command.arg(port).arg("127.0.0.1:0");
     }

@@ -75,12 +75,22 @@ impl Session {
                 Ok(Outcome::CopyIn(copy))
             }
             (true, CopyTarget::Stdout, _) => Ok(Outcome::CopyOut(self.copy_out(&copy).await?)),
-            (_, CopyTarget::File { .. }, _) => Err(SqlError::unsupported(
-                "COPY with a file on the server",
-            )
-            .hint(
-                "Use COPY FROM STDIN or COPY TO STDOUT; psql's \\copy does it for a local file.",
-            )),
+            (
+                false,
+                CopyTarget::File { filename },
+                CopySource::Table {
+                    table_name,
+                    columns,
+                },
+            ) => {
+                let tag = self.copy_from_file(table_name, columns, &copy, filename);
+                Ok(Outcome::Command(tag.await?))
+            }
+            // Nothing readable is written to the server's disks.
+            (true, CopyTarget::File { .. }, _) => {
+                Err(SqlError::unsupported("COPY TO a file on the server")
+                    .hint("Use COPY TO STDOUT; psql's \\copy writes a local file."))
+            }
             _ => Err(SqlError::unsupported(format!("COPY … {target}"))),
         }
     }
@@ -102,7 +112,7 @@ impl Session {
         })
     }
 
-    async fn copy_in(
+    pub(super) async fn copy_in(
         &mut self,
         table: &ObjectName,
         columns: &[Ident],
@@ -157,7 +167,12 @@ impl CopyIn {
         result
     }
 
-    async fn take(&mut self, session: &mut Session, chunk: &[u8]) -> Result<(), SqlError> {
+    /// As [`CopyIn::data`], for who aborts the transaction himself.
+    pub(super) async fn take(
+        &mut self,
+        session: &mut Session,
+        chunk: &[u8],
+    ) -> Result<(), SqlError> {
         session.cancel.check()?;
         self.reader.push(chunk)?;
         self.insert_rows(session).await
@@ -207,7 +222,11 @@ impl CopyIn {
         result
     }
 
-    async fn complete_copy(&mut self, session: &mut Session) -> Result<String, SqlError> {
+    /// As [`CopyIn::finish`], for who aborts the transaction himself.
+    pub(super) async fn complete_copy(
+        &mut self,
+        session: &mut Session,
+    ) -> Result<String, SqlError> {
         self.reader.finish();
         self.insert_rows(session).await?;
         let mut writer = writer(session)?;

@@ -4,6 +4,7 @@ mod adapt;
 mod alter;
 mod binding;
 mod changes;
+mod copy_file;
 mod copy_in;
 mod copy_options;
 mod copy_out;

@@ -62,6 +62,8 @@ release: setup ## optimised binaries
 .PHONY: bench
 bench: release ## side by side with PostgreSQL 15 (about an hour; BENCH_ARGS="--quick" for ten minutes)
 	tests/bench/run $(BENCH_ARGS)
+	@echo 'What a statement costs in the server, without the wire, in microseconds:'
+	cargo run --quiet --release --example statement-overhead
 
 .PHONY: fuzz
 fuzz: setup ## every decoder under random input, bounded

@@ -1,6 +1,7 @@
 //! Messages to the client, appended to the output buffer.
 
 use bytes::{BufMut, BytesMut};
+use kimberlite_sql::activity::Notification;
 use kimberlite_sql::error::{Severity, SqlError};
 use kimberlite_sql::session::{FieldDescription, TxStatus};
 use pgwire::messages::response::{
@@ -93,6 +94,15 @@ pub(super) fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
     message(out, b'S', |out| {
         put_text(out, name);
         put_text(out, value);
+    });
+}
+
+/// NotificationResponse.
+pub(super) fn notification(out: &mut BytesMut, notification: &Notification) {
+    message(out, b'A', |out| {
+        out.put_i32(notification.pid);
+        put_text(out, &notification.channel);
+        put_text(out, &notification.payload);
     });
 }
 

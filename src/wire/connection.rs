@@ -1,6 +1,7 @@
 //! The life of one connection, and the parts both query protocols share.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(super) struct Connection {
     pub(super) max_body: usize,
     /// An error happened; messages are dropped until `Sync`.
     skipping: bool,
+    /// The client was told that it is its turn.
+    resting: bool,
 }
 
 /// Serves one accepted socket to its end.
@@ -90,6 +93,7 @@ async fn serve(
         phase,
         max_body: shared.config.max_message_bytes.min((1 << 30) - 5),
         skipping: false,
+        resting: false,
     };
     let closing = connection.converse().await;
     let Connection {
@@ -144,16 +148,28 @@ impl Connection {
 
     /// The next message; waits for the client, or for the server's end.
     async fn next_frame(&mut self) -> Result<Frame, Closing> {
+        let limit = self.session.idle_limit().filter(|_| self.resting);
+        let mut silence = pin!(silent(limit));
         loop {
             let next = self.io.input.next_frame(self.max_body);
             if let Some(frame) = next.map_err(Closing::Fatal)? {
+                self.resting = false;
                 return Ok(frame);
             }
             self.io.input.rest();
-            tokio::select! {
+            let notified = tokio::select! {
                 biased;
-                read = self.io.read() => read?,
+                read = self.io.read() => {
+                    read?;
+                    false
+                }
                 () = reached(&mut self.phase, Phase::Draining) => return Err(shutting_down()),
+                () = self.session.notified() => true,
+                error = &mut silence => return Err(Closing::Fatal(error)),
+            };
+            if notified {
+                self.notifications();
+                self.flush().await?;
             }
         }
     }
@@ -230,8 +246,10 @@ impl Connection {
         for (name, value) in self.session.take_parameter_changes() {
             backend::parameter_status(&mut self.out, name, &value);
         }
+        self.notifications();
         backend::ready_for_query(&mut self.out, self.session.status());
         self.flush().await?;
+        self.resting = true;
         if self.out.capacity() > FLUSH_AT {
             // A large answer is behind us; a quiet connection stays small.
             self.out = BytesMut::new();
@@ -267,6 +285,13 @@ impl Connection {
         self.session.abort();
         backend::error_or_notice(&mut self.out, &error);
         Ok(())
+    }
+
+    /// Sends what the session is notified of.
+    fn notifications(&mut self) {
+        for notification in self.session.take_notifications() {
+            backend::notification(&mut self.out, &notification);
+        }
     }
 
     /// Sends the notices that came up.
@@ -321,6 +346,17 @@ impl Connection {
                 }
             }
         }
+    }
+}
+
+/// Waits as long as a client may be silent; for ever without a limit.
+async fn silent(limit: Option<(Duration, SqlError)>) -> SqlError {
+    match limit {
+        Some((limit, error)) => {
+            tokio::time::sleep(limit).await;
+            error
+        }
+        None => std::future::pending().await,
     }
 }
 

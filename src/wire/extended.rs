@@ -28,7 +28,7 @@ impl Connection {
         if name.is_empty() {
             self.names.put_unnamed(prepared);
         } else {
-            self.session.statements().put(name, prepared);
+            self.session.keep_statement(name, prepared, false);
         }
         backend::bare(&mut self.out, Bare::ParseComplete);
         Ok(())
@@ -178,7 +178,7 @@ impl Connection {
         match target {
             Target::Statement if name.as_str().is_empty() => self.names.close_unnamed_statement(),
             Target::Statement => {
-                self.session.statements().remove(name.as_str());
+                self.session.forget_statement(name.as_str());
             }
             Target::Portal => self.names.close_portal(name.as_str()),
         }

@@ -2,6 +2,7 @@
 //! waits for whom, who holds advisory locks, what runs.
 
 mod advisory;
+mod notify;
 mod session;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use crate::session::SettingsDraft;
 use crate::txn::{LockManager, Patience, Serializable, TransactionId};
 
 pub use advisory::{AdvisoryKey, AdvisoryScope};
+pub use notify::Notification;
+pub(crate) use notify::{Board, ChannelAction, Listener};
+pub(crate) use session::{CursorEntry, StatementEntry};
 pub use session::{Doing, SessionState};
 
 /// All sessions of a server.
@@ -23,6 +27,7 @@ pub struct Activity {
     locks: Arc<LockManager>,
     serializable: Arc<Serializable>,
     sessions: RwLock<BTreeMap<i32, Arc<SessionState>>>,
+    notifications: notify::Notifications,
 }
 
 impl Activity {
@@ -32,12 +37,18 @@ impl Activity {
             locks,
             serializable,
             sessions: RwLock::default(),
+            notifications: notify::Notifications::default(),
         }
     }
 
     /// The locks that sessions wait for.
     pub fn locks(&self) -> &Arc<LockManager> {
         &self.locks
+    }
+
+    /// The notifications of a database.
+    pub(crate) fn board(&self, tenant: TenantId) -> Arc<Board> {
+        self.notifications.board(tenant)
     }
 
     /// Lists a session.

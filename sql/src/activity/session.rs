@@ -1,10 +1,14 @@
 //! One session as others see it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use kimberlite_storage::TenantId;
 use parking_lot::Mutex;
 
 use super::advisory::AdvisoryLocks;
-use crate::session::ConnectRequest;
+use super::notify::{Listener, Pending};
+use crate::session::{ConnectRequest, Prepared};
 use crate::txn::{LockMode, TransactionId};
 
 /// Bytes of a statement that are shown, as PostgreSQL's default for
@@ -26,6 +30,34 @@ pub struct Doing {
     pub transaction_us: i64,
     /// `active`, `idle`, `idle in transaction`, ….
     pub state: &'static str,
+}
+
+/// A cursor as `pg_cursors` shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct CursorEntry {
+    /// Its name.
+    pub(crate) name: String,
+    /// The query string that declared it.
+    pub(crate) statement: Arc<str>,
+    /// WITH HOLD.
+    pub(crate) holdable: bool,
+    /// BINARY.
+    pub(crate) binary: bool,
+    /// Whether it may go back.
+    pub(crate) scrollable: bool,
+    /// When it was made, in microseconds since 2000.
+    pub(crate) created: i64,
+}
+
+/// A prepared statement as `pg_prepared_statements` shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct StatementEntry {
+    /// By PREPARE, not through the protocol.
+    pub(crate) from_sql: bool,
+    /// When it was prepared, in microseconds since 2000.
+    pub(crate) created: i64,
+    /// The statement.
+    pub(crate) prepared: Arc<Prepared>,
 }
 
 /// One session.
@@ -53,6 +85,14 @@ pub struct SessionState {
     pub(crate) wants: Mutex<Option<(u32, LockMode)>>,
     /// Whether it waits for a safe snapshot.
     pub(crate) defers: Mutex<bool>,
+    /// Its cursors.
+    pub(crate) cursors: Mutex<Vec<CursorEntry>>,
+    /// Its prepared statements.
+    pub(crate) statements: Mutex<BTreeMap<String, StatementEntry>>,
+    /// What its transaction has to say when it commits.
+    pub(crate) pending: Mutex<Pending>,
+    /// What it listens to.
+    pub(crate) listener: Mutex<Option<Listener>>,
     /// Its advisory locks.
     pub(crate) advisory: Mutex<AdvisoryLocks>,
 }
@@ -83,6 +123,10 @@ impl SessionState {
             tables: Mutex::default(),
             wants: Mutex::default(),
             defers: Mutex::default(),
+            cursors: Mutex::default(),
+            statements: Mutex::default(),
+            pending: Mutex::default(),
+            listener: Mutex::default(),
             advisory: Mutex::default(),
         }
     }

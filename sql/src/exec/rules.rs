@@ -23,7 +23,9 @@ use crate::types::Datum;
 pub(crate) struct Writing<'a> {
     pub(crate) user: &'a str,
     pub(crate) database: &'a str,
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a Arc<Settings>,
+    /// `transaction_isolation` and `transaction_deferrable`.
+    pub(crate) modes: (&'static str, bool),
     pub(crate) backend_pid: i32,
     /// The session for its functions.
     pub(crate) link: Option<SessionLink>,
@@ -46,14 +48,13 @@ impl Writing<'_> {
             user: self.user.to_owned(),
             database: self.database.to_owned(),
             time_zone: self.settings.time_zone(),
+            styles: self.settings.styles(),
             transaction_us: started_us - POSTGRES_EPOCH_US,
             statement_us: now_us - POSTGRES_EPOCH_US,
             backend_pid: self.backend_pid,
-            settings: self
-                .settings
-                .all()
-                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-                .collect(),
+            settings: Arc::clone(self.settings),
+            isolation: self.modes.0,
+            deferrable: self.modes.1,
             search_path: self.settings.search_path().to_vec(),
             server_version: SERVER_VERSION.to_owned(),
             version: version(),

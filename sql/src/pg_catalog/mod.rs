@@ -18,6 +18,7 @@ mod foreign_key;
 mod index;
 mod information_schema;
 mod lookup;
+mod names;
 mod namespace;
 mod procedure;
 mod relation;
@@ -44,7 +45,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 41] = [
+const FILLED: [(&str, Rows); 43] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -62,6 +63,8 @@ const FILLED: [(&str, Rows); 41] = [
     ("pg_authid", cluster::pg_authid),
     ("pg_user", cluster::pg_user),
     ("pg_settings", settings::pg_settings),
+    ("pg_cursors", names::pg_cursors),
+    ("pg_prepared_statements", names::pg_prepared_statements),
     ("pg_locks", activity::pg_locks),
     ("pg_stat_activity", activity::pg_stat_activity),
     ("pg_am", access::pg_am),

@@ -16,7 +16,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::sorts::sort::SortExec;
 
+use super::error::from_datafusion;
 use super::pass::PassBatches;
+use crate::error::SqlError;
 
 /// Bytes a column may hold beyond what it shows without being copied.
 const SLACK_BYTES: usize = 16 << 10;
@@ -47,6 +49,14 @@ pub(super) fn below_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
 
 fn is_view(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8View | DataType::BinaryView)
+}
+
+/// The batch without what it does not show, to be kept.
+///
+/// # Errors
+/// XX000.
+pub(crate) fn compacted_batch(batch: &RecordBatch) -> std::result::Result<RecordBatch, SqlError> {
+    compacted(batch).map_err(from_datafusion)
 }
 
 /// The batch, with the columns copied that hold much more than they show.

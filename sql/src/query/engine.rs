@@ -28,7 +28,7 @@ use super::plan::{self, PlanContext};
 use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
 use super::session_info::{SessionExtension, SessionInfo};
-use super::spill::EncryptedSpill;
+use super::spill::{EncryptedSpill, ScratchFile};
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 
@@ -79,6 +79,7 @@ struct Shared {
     env: Arc<RuntimeEnv>,
     memory: Arc<ServerMemory>,
     columns: Arc<ColumnCache>,
+    spill: Arc<EncryptedSpill>,
 }
 
 /// Plans and runs queries. Clones share everything.
@@ -113,8 +114,9 @@ impl QueryEngine {
                 )
             })?;
         let spill = EncryptedSpill::new(options.spill_dir, options.spill_key, SPILL_LIMIT);
-        let disk =
-            DiskManagerBuilder::default().with_mode(DiskManagerMode::Custom(Arc::new(spill)));
+        let spill = Arc::new(spill);
+        let factory = Arc::clone(&spill);
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Custom(factory));
         let env = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(disk)
             .build_arc()
@@ -126,6 +128,7 @@ impl QueryEngine {
             env,
             memory: Arc::new(ServerMemory::new(options.memory_limit_bytes)),
             columns: Arc::new(ColumnCache::new(options.column_cache_bytes)),
+            spill,
         })))
     }
 
@@ -144,6 +147,14 @@ impl QueryEngine {
     /// stands ([`ColumnCache::begin`]) and, from there on, of every block.
     pub(crate) fn columns(&self) -> &Arc<ColumnCache> {
         &self.0.columns
+    }
+
+    /// A temporary file for rows that a session keeps.
+    ///
+    /// # Errors
+    /// 58030.
+    pub(crate) fn scratch_file(&self) -> Result<ScratchFile, SqlError> {
+        self.0.spill.scratch()
     }
 
     /// The threads that run queries.

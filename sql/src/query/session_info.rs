@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
-use datafusion::common::{Result, config_err};
+use datafusion::common::config_err;
 
 use crate::activity::SessionLink;
+use crate::error::SqlError;
 use crate::sequence::SequenceAccess;
+use crate::session::Settings;
+use crate::types::{Styles, TimeZone};
 
 /// Facts about a session, fixed for one statement.
 #[derive(Debug, Clone)]
@@ -18,15 +20,21 @@ pub struct SessionInfo {
     /// `current_database()`.
     pub database: String,
     /// `TimeZone`.
-    pub time_zone: Tz,
+    pub time_zone: TimeZone,
+    /// DateStyle and the like.
+    pub styles: Styles,
     /// `now()`: start of the transaction, microseconds since 2000-01-01 UTC.
     pub transaction_us: i64,
     /// `statement_timestamp()`, microseconds since 2000-01-01 UTC.
     pub statement_us: i64,
     /// `pg_backend_pid()`.
     pub backend_pid: i32,
-    /// Settings for `current_setting`, names in lower case.
-    pub settings: Vec<(String, String)>,
+    /// Settings for `current_setting`.
+    pub settings: Arc<Settings>,
+    /// `transaction_isolation`.
+    pub isolation: &'static str,
+    /// `transaction_deferrable`.
+    pub deferrable: bool,
     /// Schemas that unqualified names are looked up in.
     pub search_path: Vec<String>,
     /// `server_version`.
@@ -43,11 +51,17 @@ pub struct SessionInfo {
 
 impl SessionInfo {
     /// The value of a setting.
-    pub fn setting(&self, name: &str) -> Option<&str> {
-        self.settings
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+    ///
+    /// # Errors
+    /// 42704 for an unknown setting.
+    pub fn setting(&self, name: &str) -> Result<String, SqlError> {
+        let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
+        match name.to_ascii_lowercase().as_str() {
+            "transaction_isolation" => Ok(self.isolation.to_owned()),
+            "transaction_read_only" => Ok(on_off(self.read_only)),
+            "transaction_deferrable" => Ok(on_off(self.deferrable)),
+            _ => self.settings.show(name).map(|(_, value)| value),
+        }
     }
 }
 
@@ -72,7 +86,7 @@ impl ExtensionOptions for SessionExtension {
         Box::new(self.clone())
     }
 
-    fn set(&mut self, key: &str, _value: &str) -> Result<()> {
+    fn set(&mut self, key: &str, _value: &str) -> datafusion::common::Result<()> {
         config_err!("kimberlite.{key} cannot be set")
     }
 

@@ -24,7 +24,7 @@ use datafusion::execution::{SpillFile, SpillWriter, TempFileFactory};
 use futures::Stream;
 use parking_lot::Mutex;
 
-use super::error::external;
+use super::error::{external, from_datafusion};
 use crate::error::{SqlError, state};
 
 /// What DataFusion calls the files of the queues between partitions, which are not
@@ -61,15 +61,13 @@ impl EncryptedSpill {
             }),
         }
     }
-}
 
-impl TempFileFactory for EncryptedSpill {
-    fn create_temp_file(&self, description: &str) -> Result<Arc<dyn SpillFile>> {
-        if description == QUEUE {
-            return Err(DataFusionError::ResourcesExhausted(
-                "rows between partitions do not fit in memory".to_owned(),
-            ));
-        }
+    /// A file of a session, for rows that it keeps.
+    pub(super) fn scratch(&self) -> std::result::Result<ScratchFile, SqlError> {
+        self.open().map(ScratchFile).map_err(failed)
+    }
+
+    fn open(&self) -> io::Result<Arc<Inner>> {
         let number = self.next_file.fetch_add(1, Ordering::Relaxed);
         let path = self
             .directory
@@ -81,16 +79,72 @@ impl TempFileFactory for EncryptedSpill {
             .mode(0o600)
             .open(&path)?;
         std::fs::remove_file(&path)?;
-        Ok(Arc::new(EncryptedFile {
-            inner: Arc::new(Inner {
-                file,
-                key: self.key,
-                number,
-                length: AtomicU64::new(0),
-                append: Mutex::new(()),
-                quota: Arc::clone(&self.used),
-            }),
+        Ok(Arc::new(Inner {
+            file,
+            key: self.key,
+            number,
+            length: AtomicU64::new(0),
+            append: Mutex::new(()),
+            quota: Arc::clone(&self.used),
         }))
+    }
+}
+
+fn failed(error: io::Error) -> SqlError {
+    from_datafusion(DataFusionError::IoError(error))
+}
+
+/// A temporary file that is read at any place. Clones share it.
+#[derive(Clone)]
+pub(crate) struct ScratchFile(Arc<Inner>);
+
+impl ScratchFile {
+    /// Appends bytes; where they are.
+    ///
+    /// # Errors
+    /// 53400 when temporary files have reached their limit, 58030.
+    pub(crate) async fn append(&self, bytes: Vec<u8>) -> std::result::Result<u64, SqlError> {
+        let inner = Arc::clone(&self.0);
+        let append = move || {
+            // One owner writes: nobody else appends in between.
+            let offset = inner.length.load(Ordering::Relaxed);
+            inner.append(&bytes).map(|()| offset)
+        };
+        in_background(append).await
+    }
+
+    /// The bytes at a place.
+    ///
+    /// # Errors
+    /// 58030.
+    pub(crate) async fn read(
+        &self,
+        offset: u64,
+        length: usize,
+    ) -> std::result::Result<Vec<u8>, SqlError> {
+        let inner = Arc::clone(&self.0);
+        in_background(move || inner.read_exact(offset, length)).await
+    }
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> std::result::Result<T, SqlError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(failed),
+        Err(error) => Err(SqlError::internal(format!("a temporary file: {error}"))),
+    }
+}
+
+impl TempFileFactory for EncryptedSpill {
+    fn create_temp_file(&self, description: &str) -> Result<Arc<dyn SpillFile>> {
+        if description == QUEUE {
+            return Err(DataFusionError::ResourcesExhausted(
+                "rows between partitions do not fit in memory".to_owned(),
+            ));
+        }
+        let inner = self.open()?;
+        Ok(Arc::new(EncryptedFile { inner }))
     }
 }
 
@@ -153,10 +207,14 @@ impl Inner {
     fn read(&self, offset: u64) -> io::Result<Bytes> {
         let left = self.length.load(Ordering::Acquire).saturating_sub(offset);
         let size = READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES));
+        self.read_exact(offset, size).map(Bytes::from)
+    }
+
+    fn read_exact(&self, offset: u64, size: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; size];
         self.file.read_exact_at(&mut bytes, offset)?;
         self.apply(offset, &mut bytes);
-        Ok(bytes.into())
+        Ok(bytes)
     }
 }
 

@@ -12,10 +12,11 @@ use crate::exec::fast::FastPlan;
 use crate::exec::returned::Returned;
 use crate::exec::returning::Returning;
 use crate::exec::rules::Writing;
+use crate::exec::table::TableInfo;
 use crate::exec::with::{Main, Step, WithPlan};
 use crate::exec::write::StatementWriter;
 use crate::exec::write_plan::WritePlan;
-use crate::query::Run;
+use crate::query::{RowOverride, Run};
 
 impl Session {
     pub(super) async fn fast_change(
@@ -26,7 +27,7 @@ impl Session {
         fields: Vec<FieldDescription>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        self.writable(tag)?;
+        self.may_change(&plan.table, tag)?;
         self.transaction()?;
         let format = self.format();
         let sequences = self.sequence_source()?;
@@ -45,11 +46,37 @@ impl Session {
         fields: Vec<FieldDescription>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        self.writable(plan.verb())?;
-        let run = match plan.needs_run() {
+        self.may_change(plan.table(), plan.verb())?;
+        self.write_rows(plan, None, fields, execution).await
+    }
+
+    /// Refuses a change in a transaction that only reads; temporary tables may be
+    /// changed there too.
+    pub(super) fn may_change(&mut self, table: &TableInfo, what: &str) -> Result<(), SqlError> {
+        let catalog = self.catalog()?;
+        let own = self.settings.temporary_schema();
+        let own = own.and_then(|name| catalog.schema(name));
+        if own.is_some_and(|schema| schema.oid == table.desc.schema) {
+            return Ok(());
+        }
+        self.writable(what)
+    }
+
+    /// Carries a change out, on `rows` of its table if they are given.
+    pub(super) async fn write_rows(
+        &mut self,
+        plan: &WritePlan,
+        rows: Option<RowOverride>,
+        fields: Vec<FieldDescription>,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
+        let mut run = match plan.needs_run() {
             true => Some(self.new_run(execution)?),
             false => None,
         };
+        if let Some(run) = &mut run {
+            run.replace = rows;
+        }
         self.transaction()?;
         let format = self.format();
         let sequences = self.sequence_source()?;
@@ -80,7 +107,7 @@ impl Session {
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
         for write in plan.write_plans() {
-            self.writable(write.verb())?;
+            self.may_change(write.table(), write.verb())?;
         }
         let mut run = self.new_run(execution)?;
         let format = self.format();
@@ -148,6 +175,7 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
     let patience = session.settings.patience();
     let link = session.link();
     let read_only = session.txn.as_ref().is_some_and(|txn| txn.read_only());
+    let modes = session.modes();
     let txn = session
         .txn
         .as_mut()
@@ -161,6 +189,7 @@ pub(super) fn writer(session: &mut Session) -> Result<StatementWriter<'_>, SqlEr
             user: &session.user,
             database: &session.database,
             settings: &session.settings,
+            modes,
             backend_pid: session.backend_pid,
             link: Some(link),
             info: session.info.clone(),

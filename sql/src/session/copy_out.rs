@@ -66,10 +66,7 @@ impl Session {
         let format = copy_format(copy.options, copy.legacy, &names)?;
         let binary = format.kind == CopyKind::Binary;
         let writer = CopyWriter::new(format, &columns, self.format())?;
-        let run = self.new_run(&Execution {
-            parameters: Vec::new(),
-            result_formats: Vec::new(),
-        })?;
+        let run = self.new_run(&Execution::default())?;
         Ok(CopyOut {
             stream: planned.execute(run).await?,
             writer,

@@ -4,6 +4,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::{Buf, BytesMut};
 
 use super::Session;
+use super::cursors::FetchRows;
 use super::fields::FieldDescription;
 use super::locked_rows::LockedRows;
 use crate::error::SqlError;
@@ -37,10 +38,12 @@ enum Source {
     Ready(BytesMut),
     /// Batches of a running query.
     Stream(Box<BatchSource>),
+    /// Rows of a cursor.
+    Fetch(Box<FetchRows>),
 }
 
 /// Where batches come from.
-enum Rows {
+pub(super) enum Rows {
     /// A query.
     Query(QueryStream),
     /// A query whose rows are locked.
@@ -48,7 +51,11 @@ enum Rows {
 }
 
 impl Rows {
-    async fn next(&mut self, session: &mut Session) -> Option<Result<RecordBatch, SqlError>> {
+    /// The next batch; `None` after the last.
+    pub(super) async fn next(
+        &mut self,
+        session: &mut Session,
+    ) -> Option<Result<RecordBatch, SqlError>> {
         match self {
             Self::Query(stream) => stream.next().await,
             Self::Locked(rows) => rows.next(session).await,
@@ -106,6 +113,16 @@ impl RowCursor {
         Self::batches(fields, Rows::Locked(rows), format)
     }
 
+    /// A cursor over rows of a cursor of SQL.
+    pub(super) fn fetch(fields: Vec<FieldDescription>, rows: FetchRows) -> Self {
+        Self {
+            fields,
+            source: Source::Fetch(Box::new(rows)),
+            given: 0,
+            tag: "FETCH",
+        }
+    }
+
     fn batches(fields: Vec<FieldDescription>, stream: Rows, format: SessionFormat) -> Self {
         let outputs = fields.iter().map(FieldDescription::output).collect();
         Self {
@@ -142,6 +159,7 @@ impl RowCursor {
         let filled = match &mut self.source {
             Source::Ready(rows) => Ok(take_messages(rows, out, limit, max_bytes)),
             Source::Stream(source) => source.fill(session, out, limit, max_bytes).await,
+            Source::Fetch(rows) => rows.fill(session, out, limit, max_bytes).await,
         };
         match filled {
             Ok((rows, true)) => {
@@ -173,7 +191,7 @@ impl RowCursor {
 }
 
 /// The first columns of a batch: hidden ones come after them.
-fn visible(batch: &RecordBatch, count: usize) -> Result<RecordBatch, SqlError> {
+pub(super) fn visible(batch: &RecordBatch, count: usize) -> Result<RecordBatch, SqlError> {
     if batch.num_columns() <= count {
         return Ok(batch.clone());
     }

@@ -32,12 +32,19 @@ impl Drop for TimeoutGuard {
 }
 
 /// How often a statement is planned again because the catalog changed under it.
-const REPLANS_MAX: usize = 8;
+pub(super) const REPLANS_MAX: usize = 8;
 
 /// Parameters and formats of one execution.
+#[derive(Default)]
 pub(super) struct Execution {
     pub(super) parameters: Vec<Datum>,
     pub(super) result_formats: Vec<i16>,
+    /// Types of the parameters, as planning found them.
+    pub(super) declared: Vec<u32>,
+    /// The query string it came in.
+    pub(super) source: Arc<str>,
+    /// Whether it came as a simple query.
+    pub(super) simple: bool,
 }
 
 impl Session {
@@ -51,6 +58,7 @@ impl Session {
         self.state.starts(&stmt.text, self.engine.now_us());
         let result = self.run_simple(&stmt, last).await;
         self.followed = false;
+        self.preceded = !last;
         if result.is_err() {
             self.abort();
         }
@@ -73,6 +81,9 @@ impl Session {
         let execution = Execution {
             parameters: Vec::new(),
             result_formats: Vec::new(),
+            declared: Vec::new(),
+            source: stmt.source.clone(),
+            simple: true,
         };
         let outcome = self.run_plan(stmt, &[], plan, &execution).await?;
         if last && self.block == Block::Implicit && matches!(outcome, Outcome::Command(_)) {
@@ -164,6 +175,9 @@ impl Session {
             PlanKind::Query(query) => self.query(query, fields, execution).await,
             PlanKind::Locking(locking) => self.lock_rows(plan, locking, fields, execution).await,
             PlanKind::Write(write) => self.write(write, fields, execution).await,
+            PlanKind::CurrentOf(write, cursor) => {
+                self.write_current(write, cursor, fields, execution).await
+            }
             PlanKind::With(with) => self.with_writes(with, fields, execution).await,
         }
     }

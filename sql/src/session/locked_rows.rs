@@ -15,7 +15,7 @@ use crate::error::{SqlError, state};
 use crate::exec::change::hidden_row;
 use crate::exec::write::{Locked, RowLocked};
 use crate::query::{QueryStream, RowOverride, Run, StoredRow};
-use crate::txn::LockMode;
+use crate::txn::{LockMode, OWN_CSN};
 
 /// A running query whose rows are locked before they are given.
 pub(super) struct LockedRows {
@@ -25,6 +25,10 @@ pub(super) struct LockedRows {
     skip: u64,
     left: Option<u64>,
     ready: VecDeque<RecordBatch>,
+    /// What was read and not looked at.
+    waiting: Option<RecordBatch>,
+    /// Rows that are locked together.
+    together: usize,
     done: bool,
 }
 
@@ -58,7 +62,32 @@ impl LockedRows {
             done: left == Some(0),
             left,
             ready: VecDeque::new(),
+            waiting: None,
+            together: usize::MAX,
         })
+    }
+
+    /// The same, locking each row only when it is asked for.
+    pub(super) fn one_at_a_time(mut self) -> Self {
+        self.together = 1;
+        self
+    }
+
+    /// The next rows to look at.
+    async fn read(&mut self) -> Option<Result<RecordBatch, SqlError>> {
+        let batch = match self.waiting.take() {
+            Some(batch) => batch,
+            None => match self.stream.next().await? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        if batch.num_rows() <= self.together {
+            return Some(Ok(batch));
+        }
+        let rest = batch.num_rows() - self.together;
+        self.waiting = Some(batch.slice(self.together, rest));
+        Some(Ok(batch.slice(0, self.together)))
     }
 
     /// The next rows, with their hidden columns; `None` after the last.
@@ -73,7 +102,7 @@ impl LockedRows {
             if self.done {
                 return None;
             }
-            let read = match self.stream.next().await {
+            let read = match self.read().await {
                 None => {
                     self.done = true;
                     continue;
@@ -161,6 +190,8 @@ impl LockedRows {
                 RowLocked::Busy => return Ok(Verdict::Drop),
                 RowLocked::Is(Locked::Same) => {}
                 RowLocked::Is(Locked::Gone) => return Ok(Verdict::Drop),
+                // A cursor came to it after its own transaction had changed it.
+                RowLocked::Is(Locked::Changed { csn: OWN_CSN, .. }) => return Ok(Verdict::Drop),
                 RowLocked::Is(Locked::Changed { csn, stored }) => {
                     if mode == LockMode::RowKeyShare && same_keys(target, &row.2, &stored)? {
                         // Only its key is to stay, and it did.

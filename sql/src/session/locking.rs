@@ -51,7 +51,9 @@ impl Session {
                         .await?;
                 }
             },
-            PlanKind::Write(write) => self.lock_for_write(write).await?,
+            PlanKind::Write(write) | PlanKind::CurrentOf(write, _) => {
+                self.lock_for_write(write).await?;
+            }
             PlanKind::With(with) => {
                 for write in with.write_plans() {
                     self.lock_for_write(write).await?;

@@ -9,6 +9,7 @@ mod copy_in;
 mod copy_options;
 mod copy_out;
 mod cursor;
+mod cursors;
 mod ddl;
 mod deferrable;
 mod drop;
@@ -18,6 +19,7 @@ mod foreign_keys;
 mod lock_clause;
 mod locked_rows;
 mod locking;
+mod notify;
 mod objects;
 mod parse;
 mod parse_conflict;
@@ -29,6 +31,7 @@ mod prepared;
 mod rewrite;
 mod row_locks;
 mod select_tokens;
+mod set;
 mod settings;
 mod show;
 mod statements;
@@ -46,12 +49,11 @@ use crate::activity::{SessionLink, SessionState};
 use crate::cancel::Cancellation;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
-use crate::error::SqlError;
+use crate::error::{Severity, SqlError, state};
 use crate::query::SessionInfo;
 use crate::sequence::SequenceAccess;
-use crate::txn::{IsolationLevel, Transaction};
+use crate::txn::Transaction;
 use crate::types::SessionFormat;
-use crate::types::calendar::TimeZone;
 use settings::SettingsBefore;
 
 pub(crate) use adapt::carried_names;
@@ -69,6 +71,7 @@ pub(crate) use parse_merge::{MERGE_DEFAULTS, MERGE_NOTHING};
 pub use plan::{CachedPlan, PlanKey, Prepared};
 pub(crate) use planning::version;
 pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings, SettingsDraft};
+pub(crate) use settings::{parameter, reported_as};
 pub use statements::Statements;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
@@ -153,11 +156,16 @@ pub struct Session {
     block: Block,
     /// More statements follow in the query string, all in one transaction.
     followed: bool,
+    /// Statements of the query string were carried out before.
+    preceded: bool,
+    /// How the failed transaction began, to go on after AND CHAIN.
+    failed_modes: Option<transaction::Modes>,
     failed: bool,
     cancel: Cancellation,
     timeout: Option<execute::TimeoutGuard>,
     notices: Vec<SqlError>,
     statements: Statements,
+    cursors: cursors::Cursors,
     /// What was done with sequences.
     sequences: Arc<SequenceAccess>,
     info: Option<Arc<SessionInfo>>,
@@ -185,6 +193,7 @@ impl Session {
         for (name, value) in &request.options {
             settings.set(name, value)?;
         }
+        settings.starts_here();
         settings.take_changes();
         let sequences = Arc::new(SequenceAccess::new(&engine, tenant, &request.user));
         let now = engine.now_us();
@@ -209,11 +218,14 @@ impl Session {
             txn: None,
             block: Block::Implicit,
             followed: false,
+            preceded: false,
+            failed_modes: None,
             failed: false,
             cancel: Cancellation::default(),
             timeout: None,
             notices: Vec::new(),
             statements: Statements::default(),
+            cursors: cursors::Cursors::default(),
             sequences,
             info: None,
         })
@@ -232,7 +244,28 @@ impl Session {
 
     /// Notices and warnings since the last call.
     pub fn take_notices(&mut self) -> Vec<SqlError> {
-        std::mem::take(&mut self.notices)
+        let mut notices = std::mem::take(&mut self.notices);
+        notices.retain(|notice| self.settings.tells(notice.get_severity()));
+        notices
+    }
+
+    /// What ends the session when its client stays silent for a while from now on,
+    /// and how long that is.
+    pub fn idle_limit(&self) -> Option<(std::time::Duration, SqlError)> {
+        let (limit, sqlstate, message) = match self.status() {
+            TxStatus::Idle => (
+                self.settings.idle_session(),
+                state::IDLE_SESSION_TIMEOUT,
+                "terminating connection due to idle-session timeout",
+            ),
+            _ => (
+                self.settings.idle_in_transaction(),
+                state::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+        };
+        let error = SqlError::new(sqlstate, message).severity(Severity::Fatal);
+        Some((limit?, error))
     }
 
     /// The statements prepared by name, by PREPARE or through the protocol.
@@ -271,8 +304,7 @@ impl Session {
     fn skipping(&mut self, sqlstate: &'static str, what: &str) {
         let message = format!("{what} already exists, skipping");
         let notice = SqlError::new(sqlstate, message);
-        self.notices
-            .push(notice.severity(crate::error::Severity::Notice));
+        self.notices.push(notice.severity(Severity::Notice));
     }
 
     /// The catalog as this session sees it.
@@ -286,7 +318,8 @@ impl Session {
     /// How values are read and printed.
     fn format(&self) -> SessionFormat {
         SessionFormat {
-            time_zone: TimeZone::Named(self.settings.time_zone()),
+            time_zone: self.settings.time_zone(),
+            styles: self.settings.styles(),
             now: self
                 .txn
                 .as_ref()
@@ -298,30 +331,24 @@ impl Session {
     /// The open transaction; opens one when there is none.
     fn transaction(&mut self) -> Result<&mut Transaction, SqlError> {
         if self.txn.is_none() {
-            let isolation = self.default_isolation()?;
-            let read_only = self.settings.show("default_transaction_read_only")?.1 == "on";
+            let defaults = self.settings.transaction();
             let now = self.engine.now_us();
             self.txn = Some(Transaction::begin(
                 self.tenant,
                 self.engine.locks().clone(),
                 self.state.owner,
-                isolation,
-                read_only,
+                defaults.isolation,
+                defaults.read_only,
                 now,
             ));
             self.state.doing.lock().transaction_us = now;
-            let deferrable = self.settings.show("default_transaction_deferrable")?.1 == "on";
             if let Some(txn) = &mut self.txn {
-                txn.set_deferrable(deferrable)?;
+                txn.set_deferrable(defaults.deferrable)?;
             }
         }
         self.txn
             .as_mut()
             .ok_or_else(|| SqlError::internal("no transaction"))
-    }
-
-    fn default_isolation(&self) -> Result<IsolationLevel, SqlError> {
-        settings::parse_isolation(&self.settings.show("default_transaction_isolation")?.1)
     }
 
     fn settings_mut(&mut self) -> &mut Settings {
@@ -381,7 +408,11 @@ impl Session {
     /// Marks the transaction failed, or rolls an implicit one back.
     pub fn abort(&mut self) {
         self.draft = None;
+        self.preceded = false;
         self.statement_done();
+        if let Some(txn) = &self.txn {
+            self.failed_modes = Some(transaction::modes_of(txn));
+        }
         // Without a savepoint to go back to, nothing of the transaction is needed
         // any more: others need not wait for its end.
         match self.txn.as_mut().filter(|t| t.has_savepoints()) {
@@ -420,15 +451,18 @@ impl Session {
     /// Lets the open transaction go, with all that lasts as long as it.
     fn end_transaction(&mut self) {
         self.txn = None;
+        self.cursors.end_transaction();
         let mut advisory = self.state.advisory.lock();
         advisory.end_transaction(self.state.owner, self.engine.locks());
         drop(advisory);
+        self.state.pending.lock().take();
         self.state.tables.lock().clear();
         self.state.doing.lock().transaction_us = 0;
     }
 
     /// The session for its functions.
     fn link(&mut self) -> SessionLink {
+        self.list_cursors();
         let draft = self
             .draft
             .get_or_insert_with(|| Arc::new(Mutex::new(SettingsDraft::new(self.settings.clone()))))
@@ -447,6 +481,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.end_transaction();
         self.link().advisory_unlock_all();
+        self.unlisten_all();
         self.engine.activity().leave(&self.state);
     }
 }

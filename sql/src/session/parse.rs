@@ -4,6 +4,8 @@
 //! tokenizer, so that each statement keeps its own text and position, and the
 //! few commands that its grammar lacks are recognised by their first word.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{Expr, Ident, ObjectName, Query, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
@@ -11,8 +13,11 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::adapt::adapt_constraints;
+use super::cursors::{self, CursorCommand};
+use super::notify::{self, ChannelCommand};
 use super::objects::{self, ObjectCommand};
 use super::select_tokens;
+use super::set::{self, SetParameter};
 use crate::error::{SqlError, state};
 use crate::exec::given::{note_overriding, take_overriding};
 
@@ -26,6 +31,8 @@ pub struct ParsedStatement {
     pub(crate) command: Command,
     /// Its text, without the semicolon.
     pub(crate) text: String,
+    /// The whole query string that it came in.
+    pub(crate) source: Arc<str>,
 }
 
 /// A statement, or a command that sqlparser has no grammar for.
@@ -39,6 +46,14 @@ pub(crate) enum Command {
     Deferrable(Box<Statement>, bool),
     /// ABORT: another word for ROLLBACK.
     Abort,
+    /// SET or RESET of a parameter.
+    Set(SetParameter),
+    /// LISTEN, UNLISTEN or NOTIFY.
+    Channel(ChannelCommand),
+    /// A command about cursors.
+    Cursor(Box<CursorCommand>),
+    /// UPDATE or DELETE of the row that a cursor stands on.
+    CurrentOf(Box<Statement>, String),
     /// A command about a view, a sequence and the like.
     Object(Box<ObjectCommand>),
     /// SET CONSTRAINTS; whether they are deferred.
@@ -70,10 +85,11 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
             SqlError::new(state::SYNTAX_ERROR, e.message.clone())
                 .position(position_of(sql, e.location))
         })?;
+    let source: Arc<str> = Arc::from(sql);
     tokens
         .split(|t| t.token == Token::SemiColon)
         .filter(|t| t.iter().any(is_meaningful))
-        .map(|t| parse_one(sql, t))
+        .map(|t| parse_one(&source, t))
         .collect()
 }
 
@@ -144,22 +160,38 @@ pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     joined
 }
 
-fn parse_one(sql: &str, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
-    let text = text_of(sql, tokens);
-    let command = match special_command(tokens) {
-        Some(command) => command,
-        None => match objects::parse(sql, tokens)? {
-            Some(command) => Command::Object(Box::new(command)),
-            None => match set_constraints(tokens).or_else(|| set_table_schema(tokens)) {
-                Some(command) => command,
-                None => parse_sql(sql, tokens)?,
-            },
-        },
-    };
-    Ok(ParsedStatement { command, text })
+fn parse_one(sql: &Arc<str>, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
+    Ok(ParsedStatement {
+        command: command_of(sql, tokens)?,
+        text: text_of(sql, tokens),
+        source: sql.clone(),
+    })
 }
 
-fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
+fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
+    if let Some(command) = special_command(tokens) {
+        return Ok(command);
+    }
+    if let Some(command) = cursors::parse(sql, tokens)? {
+        return Ok(Command::Cursor(Box::new(command)));
+    }
+    if let Some(set) = set::parse(&join_strings(tokens)) {
+        return Ok(Command::Set(set));
+    }
+    if let Some(command) = notify::parse(sql, tokens)? {
+        return Ok(Command::Channel(command));
+    }
+    if let Some(command) = objects::parse(sql, tokens)? {
+        return Ok(Command::Object(Box::new(command)));
+    }
+    match set_constraints(tokens).or_else(|| set_table_schema(tokens)) {
+        Some(command) => Ok(command),
+        None => parse_sql(sql, tokens),
+    }
+}
+
+/// Reads a statement that sqlparser has a grammar for, or nearly.
+pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     let dialect = PostgreSqlDialect {};
     let mut tokens_of_statement = join_strings(tokens);
     let first_word = tokens.iter().find(|t| is_meaningful(t));
@@ -176,6 +208,7 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     let overriding = take_overriding(&mut tokens_of_statement);
     super::lock_clause::encode(&mut tokens_of_statement);
     let deferrable = super::deferrable::take(&mut tokens_of_statement);
+    let cursor = cursors::take_current_of(&mut tokens_of_statement);
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens_of_statement);
@@ -198,9 +231,11 @@ fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
         return Err(near(sql, &rest));
     }
     super::parse_element::whole_arrays(&mut statement)?;
-    Ok(match deferrable {
-        Some(deferrable) => Command::Deferrable(Box::new(statement), deferrable),
-        None => Command::Sql(Box::new(statement)),
+    let statement = Box::new(statement);
+    Ok(match (deferrable, cursor) {
+        (Some(deferrable), _) => Command::Deferrable(statement, deferrable),
+        (None, Some(cursor)) => Command::CurrentOf(statement, cursor),
+        (None, None) => Command::Sql(statement),
     })
 }
 
@@ -299,8 +334,9 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
-        "CHECKPOINT" | "CLUSTER" | "MOVE" | "SECURITY" | "REASSIGN" | "IMPORT" | "NOTIFY"
-        | "LISTEN" | "UNLISTEN" => Some(Command::Unsupported(name)),
+        "CHECKPOINT" | "CLUSTER" | "SECURITY" | "REASSIGN" | "IMPORT" => {
+            Some(Command::Unsupported(name))
+        }
         _ => None,
     }
 }

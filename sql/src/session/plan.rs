@@ -1,12 +1,13 @@
 //! From a statement to something that can be executed, and executed again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono_tz::Tz;
 use kimberlite_storage::TenantId;
 use parking_lot::Mutex;
 use sqlparser::ast::{Query, SetExpr, Statement};
 
+use super::cursors::CursorCommand;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
 use super::row_locks::{self, LockingPlan};
@@ -19,7 +20,14 @@ use crate::exec::target::Planning;
 use crate::exec::with::{self, Main, WithPlan};
 use crate::exec::write_plan::WritePlan;
 use crate::query::{Hidden, PlannedQuery, SessionInfo};
-use crate::types::PgType;
+use crate::types::{PgType, Styles, TimeZone};
+
+/// How literals of dates and times are read, and shown where they become text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Reads {
+    pub(super) time_zone: TimeZone,
+    pub(super) styles: Styles,
+}
 
 /// What a plan depends on besides the catalog's contents.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,8 +37,8 @@ pub struct PlanKey {
     pub(super) declared: Vec<u32>,
     pub(super) catalog_version: u64,
     pub(super) search_path: Vec<String>,
-    /// Literals of timestamptz are read when a statement is planned.
-    pub(super) time_zone: Tz,
+    /// Literals are read when a statement is planned.
+    pub(super) reads: Reads,
     pub(super) fast_path: bool,
 }
 
@@ -41,7 +49,7 @@ pub struct CachedPlan {
     pub(super) parameters: Vec<PgType>,
     pub(super) fields: Option<Vec<FieldDescription>>,
     pub(super) catalog_version: u64,
-    pub(super) time_zone: Tz,
+    pub(super) reads: Reads,
 }
 
 /// How a statement is carried out.
@@ -55,6 +63,8 @@ pub(super) enum PlanKind {
     Locking(Box<LockingPlan>),
     /// INSERT, UPDATE, DELETE or MERGE.
     Write(Box<WritePlan>),
+    /// UPDATE or DELETE of the row that a cursor stands on.
+    CurrentOf(Box<WritePlan>, String),
     /// A statement with parts that write.
     With(Box<WithPlan>),
     /// Everything else: interpreted from the AST.
@@ -67,6 +77,7 @@ pub struct Prepared {
     pub(super) statement: Option<ParsedStatement>,
     pub(super) declared: Vec<u32>,
     pub(super) plan: Mutex<Arc<CachedPlan>>,
+    runs: AtomicU64,
     parameter_types: Vec<u32>,
     fields: Option<Vec<FieldDescription>>,
 }
@@ -82,6 +93,7 @@ impl Prepared {
             declared,
             parameter_types: plan.parameters.iter().map(|ty| ty.oid()).collect(),
             fields: plan.fields.clone(),
+            runs: AtomicU64::new(0),
             plan: Mutex::new(plan),
         }
     }
@@ -89,6 +101,21 @@ impl Prepared {
     /// Whether it is neither a query nor a change of rows, or nothing at all.
     pub(super) fn is_utility(&self) -> bool {
         matches!(self.plan.lock().kind, PlanKind::Utility)
+    }
+
+    /// The query string that it came in.
+    pub(crate) fn source(&self) -> &str {
+        self.statement.as_ref().map_or("", |s| s.source.as_ref())
+    }
+
+    /// How often it was executed.
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Notes an execution.
+    pub(super) fn note_run(&self) {
+        self.runs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The parameters' type identifiers.
@@ -109,7 +136,7 @@ pub(super) struct Planner<'a> {
     pub(super) catalog: Arc<Catalog>,
     pub(super) database: &'a str,
     pub(super) search_path: &'a [String],
-    pub(super) time_zone: Tz,
+    pub(super) reads: Reads,
 }
 
 impl Planner<'_> {
@@ -173,6 +200,22 @@ impl Planner<'_> {
         let mut parameters = declared_types(declared)?;
         let kind = match command {
             Command::Sql(statement) => self.plan_statement(statement, &mut parameters, info)?,
+            Command::CurrentOf(statement, cursor) => {
+                let planning = self.planning(Some(info));
+                match with::plan_write(statement, &planning, &mut parameters)? {
+                    Some(plan) => PlanKind::CurrentOf(Box::new(plan), cursor.clone()),
+                    None => return Err(SqlError::internal("no change at a cursor")),
+                }
+            }
+            Command::Cursor(command) => {
+                if let CursorCommand::Declare(declare) = command.as_ref()
+                    && declare.parameters
+                {
+                    self.planning(Some(info))
+                        .query(&declare.query, &mut parameters)?;
+                }
+                PlanKind::Utility
+            }
             _ => PlanKind::Utility,
         };
         let fields = self.fields(&kind, command)?;
@@ -193,7 +236,7 @@ impl Planner<'_> {
                 .collect(),
             fields,
             catalog_version: self.catalog.version(),
-            time_zone: self.time_zone,
+            reads: self.reads,
         }
     }
 
@@ -222,6 +265,33 @@ impl Planner<'_> {
                 None => PlanKind::Utility,
             },
         })
+    }
+
+    /// Plans the query of a cursor. With `updatable` its rows are known by their keys
+    /// where that is possible.
+    pub(super) fn cursor(
+        &self,
+        query: &Query,
+        updatable: bool,
+        declared: &[u32],
+        info: &Arc<SessionInfo>,
+    ) -> Result<CachedPlan, SqlError> {
+        let mut parameters = declared_types(declared)?;
+        if updatable && query.locks.is_empty() {
+            let mut found = parameters.clone();
+            // Whatever stands in the way, the plain query is there.
+            if let Ok(plan) = self.locking(query, &mut found, info)
+                && plan.targets.len() == 1
+            {
+                let kind = PlanKind::Locking(Box::new(plan));
+                let fields = self.fields(&kind, &Command::Abort)?;
+                return Ok(self.planned(kind, found, fields));
+            }
+        }
+        let statement = Statement::Query(Box::new(query.clone()));
+        let kind = self.plan_statement(&statement, &mut parameters, info)?;
+        let fields = self.fields(&kind, &Command::Abort)?;
+        Ok(self.planned(kind, parameters, fields))
     }
 
     /// Plans a query whose rows are known by their keys, to be locked or found
@@ -259,7 +329,7 @@ impl Planner<'_> {
                     .map(FieldDescription::from)
                     .collect(),
             ),
-            PlanKind::Write(plan) => plan.fields()?,
+            PlanKind::Write(plan) | PlanKind::CurrentOf(plan, _) => plan.fields()?,
             PlanKind::With(plan) => match &plan.main {
                 Main::Query(query) => {
                     Some(query.columns().iter().map(FieldDescription::from).collect())

@@ -34,6 +34,17 @@ impl Session {
         self.planner()?.query(query, &mut Vec::new(), &info)
     }
 
+    /// Plans the query of a cursor.
+    pub(super) fn plan_cursor(
+        &mut self,
+        query: &sqlparser::ast::Query,
+        updatable: bool,
+        declared: &[u32],
+    ) -> Result<CachedPlan, SqlError> {
+        let info = self.session_info()?;
+        self.planner()?.cursor(query, updatable, declared, &info)
+    }
+
     fn planner(&self) -> Result<Planner<'_>, SqlError> {
         Ok(Planner {
             engine: &self.engine,
@@ -41,8 +52,17 @@ impl Session {
             catalog: self.catalog()?,
             database: &self.database,
             search_path: self.settings.search_path(),
-            time_zone: self.settings.time_zone(),
+            reads: self.reads(),
         })
+    }
+
+    /// `transaction_isolation` and `transaction_deferrable`.
+    pub(super) fn modes(&self) -> (&'static str, bool) {
+        let defaults = self.settings.transaction();
+        let txn = self.txn.as_ref();
+        let isolation = txn.map_or(defaults.isolation, |txn| txn.isolation());
+        let deferrable = txn.map_or(defaults.deferrable, |txn| txn.deferrable());
+        (isolation.name(), deferrable)
     }
 
     /// Facts about the session for the functions of a query.
@@ -56,6 +76,7 @@ impl Session {
             user: &self.user,
             database: &self.database,
             settings: &self.settings,
+            modes: self.modes(),
             backend_pid: self.backend_pid,
             link: Some(link),
             info: None,

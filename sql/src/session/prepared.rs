@@ -5,11 +5,13 @@ use std::sync::Arc;
 use sqlparser::ast::Statement;
 
 use super::binding::{bind_values, check_counts, with_formats};
+use super::cursors::CursorCommand;
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, parse};
-use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared};
-use super::{BoundParameters, Outcome, Session};
+use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared, Reads};
+use super::{BoundParameters, Outcome, POSTGRES_EPOCH_US, Session};
+use crate::activity::StatementEntry;
 use crate::error::{SqlError, state};
 use crate::exec::target::simple_name;
 
@@ -44,7 +46,7 @@ impl Session {
                 parameters: Vec::new(),
                 fields: None,
                 catalog_version: 0,
-                time_zone: self.settings.time_zone(),
+                reads: self.reads(),
             });
             return Ok(Arc::new(Prepared::new(None, declared.to_vec(), nothing)));
         };
@@ -58,7 +60,7 @@ impl Session {
     ) -> Result<Arc<Prepared>, SqlError> {
         self.start_statement(&statement.command)?;
         self.statement_done();
-        if let Some(plan) = self.plan_of_execute(&statement.command) {
+        if let Some(plan) = self.plan_of_name(&statement.command) {
             let declared = declared.to_vec();
             return Ok(Arc::new(Prepared::new(Some(statement), declared, plan)));
         }
@@ -80,26 +82,40 @@ impl Session {
         )))
     }
 
-    /// EXECUTE has the result columns of what it executes, which is this session's
-    /// alone: no other may find such a plan.
-    fn plan_of_execute(&self, command: &Command) -> Option<Arc<CachedPlan>> {
-        let Command::Sql(statement) = command else {
-            return None;
+    /// EXECUTE has the result columns of what it executes, FETCH those of its cursor,
+    /// which are this session's alone: no other may find such a plan.
+    fn plan_of_name(&self, command: &Command) -> Option<Arc<CachedPlan>> {
+        let fields = match command {
+            Command::Cursor(command) => match command.as_ref() {
+                CursorCommand::Fetch(fetch) => self.fetched_fields(fetch),
+                _ => return None,
+            },
+            Command::Sql(statement) => match statement.as_ref() {
+                Statement::Execute {
+                    name: Some(name), ..
+                } => {
+                    let named = self.statements.get(&simple_name(name)?).ok()?;
+                    named.fields().map(<[_]>::to_vec)
+                }
+                _ => return None,
+            },
+            _ => return None,
         };
-        let Statement::Execute {
-            name: Some(name), ..
-        } = statement.as_ref()
-        else {
-            return None;
-        };
-        let named = self.statements.get(&simple_name(name)?).ok()?;
         Some(Arc::new(CachedPlan {
             kind: PlanKind::Utility,
             parameters: Vec::new(),
-            fields: named.fields().map(<[_]>::to_vec),
+            fields,
             catalog_version: 0,
-            time_zone: self.settings.time_zone(),
+            reads: self.reads(),
         }))
+    }
+
+    /// How literals are read.
+    pub(super) fn reads(&self) -> Reads {
+        Reads {
+            time_zone: self.settings.time_zone(),
+            styles: self.settings.styles(),
+        }
     }
 
     /// What identifies a plan; none while the transaction has a catalog of its
@@ -115,7 +131,7 @@ impl Session {
             declared: declared.to_vec(),
             catalog_version: self.catalog()?.version(),
             search_path: self.settings.search_path().to_vec(),
-            time_zone: self.settings.time_zone(),
+            reads: self.reads(),
             fast_path: self.settings.fast_path(),
         }))
     }
@@ -160,14 +176,42 @@ impl Session {
         };
         self.state.starts(&statement.text, self.engine.now_us());
         self.start_statement(&statement.command)?;
+        prepared.note_run();
         let plan = self.current_plan(prepared)?;
         let format = self.format();
         let execution = Execution {
             parameters: bind_values(&plan.parameters, bound, &format)?,
             result_formats: bound.result_formats.clone(),
+            declared: plan.parameters.iter().map(|ty| ty.oid()).collect(),
+            source: statement.source.clone(),
+            simple: false,
         };
         self.run_plan(statement, &prepared.declared, plan, &execution)
             .await
+    }
+
+    /// Keeps a statement under a name that was made way for; `from_sql` says that
+    /// PREPARE made it.
+    pub fn keep_statement(&mut self, name: &str, prepared: Arc<Prepared>, from_sql: bool) {
+        let entry = StatementEntry {
+            from_sql,
+            created: self.engine.now_us() - POSTGRES_EPOCH_US,
+            prepared: prepared.clone(),
+        };
+        self.state.statements.lock().insert(name.to_owned(), entry);
+        self.statements.put(name, prepared);
+    }
+
+    /// Forgets a statement; says whether there was one.
+    pub fn forget_statement(&mut self, name: &str) -> bool {
+        self.state.statements.lock().remove(name);
+        self.statements.remove(name)
+    }
+
+    /// Forgets all statements with names.
+    pub(super) fn forget_statements(&mut self) {
+        self.state.statements.lock().clear();
+        self.statements.clear();
     }
 
     /// The statement's plan, made anew when the catalog has changed.
@@ -180,8 +224,8 @@ impl Session {
             return Ok(plan);
         };
         let utility = matches!(plan.kind, PlanKind::Utility);
-        let current = plan.catalog_version == self.catalog()?.version()
-            && plan.time_zone == self.settings.time_zone();
+        let current =
+            plan.catalog_version == self.catalog()?.version() && plan.reads == self.reads();
         if utility || current {
             return Ok(plan);
         }

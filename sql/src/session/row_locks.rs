@@ -248,7 +248,7 @@ fn refuse_derived(
     Ok(())
 }
 
-fn obstacle(select: &Select) -> Option<&'static str> {
+pub(super) fn obstacle(select: &Select) -> Option<&'static str> {
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
     if matches!(select.distinct, Some(Distinct::Distinct | Distinct::On(_))) {
         return Some("DISTINCT clause");

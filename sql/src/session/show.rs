@@ -36,6 +36,11 @@ fn setting(variable: &[Ident]) -> String {
     }
 }
 
+/// A switch as it is shown.
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
 /// The columns of SHOW.
 pub(super) fn fields(variable: &[Ident]) -> Vec<FieldDescription> {
     let column = |name: &str| FieldDescription::new(name.to_owned(), PgType::Text, 0, 0);
@@ -55,8 +60,8 @@ impl Session {
         let name = setting(variable);
         let mut described = fields(variable);
         if name == "all" {
-            for (name, value) in self.settings.all() {
-                text_cells(&[name, value, ""], &mut rows)?;
+            for name in self.settings.names() {
+                text_cells(&[&name, &self.shown(&name)?, ""], &mut rows)?;
             }
         } else {
             let value = self.shown(&name)?;
@@ -73,11 +78,10 @@ impl Session {
 
     fn shown(&self, name: &str) -> Result<String, SqlError> {
         match (name, &self.txn) {
-            ("transaction_isolation", Some(txn)) => Ok(txn.isolation().name().to_owned()),
-            ("transaction_isolation", None) => Ok(self.default_isolation()?.name().to_owned()),
-            ("transaction_read_only", Some(txn)) => {
-                Ok(if txn.read_only() { "on" } else { "off" }.to_owned())
-            }
+            ("transaction_isolation", _) => Ok(self.modes().0.to_owned()),
+            ("transaction_deferrable", _) => Ok(on_off(self.modes().1)),
+            ("transaction_read_only", Some(txn)) => Ok(on_off(txn.read_only())),
+            ("transaction_read_only", None) => Ok(on_off(self.settings.transaction().read_only)),
             _ => Ok(self.settings.show(name)?.1),
         }
     }
@@ -109,7 +113,7 @@ impl Session {
                     .chain(below.map(|l| format!("  {l}")))
                     .collect()
             }
-            PlanKind::Write(write) => explain_write(write)?,
+            PlanKind::Write(write) | PlanKind::CurrentOf(write, _) => explain_write(write)?,
             PlanKind::With(with) => {
                 let mut lines = Vec::new();
                 for write in with.write_plans() {

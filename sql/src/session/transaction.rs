@@ -10,7 +10,7 @@ use crate::error::{SqlError, state};
 use crate::txn::{IsolationLevel, Transaction};
 
 /// Isolation, whether writes are refused, whether the snapshot is deferred.
-type Modes = (IsolationLevel, bool, bool);
+pub(super) type Modes = (IsolationLevel, bool, bool);
 
 impl Session {
     /// Ends a simple Query message, or a Sync: commits the implicit transaction.
@@ -38,6 +38,17 @@ impl Session {
             self.roll_back();
             return Err(error);
         }
+        if let Err(error) = self.hold_cursors().await {
+            self.roll_back();
+            return Err(error);
+        }
+        let announcement = match self.before_commit().await {
+            Ok(announcement) => announcement,
+            Err(error) => {
+                self.roll_back();
+                return Err(error);
+            }
+        };
         let before = std::mem::take(&mut self.settings_before);
         let Some(mut txn) = self.txn.take() else {
             return Ok(());
@@ -46,6 +57,10 @@ impl Session {
         self.failed = false;
         self.info = None;
         let committed = self.commit_transaction(&mut txn).await;
+        if committed.is_ok() {
+            self.cursors.committed();
+        }
+        self.after_commit(announcement, committed.is_ok());
         // The locks are held until the changes are visible to others.
         drop(txn);
         self.end_transaction();
@@ -118,7 +133,10 @@ impl Session {
 
     pub(super) async fn commit(&mut self, chain: bool) -> Result<String, SqlError> {
         if self.block != Block::Explicit {
+            self.may_chain(chain, "COMMIT AND CHAIN")?;
             self.no_transaction();
+            // Earlier statements of the same query string are kept.
+            self.commit_open().await?;
             return Ok("COMMIT".to_owned());
         }
         let modes = self.chained_modes(chain);
@@ -134,6 +152,7 @@ impl Session {
 
     pub(super) fn rollback(&mut self, chain: bool) -> Result<String, SqlError> {
         if self.block != Block::Explicit {
+            self.may_chain(chain, "ROLLBACK AND CHAIN")?;
             self.no_transaction();
             // Earlier statements of the same query string are undone too.
             self.end_transaction();
@@ -146,6 +165,11 @@ impl Session {
         Ok("ROLLBACK".to_owned())
     }
 
+    /// AND CHAIN needs a block to go on with.
+    fn may_chain(&self, chain: bool, what: &str) -> Result<(), SqlError> {
+        if chain { self.in_block(what) } else { Ok(()) }
+    }
+
     fn no_transaction(&mut self) {
         self.notices.push(SqlError::warning(
             state::NO_ACTIVE_SQL_TRANSACTION,
@@ -155,8 +179,11 @@ impl Session {
 
     /// Isolation and access mode to go on with after AND CHAIN.
     fn chained_modes(&self, chain: bool) -> Option<Modes> {
-        let txn = self.txn.as_ref().filter(|_| chain)?;
-        Some((txn.isolation(), txn.read_only(), txn.deferrable()))
+        if !chain {
+            return None;
+        }
+        let now = self.txn.as_ref().map(modes_of);
+        now.or(self.failed_modes)
     }
 
     fn reopen(&mut self, modes: Option<Modes>) -> Result<(), SqlError> {
@@ -185,6 +212,7 @@ impl Session {
         self.transaction()?.savepoint(fold_identifier(name));
         self.settings_before.savepoint();
         self.state.advisory.lock().savepoint();
+        self.state.pending.lock().savepoint();
         Ok("SAVEPOINT".to_owned())
     }
 
@@ -195,6 +223,8 @@ impl Session {
             .release_savepoint(&fold_identifier(name))?;
         self.settings_before.release(index);
         self.state.advisory.lock().release(index);
+        self.state.pending.lock().release(index);
+        self.cursors.release(index);
         Ok("RELEASE".to_owned())
     }
 
@@ -208,6 +238,8 @@ impl Session {
         let mut advisory = self.state.advisory.lock();
         advisory.rollback_to(index, self.state.owner, self.engine.locks());
         drop(advisory);
+        self.state.pending.lock().rollback_to(index);
+        self.cursors.rollback_to(index);
         self.failed = false;
         Ok("ROLLBACK".to_owned())
     }
@@ -215,7 +247,7 @@ impl Session {
     /// Refuses a statement that cannot run in a transaction block.
     pub(super) fn not_in_block(&self, what: &str) -> Result<(), SqlError> {
         let busy = self.txn.as_ref().is_some_and(|t| t.has_changes());
-        if self.block == Block::Explicit || busy || self.followed {
+        if self.block == Block::Explicit || busy || self.followed || self.preceded {
             return Err(SqlError::new(
                 state::ACTIVE_SQL_TRANSACTION,
                 format!("{what} cannot run inside a transaction block"),
@@ -268,6 +300,11 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// How a transaction goes on after AND CHAIN.
+pub(super) fn modes_of(txn: &Transaction) -> Modes {
+    (txn.isolation(), txn.read_only(), txn.deferrable())
 }
 
 fn isolation(level: TransactionIsolationLevel) -> Result<IsolationLevel, SqlError> {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{CascadeOption, Truncate, TruncateTableTarget};
+use sqlparser::ast::{CascadeOption, Truncate, TruncateIdentityOption, TruncateTableTarget};
 
 use super::Session;
+use super::objects::new_state;
 use crate::catalog::{Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
@@ -33,6 +34,9 @@ impl Session {
             refuse_referenced(&tables, &catalog)?;
         }
         let mut changes = Vec::new();
+        if truncate.identity == Some(TruncateIdentityOption::Restart) {
+            changes = self.restarted(&tables, &catalog).await?;
+        }
         for table in tables {
             self.no_pending_checks("TRUNCATE", &table)?;
             self.lock_table(table.oid, LockMode::AccessExclusive)
@@ -46,6 +50,29 @@ impl Session {
         }
         self.change_catalog(catalog, changes, Layer::default())?;
         Ok("TRUNCATE TABLE".to_owned())
+    }
+
+    /// The sequences that belong to columns of the tables, as they were at first.
+    async fn restarted(
+        &mut self,
+        tables: &[Arc<TableDescriptor>],
+        catalog: &Catalog,
+    ) -> Result<Vec<CatalogChange>, SqlError> {
+        let mut changes = Vec::new();
+        let owned = |owner: &(u32, u16)| tables.iter().any(|t| t.oid == owner.0);
+        for sequence in catalog.sequences() {
+            if !sequence.owned_by.as_ref().is_some_and(owned) {
+                continue;
+            }
+            self.lock_table(sequence.oid, LockMode::AccessExclusive)
+                .await?;
+            let mut sequence = sequence.as_ref().clone();
+            sequence.state = new_state(&self.engine, sequence.oid);
+            sequence.first = (sequence.options.start, false);
+            let entry = CatalogEntry::Sequence(Box::new(sequence));
+            changes.push(CatalogChange::Put(entry));
+        }
+        Ok(changes)
     }
 
     /// Adds the tables that refer to those already there, and so on.

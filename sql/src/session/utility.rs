@@ -1,15 +1,15 @@
 //! Statements that are interpreted from their AST: transaction control, SET and
 //! SHOW, PREPARE and EXECUTE, EXPLAIN, COPY, DDL.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
-use sqlparser::ast::{
-    DiscardObject, Expr, Ident, ObjectName, ObjectNamePart, Reset, Set, Statement, Value,
-};
+use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, ObjectNamePart, Reset, Statement};
 
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
-use super::{Block, Outcome, Session};
+use super::{Outcome, Session};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::exec::expr::{Scope, Values, compile};
@@ -64,6 +64,12 @@ impl Session {
                 (*tag).to_owned()
             }
             Command::Object(command) => self.object_command(command).await?,
+            Command::Set(set) => self.set_parameter(set)?,
+            Command::Channel(command) => self.channel_command(command)?.to_owned(),
+            Command::Cursor(command) => {
+                return self.cursor_command(command, execution).await;
+            }
+            Command::CurrentOf(..) => return Err(SqlError::internal("a change that is no plan")),
             Command::SetConstraints(names, deferred) => {
                 self.set_constraints(names, *deferred).await?
             }
@@ -124,7 +130,7 @@ impl Session {
                 name,
                 data_types,
                 statement,
-            } => self.sql_prepare(name, data_types, statement)?,
+            } => self.sql_prepare(name, data_types, statement, &execution.source)?,
             Statement::Execute {
                 name: Some(name),
                 parameters,
@@ -141,115 +147,12 @@ impl Session {
         Ok(Outcome::Command(tag))
     }
 
-    fn set(&mut self, set: &Set) -> Result<String, SqlError> {
-        self.remember_settings();
-        match set {
-            Set::SingleAssignment {
-                scope,
-                hivevar: false,
-                variable,
-                values,
-            } => {
-                let local = scope
-                    .as_ref()
-                    .is_some_and(|s| s.to_string().trim() == "LOCAL");
-                let name = setting_name(variable);
-                let values = values
-                    .iter()
-                    .map(setting_value)
-                    .collect::<Result<Vec<_>, _>>()?;
-                self.set_one(&name, &values.join(", "), local)?;
-            }
-            Set::SetTimeZone { local, value } => {
-                let value = setting_value(value)?;
-                self.set_one("timezone", &value, *local)?;
-            }
-            Set::SetNames { charset_name, .. } => {
-                self.settings_mut()
-                    .set("client_encoding", &charset_name.value)?;
-            }
-            Set::SetTransaction {
-                modes,
-                snapshot: None,
-                session,
-            } => {
-                if *session {
-                    self.session_characteristics(modes)?;
-                } else {
-                    self.set_modes(modes)?;
-                }
-            }
-            other => return Err(SqlError::unsupported(other.to_string())),
-        }
-        Ok("SET".to_owned())
-    }
-
-    fn set_one(&mut self, name: &str, value: &str, local: bool) -> Result<(), SqlError> {
-        if local && self.block != Block::Explicit {
-            self.notices.push(SqlError::warning(
-                state::NO_ACTIVE_SQL_TRANSACTION,
-                "SET LOCAL can only be used in transaction blocks",
-            ));
-        }
-        if value.eq_ignore_ascii_case("default") {
-            if local {
-                let default = super::settings::default_of(name, &self.user);
-                return match default {
-                    Some(value) => self.settings_mut().set_local(name, &value),
-                    None => Err(SqlError::unsupported(format!(
-                        "SET LOCAL {name} TO DEFAULT"
-                    ))),
-                };
-            }
-            return self.settings_mut().reset(name);
-        }
-        match name.to_ascii_lowercase().as_str() {
-            "transaction_isolation" => {
-                let level = super::settings::parse_isolation(value)?;
-                self.transaction()?.set_isolation(level)
-            }
-            "transaction_read_only" => {
-                let read_only = matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "1");
-                self.transaction()?.set_read_only(read_only)
-            }
-            _ if local => self.settings_mut().set_local(name, value),
-            _ => {
-                self.settings_mut().set_session(name, value)?;
-                self.note_application();
-                Ok(())
-            }
-        }
-    }
-
-    fn session_characteristics(
-        &mut self,
-        modes: &[sqlparser::ast::TransactionMode],
-    ) -> Result<(), SqlError> {
-        use sqlparser::ast::{TransactionAccessMode, TransactionMode};
-        for mode in modes {
-            match mode {
-                TransactionMode::AccessMode(access) => {
-                    let on = *access == TransactionAccessMode::ReadOnly;
-                    let value = if on { "on" } else { "off" };
-                    self.settings_mut()
-                        .set("default_transaction_read_only", value)?;
-                }
-                TransactionMode::IsolationLevel(level) => {
-                    let level = level.to_string().to_ascii_lowercase();
-                    self.settings_mut()
-                        .set("default_transaction_isolation", &level)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn reset(&mut self, reset: &Reset) -> Result<String, SqlError> {
         self.remember_settings();
         match reset {
             Reset::ALL => self.settings_mut().reset_all(),
             Reset::ConfigurationParameter(name) => {
-                self.settings_mut().reset(&setting_name(name))?
+                self.settings_mut().reset(&setting_name(name))?;
             }
         }
         Ok("RESET".to_owned())
@@ -259,7 +162,10 @@ impl Session {
         match object {
             DiscardObject::ALL => {
                 self.not_in_block("DISCARD ALL")?;
-                self.statements.clear();
+                self.cursors.clear();
+                self.unlisten_all();
+                self.link().advisory_unlock_all();
+                self.forget_statements();
                 self.settings_mut().reset_all();
                 self.sequences.discard();
                 self.discard_temporary().await?;
@@ -276,6 +182,7 @@ impl Session {
         name: &Ident,
         types: &[sqlparser::ast::DataType],
         statement: &Statement,
+        source: &Arc<str>,
     ) -> Result<String, SqlError> {
         let name = fold_identifier(name);
         self.statements.make_way(&name)?;
@@ -287,6 +194,7 @@ impl Session {
             command: Command::Sql(Box::new(statement.clone())),
             // Not the text of the PREPARE: plans are kept by text.
             text: statement.to_string(),
+            source: source.clone(),
         };
         let prepared = self.prepare_statement(inner, &declared)?;
         if prepared.is_utility() {
@@ -295,7 +203,7 @@ impl Session {
                 "PREPARE is for SELECT, INSERT, UPDATE, DELETE and VALUES",
             ));
         }
-        self.statements.put(name, prepared);
+        self.keep_statement(&name, prepared, true);
         Ok("PREPARE".to_owned())
     }
 
@@ -356,6 +264,9 @@ impl Session {
         let inner = Execution {
             parameters,
             result_formats: execution.result_formats.clone(),
+            declared: plan.parameters.iter().map(|ty| ty.oid()).collect(),
+            source: execution.source.clone(),
+            simple: execution.simple,
         };
         match &prepared.statement {
             Some(statement) => {
@@ -367,12 +278,12 @@ impl Session {
 
     fn deallocate(&mut self, name: &Ident) -> Result<String, SqlError> {
         if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
-            self.statements.clear();
+            self.forget_statements();
             return Ok("DEALLOCATE ALL".to_owned());
         }
         let name = fold_identifier(name);
         self.statements.get(&name)?;
-        self.statements.remove(&name);
+        self.forget_statement(&name);
         Ok("DEALLOCATE".to_owned())
     }
 }
@@ -383,24 +294,6 @@ fn setting_name(name: &ObjectName) -> String {
         .filter_map(|part| part.as_ident().map(|i| i.value.clone()))
         .collect::<Vec<_>>()
         .join(".")
-}
-
-/// The text of a value in SET: a word, a string or a number.
-fn setting_value(expr: &Expr) -> Result<String, SqlError> {
-    match expr {
-        Expr::Identifier(ident) => Ok(match ident.quote_style {
-            Some(_) => format!("\"{}\"", ident.value),
-            None => ident.value.clone(),
-        }),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => Ok(s.clone()),
-            Value::Number(n, _) => Ok(n.clone()),
-            Value::Boolean(b) => Ok(b.to_string()),
-            other => Err(SqlError::unsupported(format!("SET … = {other}"))),
-        },
-        Expr::UnaryOp { .. } => Ok(expr.to_string().replace(' ', "")),
-        other => Err(SqlError::unsupported(format!("SET … = {other}"))),
-    }
 }
 
 /// A row of text columns.

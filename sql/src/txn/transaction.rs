@@ -331,6 +331,11 @@ impl Transaction {
         });
     }
 
+    /// How many savepoints there are.
+    pub fn savepoint_count(&self) -> usize {
+        self.savepoints.len()
+    }
+
     /// Whether there is a savepoint to go back to.
     pub fn has_savepoints(&self) -> bool {
         !self.savepoints.is_empty()

@@ -3,7 +3,7 @@
 //! Days and microseconds count from 2000-01-01, as PostgreSQL's do.
 
 use chrono::{DateTime, NaiveDate, Offset, TimeZone as _};
-use chrono_tz::Tz;
+use chrono_tz::{OffsetName, Tz};
 
 use crate::types::interval::MICROS_PER_DAY;
 
@@ -82,7 +82,7 @@ fn is_leap(year: i64) -> bool {
 }
 
 /// A session's time zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimeZone {
     /// A zone of the time zone database.
     Named(Tz),
@@ -129,6 +129,18 @@ impl TimeZone {
                 })
             }
         }
+    }
+
+    /// What the zone is called at an instant; none where its clocks have no name.
+    pub fn abbreviation_at(&self, instant: i64) -> Option<String> {
+        let TimeZone::Named(zone) = self else {
+            return None;
+        };
+        let seconds = within_rules(instant).div_euclid(1_000_000) + UNIX_EPOCH_MICROS / 1_000_000;
+        let at = DateTime::from_timestamp(seconds, 0)?;
+        zone.offset_from_utc_datetime(&at.naive_utc())
+            .abbreviation()
+            .map(str::to_owned)
     }
 
     /// Seconds east of UTC at a local time (microseconds since 2000). A time

@@ -1,4 +1,4 @@
-//! Reads dates, times and timestamps (DateStyle ISO, MDY).
+//! Reads dates, times and timestamps.
 
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::{
@@ -15,7 +15,7 @@ use crate::types::interval::MICROS_PER_DAY;
 
 /// Reads a `date`: days since 2000-01-01.
 pub fn parse_date(text: &str, format: &SessionFormat) -> SqlResult<i32> {
-    let fields = read(text, "date")?;
+    let fields = read(text, "date", format)?;
     let out_of_range = || {
         SqlError::new(
             state::DATETIME_FIELD_OVERFLOW,
@@ -40,7 +40,7 @@ pub fn parse_date(text: &str, format: &SessionFormat) -> SqlResult<i32> {
 
 /// Reads a `time`: microseconds since midnight.
 pub fn parse_time(text: &str, format: &SessionFormat) -> SqlResult<i64> {
-    let fields = read(text, "time")?;
+    let fields = read(text, "time", format)?;
     match (fields.special, fields.time) {
         (Some(Special::Now), _) => {
             Ok(special_local(Special::Now, format).rem_euclid(MICROS_PER_DAY))
@@ -58,7 +58,7 @@ pub fn parse_time(text: &str, format: &SessionFormat) -> SqlResult<i64> {
 
 /// Reads a `timestamp`: microseconds since 2000-01-01. A zone is ignored.
 pub fn parse_timestamp(text: &str, format: &SessionFormat) -> SqlResult<i64> {
-    let fields = read(text, "timestamp")?;
+    let fields = read(text, "timestamp", format)?;
     match fields.special {
         Some(Special::Infinity) => Ok(TIMESTAMP_INFINITY),
         Some(Special::NegInfinity) => Ok(TIMESTAMP_NEG_INFINITY),
@@ -77,7 +77,7 @@ pub fn parse_timestamp(text: &str, format: &SessionFormat) -> SqlResult<i64> {
 /// in the text, the session's is meant.
 pub fn parse_timestamptz(text: &str, format: &SessionFormat) -> SqlResult<i64> {
     const TYPE: &str = "timestamp with time zone";
-    let fields = read(text, TYPE)?;
+    let fields = read(text, TYPE, format)?;
     let local = match fields.special {
         Some(Special::Infinity) => return Ok(TIMESTAMP_INFINITY),
         Some(Special::NegInfinity) => return Ok(TIMESTAMP_NEG_INFINITY),
@@ -94,8 +94,9 @@ pub fn parse_timestamptz(text: &str, format: &SessionFormat) -> SqlResult<i64> {
     in_range(local - offset * 1_000_000, text)
 }
 
-fn read(text: &str, type_name: &str) -> SqlResult<Fields> {
-    Fields::read(text, type_name == "time").map_err(|fault| fault.error(text, type_name))
+fn read(text: &str, type_name: &str, format: &SessionFormat) -> SqlResult<Fields> {
+    let order = format.styles.order;
+    Fields::read(text, type_name == "time", order).map_err(|fault| fault.error(text, type_name))
 }
 
 fn in_range(micros: i128, text: &str) -> SqlResult<i64> {

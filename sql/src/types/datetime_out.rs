@@ -1,5 +1,5 @@
-//! Text of dates, times, timestamps (DateStyle ISO) and intervals
-//! (IntervalStyle postgres).
+//! Text of dates, times, timestamps and intervals, in the styles that a session
+//! has chosen.
 
 use bytes::BufMut;
 
@@ -8,12 +8,17 @@ use crate::types::datum::{
     DATE_INFINITY, DATE_NEG_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEG_INFINITY,
 };
 use crate::types::interval::{Interval, MICROS_PER_DAY};
+use crate::types::styles::{IntervalStyle, Styles};
+use crate::types::{datetime_styled, interval_styled};
 
 /// Appends a `date` (days since 2000-01-01).
-pub fn write_date(days: i32, out: &mut impl BufMut) {
+pub fn write_date(days: i32, styles: &Styles, out: &mut impl BufMut) {
     match days {
         DATE_INFINITY => out.put_slice(b"infinity"),
         DATE_NEG_INFINITY => out.put_slice(b"-infinity"),
+        days if !styles.dates_are_iso() => {
+            datetime_styled::write_date(i64::from(days), styles, out);
+        }
         days => {
             if write_day(i64::from(days), out) {
                 out.put_slice(b" BC");
@@ -34,9 +39,12 @@ pub fn write_time(micros: i64, out: &mut impl BufMut) {
 }
 
 /// Appends a `timestamp` (microseconds since 2000-01-01).
-pub fn write_timestamp(micros: i64, out: &mut impl BufMut) {
+pub fn write_timestamp(micros: i64, styles: &Styles, out: &mut impl BufMut) {
     if write_infinity(micros, out) {
         return;
+    }
+    if !styles.dates_are_iso() {
+        return datetime_styled::write_timestamp(i128::from(micros), None, styles, out);
     }
     let bc = write_day(micros.div_euclid(MICROS_PER_DAY), out);
     out.put_u8(b' ');
@@ -48,12 +56,16 @@ pub fn write_timestamp(micros: i64, out: &mut impl BufMut) {
 
 /// Appends a `timestamptz` (microseconds since 2000-01-01 UTC) as the zone's
 /// clocks show it.
-pub fn write_timestamptz(micros: i64, zone: &TimeZone, out: &mut impl BufMut) {
+pub fn write_timestamptz(micros: i64, zone: &TimeZone, styles: &Styles, out: &mut impl BufMut) {
     if write_infinity(micros, out) {
         return;
     }
     let offset = zone.offset_at(micros);
     let local = i128::from(micros) + i128::from(offset) * 1_000_000;
+    if !styles.dates_are_iso() {
+        let zone = datetime_styled::zone_at(zone, micros);
+        return datetime_styled::write_timestamp(local, Some(zone), styles, out);
+    }
     let day = i128::from(MICROS_PER_DAY);
     // Both fit: the first is near micros / day, the second below a day.
     let bc = write_day(local.div_euclid(day) as i64, out);
@@ -108,7 +120,7 @@ fn write_day(days: i64, out: &mut impl BufMut) -> bool {
 }
 
 /// At least two digits.
-fn two_digits(value: u64, out: &mut impl BufMut) {
+pub(super) fn two_digits(value: u64, out: &mut impl BufMut) {
     match u8::try_from(value) {
         Ok(value) if value < 100 => out.put_slice(&[b'0' + value / 10, b'0' + value % 10]),
         _ => out.put_slice(itoa::Buffer::new().format(value).as_bytes()),
@@ -116,7 +128,7 @@ fn two_digits(value: u64, out: &mut impl BufMut) {
 }
 
 /// Appends `.5` for 500,000 microseconds and nothing for none.
-fn write_fraction(micros: u64, out: &mut impl BufMut) {
+pub(super) fn write_fraction(micros: u64, out: &mut impl BufMut) {
     if micros == 0 {
         return;
     }
@@ -131,7 +143,13 @@ fn write_fraction(micros: u64, out: &mut impl BufMut) {
 }
 
 /// Appends an `interval`: `1 year -2 mons +3 days 04:05:06.7`.
-pub fn write_interval(interval: &Interval, out: &mut impl BufMut) {
+pub fn write_interval(interval: &Interval, style: IntervalStyle, out: &mut impl BufMut) {
+    match style {
+        IntervalStyle::Postgres => {}
+        IntervalStyle::PostgresVerbose => return interval_styled::write_verbose(interval, out),
+        IntervalStyle::SqlStandard => return interval_styled::write_sql_standard(interval, out),
+        IntervalStyle::Iso8601 => return interval_styled::write_iso_8601(interval, out),
+    }
     let mut first = true;
     let mut negative_before = false;
     let parts = [

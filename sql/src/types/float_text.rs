@@ -35,6 +35,58 @@ pub fn write_f32(value: f32, out: &mut impl BufMut) {
     layout(&buffer, 6, out);
 }
 
+/// Appends a `double precision` as `extra_float_digits` says: exactly when it is
+/// greater than 0, else with so many digits more or less than 15.
+pub fn write_f64_digits(value: f64, extra: i8, out: &mut impl BufMut) {
+    match (
+        extra,
+        special(value.is_nan(), value.is_infinite(), value < 0.0),
+    ) {
+        (1.., _) | (_, Some(_)) => write_f64(value, out),
+        (extra, None) => rounded(15, extra, out, |buffer, digits| {
+            write!(buffer, "{value:.digits$e}").is_ok()
+        }),
+    }
+}
+
+/// Appends a `real` as `extra_float_digits` says; 6 digits is the middle.
+pub fn write_f32_digits(value: f32, extra: i8, out: &mut impl BufMut) {
+    match (
+        extra,
+        special(value.is_nan(), value.is_infinite(), value < 0.0),
+    ) {
+        (1.., _) | (_, Some(_)) => write_f32(value, out),
+        (extra, None) => rounded(6, extra, out, |buffer, digits| {
+            write!(buffer, "{value:.digits$e}").is_ok()
+        }),
+    }
+}
+
+/// Appends a value with a number of digits, without zeros at their end.
+fn rounded(
+    digits: i32,
+    extra: i8,
+    out: &mut impl BufMut,
+    write: impl Fn(&mut Scratch, usize) -> bool,
+) {
+    let digits = (digits + i32::from(extra)).max(1);
+    let mut buffer = Scratch::new();
+    write(&mut buffer, usize::try_from(digits - 1).unwrap_or(0));
+    let (mantissa, exponent) = buffer
+        .text()
+        .split_once('e')
+        .unwrap_or((buffer.text(), "0"));
+    let mantissa = match mantissa.contains('.') {
+        true => mantissa.trim_end_matches('0').trim_end_matches('.'),
+        false => mantissa,
+    };
+    let short = format!("{mantissa}e{exponent}");
+    let mut buffer = Scratch::new();
+    if buffer.write_all(short.as_bytes()).is_ok() {
+        layout(&buffer, digits, out);
+    }
+}
+
 fn special(nan: bool, infinite: bool, negative: bool) -> Option<&'static [u8]> {
     match (nan, infinite, negative) {
         (true, _, _) => Some(b"NaN"),

@@ -5,6 +5,32 @@ use crate::error::{SqlError, SqlResult, state};
 use crate::types::datetime_fields::fraction_micros;
 use crate::types::interval::{Interval, MICROS_PER_DAY};
 
+/// Reads an `interval` as the SQL standard has it: a minus sign before the first
+/// field counts for all of them, when no other field has a sign.
+pub fn parse_sql_standard(text: &str) -> SqlResult<Interval> {
+    let interval = parse_interval(text)?;
+    let Some(rest) = text.trim_start().strip_prefix('-') else {
+        return Ok(interval);
+    };
+    let signed = |sign: char| {
+        let fields = rest.split_whitespace().skip(1);
+        fields.into_iter().any(|field| field.starts_with(sign))
+    };
+    if signed('-') || signed('+') {
+        return Ok(interval);
+    }
+    let negative = |value: i32| if value > 0 { -value } else { value };
+    Ok(Interval {
+        months: negative(interval.months),
+        days: negative(interval.days),
+        micros: if interval.micros > 0 {
+            -interval.micros
+        } else {
+            interval.micros
+        },
+    })
+}
+
 /// Reads an `interval`.
 pub fn parse_interval(text: &str) -> SqlResult<Interval> {
     let trimmed = text.trim();
@@ -352,11 +378,12 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
     use super::*;
     use crate::types::datetime_out::write_interval;
+    use crate::types::styles::IntervalStyle;
     use proptest::prelude::*;
 
     fn show(interval: &Interval) -> String {
         let mut out = Vec::new();
-        write_interval(interval, &mut out);
+        write_interval(interval, IntervalStyle::Postgres, &mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -8,6 +8,7 @@ use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::Numeric;
 use crate::types::numeric::is_space;
 use crate::types::pg_type::PgType;
+use crate::types::styles::IntervalStyle;
 use crate::types::{array, datetime_in, interval_in};
 
 /// The value a text stands for, with the type's modifier applied. Errors are
@@ -28,7 +29,10 @@ pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datu
         PgType::Time => Datum::Time(datetime_in::parse_time(text, format)?),
         PgType::Timestamp => Datum::Timestamp(datetime_in::parse_timestamp(text, format)?),
         PgType::Timestamptz => Datum::Timestamptz(datetime_in::parse_timestamptz(text, format)?),
-        PgType::Interval => Datum::Interval(interval_in::parse_interval(text)?),
+        PgType::Interval => Datum::Interval(match format.styles.interval {
+            IntervalStyle::SqlStandard => interval_in::parse_sql_standard(text)?,
+            _ => interval_in::parse_interval(text)?,
+        }),
         PgType::Json => {
             json::validate(text)?;
             Datum::Json(text.to_owned())

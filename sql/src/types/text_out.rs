@@ -20,8 +20,12 @@ pub fn write_text(ty: PgType, value: &Datum, format: &SessionFormat, out: &mut i
         Datum::Int4(value) => write_integer(*value, out),
         Datum::Int8(value) => write_integer(*value, out),
         Datum::Oid(value) => write_integer(*value, out),
-        Datum::Float4(value) => float_text::write_f32(*value, out),
-        Datum::Float8(value) => float_text::write_f64(*value, out),
+        Datum::Float4(value) => {
+            float_text::write_f32_digits(*value, format.styles.float_digits, out)
+        }
+        Datum::Float8(value) => {
+            float_text::write_f64_digits(*value, format.styles.float_digits, out)
+        }
         Datum::Numeric(value) => out.put_slice(value.to_string().as_bytes()),
         Datum::Text(value) => {
             out.put_slice(value.as_bytes());
@@ -30,15 +34,16 @@ pub fn write_text(ty: PgType, value: &Datum, format: &SessionFormat, out: &mut i
             }
         }
         Datum::Json(value) | Datum::Jsonb(value) => out.put_slice(value.as_bytes()),
+        Datum::Bytea(value) if format.styles.bytea_escape => write_bytea_escaped(value, out),
         Datum::Bytea(value) => write_bytea(value, out),
         Datum::Uuid(value) => write_uuid(value, out),
-        Datum::Date(value) => datetime_out::write_date(*value, out),
+        Datum::Date(value) => datetime_out::write_date(*value, &format.styles, out),
         Datum::Time(value) => datetime_out::write_time(*value, out),
-        Datum::Timestamp(value) => datetime_out::write_timestamp(*value, out),
+        Datum::Timestamp(value) => datetime_out::write_timestamp(*value, &format.styles, out),
         Datum::Timestamptz(value) => {
-            datetime_out::write_timestamptz(*value, &format.time_zone, out);
+            datetime_out::write_timestamptz(*value, &format.time_zone, &format.styles, out);
         }
-        Datum::Interval(value) => datetime_out::write_interval(value, out),
+        Datum::Interval(value) => datetime_out::write_interval(value, format.styles.interval, out),
         Datum::Array(array) => match ty {
             PgType::Int2Vector | PgType::OidVector => write_vector(array, format, out),
             _ => write_array(array, format, out),
@@ -75,6 +80,17 @@ pub(crate) fn padding(text: &str, length: u32) -> usize {
 pub fn write_bytea(bytes: &[u8], out: &mut impl BufMut) {
     out.put_slice(b"\\x");
     write_hex(bytes, out);
+}
+
+/// Appends bytes as text, with `\\ooo` for those that are not printable.
+fn write_bytea_escaped(bytes: &[u8], out: &mut impl BufMut) {
+    for byte in bytes {
+        match byte {
+            b'\\' => out.put_slice(b"\\\\"),
+            0x20..=0x7e => out.put_u8(*byte),
+            _ => out.put_slice(format!("\\{byte:03o}").as_bytes()),
+        }
+    }
 }
 
 /// Appends the canonical text of a UUID.

@@ -9,6 +9,7 @@ use crate::types::calendar::{END_TIMESTAMP, MIN_TIMESTAMP, TimeZone};
 use crate::types::datum::Datum;
 use crate::types::format::SessionFormat;
 use crate::types::pg_type::PgType;
+use crate::types::styles::Styles;
 use crate::types::text_in::text_in;
 use crate::types::text_out::text_out;
 
@@ -16,6 +17,7 @@ fn session(zone: &str) -> SessionFormat {
     SessionFormat {
         time_zone: TimeZone::from_name(zone).unwrap(),
         now: 0,
+        styles: Styles::default(),
     }
 }
 

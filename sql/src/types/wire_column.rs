@@ -40,7 +40,7 @@ fn special_writer(
     format: &SessionFormat,
 ) -> Option<CellWriter> {
     use Format::{Binary, Text};
-    let zone = format.time_zone;
+    let (zone, styles) = (format.time_zone, format.styles);
     Some(match (column.pg_type.plain(), column.format) {
         // PostgreSQL sends an empty text, not NULL.
         (PgType::Void, _) => Box::new(|_, out| {
@@ -54,25 +54,25 @@ fn special_writer(
         (PgType::Int2, Binary) => primitive::<Int16Type>(array, |v, out| out.put_i16(v))?,
         (PgType::Int4, Binary) => primitive::<Int32Type>(array, |v, out| out.put_i32(v))?,
         (PgType::Int8, Binary) => primitive::<Int64Type>(array, |v, out| out.put_i64(v))?,
-        (PgType::Float4, Text) => primitive::<Float32Type>(array, |v, out| {
-            float_text::write_f32(v, out);
+        (PgType::Float4, Text) => primitive::<Float32Type>(array, move |v, out| {
+            float_text::write_f32_digits(v, styles.float_digits, out);
         })?,
-        (PgType::Float8, Text) => primitive::<Float64Type>(array, |v, out| {
-            float_text::write_f64(v, out);
+        (PgType::Float8, Text) => primitive::<Float64Type>(array, move |v, out| {
+            float_text::write_f64_digits(v, styles.float_digits, out);
         })?,
         (PgType::Float4, Binary) => primitive::<Float32Type>(array, |v, out| out.put_f32(v))?,
         (PgType::Float8, Binary) => primitive::<Float64Type>(array, |v, out| out.put_f64(v))?,
-        (PgType::Date, Text) => fallible::<Date32Type>(array, |v, out| {
-            datetime_out::write_date(date_from_arrow(v)?, out);
+        (PgType::Date, Text) => fallible::<Date32Type>(array, move |v, out| {
+            datetime_out::write_date(date_from_arrow(v)?, &styles, out);
             Ok(())
         })?,
-        (PgType::Timestamp, Text) => fallible::<TimestampMicrosecondType>(array, |v, out| {
-            datetime_out::write_timestamp(timestamp_from_arrow(v)?, out);
+        (PgType::Timestamp, Text) => fallible::<TimestampMicrosecondType>(array, move |v, out| {
+            datetime_out::write_timestamp(timestamp_from_arrow(v)?, &styles, out);
             Ok(())
         })?,
         (PgType::Timestamptz, Text) => {
             fallible::<TimestampMicrosecondType>(array, move |v, out| {
-                datetime_out::write_timestamptz(timestamp_from_arrow(v)?, &zone, out);
+                datetime_out::write_timestamptz(timestamp_from_arrow(v)?, &zone, &styles, out);
                 Ok(())
             })?
         }

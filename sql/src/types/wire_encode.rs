@@ -265,6 +265,7 @@ mod tests {
     use crate::types::arrow_build::ColumnAppender;
     use crate::types::arrow_map::arrow_field;
     use crate::types::row::RowLayout;
+    use crate::types::styles::{DateOrder, DateStyle, IntervalStyle, Styles};
     use crate::types::text_out::text_out;
     use arrow::datatypes::Schema;
     use proptest::prelude::*;
@@ -355,6 +356,13 @@ mod tests {
             let format = SessionFormat {
                 time_zone: crate::types::TimeZone::from_name("Europe/Berlin").unwrap(),
                 now: 0,
+                styles: Styles {
+                    date: [DateStyle::Iso, DateStyle::Sql, DateStyle::Postgres, DateStyle::German][usize::from(binary & 3)],
+                    order: [DateOrder::Mdy, DateOrder::Dmy, DateOrder::Ymd][usize::from(binary % 3)],
+                    interval: [IntervalStyle::Postgres, IntervalStyle::Iso8601][usize::from(binary >> 2 & 1)],
+                    bytea_escape: binary >> 3 & 1 == 1,
+                    float_digits: i8::try_from(binary >> 4 & 3).unwrap(),
+                },
             };
             let columns: Vec<OutputColumn> = types.iter().enumerate().map(|(i, ty)| OutputColumn {
                 pg_type: *ty,

@@ -28,7 +28,7 @@ use crate::error::{SqlError, state};
 use crate::query::{Place, PlannedExpressions, PlannedQuery, RowRelation};
 use crate::types::PgType;
 
-pub(crate) use run::{FoundRow, found_at, hidden_row};
+pub(crate) use run::{FoundRow, found_at, hidden_row, key_at};
 pub(crate) use target::Target;
 
 /// What happens to the rows.

@@ -72,6 +72,11 @@ fn bytes_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
         .map(|view| view.value(at).to_vec())
 }
 
+/// The key in a column.
+pub(crate) fn key_at(batch: &RecordBatch, column: usize, at: usize) -> Option<Vec<u8>> {
+    bytes_at(batch, column, at)
+}
+
 /// The version of a row.
 fn csn_at(batch: &RecordBatch, column: usize, at: usize) -> Option<u64> {
     let array = batch.columns().get(column)?;

@@ -22,6 +22,7 @@ mod interval;
 mod json;
 mod locks;
 mod math;
+mod notify;
 mod numeric_key;
 mod numeric_sum;
 mod overload;
@@ -46,7 +47,6 @@ use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, ScalarUDFImpl};
 
 use super::session_info::{SessionInfo, session_of};
 use crate::error::SqlResult;
-use crate::types::calendar::TimeZone;
 use crate::types::{PgType, SessionFormat};
 
 pub(super) use aggregate::{single, sum_of_bigints, sum_type};
@@ -73,8 +73,9 @@ pub(super) enum Resolved {
 /// The text settings of a session.
 pub(super) fn session_format(session: &SessionInfo) -> SessionFormat {
     SessionFormat {
-        time_zone: TimeZone::Named(session.time_zone),
+        time_zone: session.time_zone,
         now: session.transaction_us,
+        styles: session.styles,
     }
 }
 
@@ -99,6 +100,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(json::overloads())
         .chain(locks::overloads())
         .chain(math::overloads())
+        .chain(notify::OVERLOADS)
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
         .chain(range::OVERLOADS)

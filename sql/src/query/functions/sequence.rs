@@ -9,6 +9,7 @@ use crate::catalog::{QualifiedName, RelationEntry, SequenceDescriptor};
 use crate::error::{SqlError, SqlResult, state};
 use crate::pg_catalog::qualified;
 use crate::sequence::SequenceAccess;
+use crate::session::TEMPORARY;
 use crate::types::{Datum, PgType};
 
 /// Overloads of this module.
@@ -81,9 +82,14 @@ fn sequence(call: &Call<'_>, args: &[Datum]) -> SqlResult<Arc<SequenceDescriptor
     })
 }
 
-/// Sequences must not move in a transaction that only reads.
-fn writable(call: &Call<'_>, function: &str) -> SqlResult<()> {
-    if call.session.is_some_and(|session| session.read_only) {
+/// Sequences must not move in a transaction that only reads, unless they are
+/// temporary.
+fn writable(call: &Call<'_>, sequence: &SequenceDescriptor, function: &str) -> SqlResult<()> {
+    let temporary = || {
+        let schema = facts(call).ok()?.catalog.schema_by_oid(sequence.schema)?;
+        schema.name.starts_with(TEMPORARY).then_some(())
+    };
+    if call.session.is_some_and(|session| session.read_only) && temporary().is_none() {
         return Err(SqlError::new(
             state::READ_ONLY_SQL_TRANSACTION,
             format!("cannot execute {function}() in a read-only transaction"),
@@ -94,7 +100,7 @@ fn writable(call: &Call<'_>, function: &str) -> SqlResult<()> {
 
 fn nextval(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let sequence = sequence(call, args)?;
-    writable(call, "nextval")?;
+    writable(call, &sequence, "nextval")?;
     access(call)?.next(&sequence).map(Datum::Int8)
 }
 
@@ -109,7 +115,7 @@ fn lastval(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
 
 fn setval(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let sequence = sequence(call, args)?;
-    writable(call, "setval")?;
+    writable(call, &sequence, "setval")?;
     let value = at(args, 1).as_i64().ok_or_else(super::args::mismatch)?;
     let called = at(args, 2).as_bool().unwrap_or(true);
     access(call)?.set(&sequence, value, called)?;

@@ -89,13 +89,13 @@ fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         return Ok(Datum::text(value));
     }
     let missing_ok = args.get(1).and_then(Datum::as_bool).unwrap_or(false);
-    match call.session.and_then(|s| s.setting(name)) {
-        Some(value) => Ok(Datum::text(value)),
-        None if missing_ok => Ok(Datum::Null),
-        None => Err(SqlError::new(
-            state::UNDEFINED_OBJECT,
-            format!("unrecognized configuration parameter \"{name}\""),
-        )),
+    let session = call
+        .session
+        .ok_or_else(|| SqlError::internal("current_setting without a session"))?;
+    match session.setting(name) {
+        Ok(value) => Ok(Datum::text(value)),
+        Err(error) if missing_ok && error.is(state::UNDEFINED_OBJECT) => Ok(Datum::Null),
+        Err(error) => Err(error),
     }
 }
 
@@ -106,7 +106,7 @@ fn set_config(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
             "SET requires parameter name",
         ));
     };
-    let value = args.get(1).and_then(Datum::as_str).unwrap_or_default();
+    let value = args.get(1).and_then(Datum::as_str);
     let local = args.get(2).and_then(Datum::as_bool).unwrap_or(false);
     let link = super::locks::link(call)?;
     let shown = link.settings.lock().set(name, value, local)?;

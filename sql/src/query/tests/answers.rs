@@ -91,7 +91,7 @@ fn functions_of_the_session_know_it() {
     assert_eq!(
         answer.lines(),
         "2024-05-17 14:34:56.789+02|2024-05-17|alice|clinic|public|42|\
-         PostgreSQL 15.0 (Kimberlite)|public|2024-05-17 14:34:56.789|2024-05-17 14:34:56.789+02"
+         PostgreSQL 15.0 (Kimberlite)|\"$user\", public|2024-05-17 14:34:56.789|2024-05-17 14:34:56.789+02"
     );
     assert_eq!(
         answer.names,

@@ -119,10 +119,7 @@ impl Session {
     ) -> Result<u64, SqlError> {
         let info = Arc::new(TableInfo::new(Arc::new(table))?);
         let plan = InsertPlan::of_query(info, planned);
-        let execution = Execution {
-            parameters: Vec::new(),
-            result_formats: Vec::new(),
-        };
+        let execution = Execution::default();
         let plan = WritePlan::Insert(plan);
         match self.write(&plan, Vec::new(), &execution).await? {
             Outcome::Command(tag) => Ok(tag

@@ -29,11 +29,19 @@ impl SettingsDraft {
         }
     }
 
-    /// Sets a value, for the transaction or the session; gives what is shown.
+    /// Sets a value, for the transaction or the session, that of the session's start
+    /// when there is none; gives what is shown.
     ///
     /// # Errors
     /// As [`Settings::set`].
-    pub(crate) fn set(&mut self, name: &str, value: &str, local: bool) -> Result<String, SqlError> {
+    pub(crate) fn set(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        local: bool,
+    ) -> Result<String, SqlError> {
+        let start = self.settings.start_of(name).unwrap_or_default();
+        let value = value.unwrap_or(&start);
         Arc::make_mut(&mut self.settings).set(name, value)?;
         self.log.push(Change {
             name: name.to_owned(),

@@ -1,115 +1,153 @@
 //! What a setting does when it is set.
 
-use super::known::is_tuning;
-use super::size::work_mem;
-use super::value::{
-    boolean, duration, invalid, is_encoding, on_off, only, parse_isolation, search_path, time_zone,
-};
-use super::{Settings, unknown};
-use crate::error::{SqlError, state};
+use std::time::Duration;
+
+use super::Settings;
+use super::parameter::{of_server, parameter};
+use super::style::{date_style, date_style_text, time_zone};
+use super::value::{client_encoding, only, parse_isolation, search_path};
+use super::{Shown, unknown};
+use crate::error::{Severity, SqlError, state};
+use crate::types::IntervalStyle;
+
+/// Settings of PostgreSQL whose other values would change results here, and are not
+/// followed.
+const AS_THEY_ARE: [&str; 8] = [
+    "array_nulls",
+    "default_table_access_method",
+    "exit_on_error",
+    "quote_all_identifiers",
+    "session_replication_role",
+    "standard_conforming_strings",
+    "timezone_abbreviations",
+    "transform_null_equals",
+];
+
+/// Settings that name a locale.
+const LOCALES: [&str; 4] = ["lc_messages", "lc_monetary", "lc_numeric", "lc_time"];
 
 impl Settings {
-    /// Carries a setting out; gives the text to remember.
-    pub(super) fn take_effect(&mut self, lower: &str, value: &str) -> Result<String, SqlError> {
+    /// Carries a setting out; gives the text to show.
+    pub(super) fn take_effect(&mut self, lower: &str, value: &str) -> Result<Shown, SqlError> {
         match lower {
             "timezone" => {
-                self.time_zone = time_zone(value)?;
-                return Ok(self.time_zone.name().to_owned());
+                let (zone, shown) = time_zone(value)?;
+                self.time_zone = zone;
+                return Ok(Shown::plain(shown));
             }
-            "statement_timeout" => self.statement_timeout = duration(lower, value)?,
-            "lock_timeout" => self.lock_timeout = duration(lower, value)?,
+            "datestyle" => {
+                let mut styles = self.styles;
+                date_style(value, &mut styles)?;
+                self.styles = styles;
+                return Ok(Shown::plain(date_style_text(&styles)));
+            }
+            "client_encoding" => return client_encoding(value).map(Shown::plain),
+            "search_path" => {
+                self.look_in(search_path(value, &self.user));
+                return Ok(Shown::plain(value.to_owned()));
+            }
+            "kimberlite.fast_path" => {
+                self.fast_path = super::value::boolean(lower, value)?;
+                return Ok(Shown::plain(value.to_owned()));
+            }
+            "default_transaction_isolation" | "transaction_isolation" => {
+                let level = parse_isolation(lower, value)?;
+                if lower == "default_transaction_isolation" {
+                    self.transaction.isolation = level;
+                }
+                return Ok(Shown::plain(value.to_ascii_lowercase()));
+            }
+            _ => {}
+        }
+        let Some(parameter) = parameter(lower) else {
+            return self.other(lower, value);
+        };
+        let (shown, raw) = parameter.value(value)?;
+        let changed = parameter
+            .value(parameter.boot)
+            .is_ok_and(|boot| boot.0 != shown);
+        if changed && AS_THEY_ARE.contains(&lower) {
+            return Err(SqlError::unsupported(format!("{lower} = {value}")));
+        }
+        if LOCALES.contains(&lower) && !matches!(value, "" | "C" | "POSIX") {
+            return Err(SqlError::unsupported(format!("{lower} = {value}")));
+        }
+        if matches!(lower, "default_tablespace" | "temp_tablespaces") && !value.is_empty() {
+            only(lower, value, "pg_default")?;
+        }
+        self.follow(lower, &raw);
+        Ok(Shown { value: shown, raw })
+    }
+
+    /// Carries out a parameter whose value is known to be good.
+    fn follow(&mut self, lower: &str, raw: &str) {
+        let milliseconds = || {
+            raw.parse()
+                .ok()
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis)
+        };
+        match lower {
+            "statement_timeout" => self.statement_timeout = milliseconds(),
+            "lock_timeout" => self.lock_timeout = milliseconds(),
+            "idle_session_timeout" => self.idle_session = milliseconds(),
+            "idle_in_transaction_session_timeout" => self.idle_in_transaction = milliseconds(),
             "deadlock_timeout" => {
-                self.deadlock_timeout = duration(lower, value)?.ok_or_else(|| {
-                    SqlError::new(
-                        state::INVALID_PARAMETER_VALUE,
-                        "0 ms is outside the valid range for parameter \"deadlock_timeout\" (1 ms .. 2147483647 ms)",
-                    )
-                })?;
+                self.deadlock_timeout = milliseconds().unwrap_or(self.deadlock_timeout);
             }
-            "kimberlite.fast_path" => self.fast_path = boolean(lower, value)?,
             "work_mem" => {
-                let (bytes, text) = work_mem(value)?;
-                self.work_mem = bytes;
-                return Ok(text);
+                let kilobytes: usize = raw.parse().unwrap_or(0);
+                self.work_mem = kilobytes.saturating_mul(1_024);
             }
-            "search_path" => self.look_in(search_path(value, &self.user)),
-            _ => return accepted(lower, value),
-        }
-        Ok(value.to_owned())
-    }
-}
-
-/// The text to remember of a setting that has no effect of its own, if its
-/// value is one that is followed.
-fn accepted(lower: &str, value: &str) -> Result<String, SqlError> {
-    match lower {
-        "client_encoding" => return client_encoding(value),
-        "datestyle" => return date_style(value),
-        "standard_conforming_strings" => {
-            if !boolean(lower, value)? {
-                return Err(SqlError::unsupported("standard_conforming_strings = off"));
+            "default_transaction_read_only" => self.transaction.read_only = raw == "on",
+            "default_transaction_deferrable" => self.transaction.deferrable = raw == "on",
+            "client_min_messages" => {
+                self.least_severity = match raw {
+                    "log" => Severity::Log,
+                    "info" | "notice" => Severity::Notice,
+                    "warning" => Severity::Warning,
+                    "error" => Severity::Error,
+                    _ => Severity::Debug,
+                };
             }
+            "bytea_output" => self.styles.bytea_escape = raw == "escape",
+            "extra_float_digits" => self.styles.float_digits = raw.parse().unwrap_or(1),
+            "intervalstyle" => {
+                self.styles.interval = match raw {
+                    "postgres_verbose" => IntervalStyle::PostgresVerbose,
+                    "sql_standard" => IntervalStyle::SqlStandard,
+                    "iso_8601" => IntervalStyle::Iso8601,
+                    _ => IntervalStyle::Postgres,
+                };
+            }
+            _ => {}
         }
-        "row_security" => {
-            boolean(lower, value)?;
-        }
-        "default_table_access_method" => only(lower, value, "heap")?,
-        "bytea_output" => only(lower, value, "hex")?,
-        "intervalstyle" => only(lower, value, "postgres")?,
-        "default_transaction_isolation" | "transaction_isolation" => {
-            parse_isolation(value)?;
-            return Ok(value.to_ascii_lowercase());
-        }
-        "default_transaction_deferrable"
-        | "default_transaction_read_only"
-        | "transaction_read_only" => {
-            return Ok(on_off(boolean(lower, value)?));
-        }
-        "extra_float_digits" => float_digits(lower, value)?,
-        "application_name" | "client_min_messages" | "synchronous_commit" => {}
-        other if is_tuning(other) || other.contains('.') => {}
-        other => return Err(unknown(other)),
     }
-    Ok(value.to_owned())
-}
 
-/// UTF-8 is the only encoding.
-fn client_encoding(value: &str) -> Result<String, SqlError> {
-    // Only letters and digits count: drivers write 'utf-8' with quotes.
-    let plain: String = value
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    match plain.as_str() {
-        "utf8" | "unicode" | "auto" => Ok("UTF8".to_owned()),
-        other if is_encoding(other) => {
-            Err(SqlError::unsupported(format!("client_encoding {value}")))
+    /// A setting that PostgreSQL does not have, or that no session may set.
+    fn other(&self, lower: &str, value: &str) -> Result<Shown, SqlError> {
+        if let Some(refused) = of_server(lower) {
+            return Err(refused);
         }
-        _ => Err(invalid("client_encoding", value)),
+        if !lower.contains('.') || lower.starts_with("kimberlite.") {
+            return Err(unknown(lower));
+        }
+        let is_name = |part: &str| {
+            let mut characters = part.chars();
+            let starts = characters
+                .next()
+                .is_some_and(|c| c.is_alphabetic() || c == '_');
+            starts && characters.all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+        };
+        if !lower.split('.').all(is_name) {
+            return Err(SqlError::new(
+                state::INVALID_NAME,
+                format!("invalid configuration parameter name \"{lower}\""),
+            )
+            .detail(
+                "Custom parameter names must be two or more simple identifiers separated by dots.",
+            ));
+        }
+        Ok(Shown::plain(value.to_owned()))
     }
-}
-
-/// Dates are written as ISO 8601 says.
-fn date_style(value: &str) -> Result<String, SqlError> {
-    let wanted = value.to_ascii_lowercase();
-    if wanted
-        .split(',')
-        .any(|p| !matches!(p.trim(), "iso" | "mdy" | "default"))
-    {
-        return Err(SqlError::unsupported(format!("DateStyle {value}")));
-    }
-    Ok("ISO, MDY".to_owned())
-}
-
-/// Floats are written with as many digits as it takes to read them back.
-fn float_digits(name: &str, value: &str) -> Result<(), SqlError> {
-    let digits: i32 = value.trim().parse().map_err(|_| invalid(name, value))?;
-    if !(-15..=3).contains(&digits) {
-        return Err(invalid(name, value));
-    }
-    if digits < 1 {
-        return Err(SqlError::unsupported("extra_float_digits below 1"));
-    }
-    Ok(())
 }

@@ -7,24 +7,28 @@ mod before;
 mod draft;
 mod effect;
 mod known;
-mod size;
+mod number;
+mod parameter;
+mod style;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
-use crate::error::{SqlError, state};
-use crate::txn::Patience;
-use known::{DEFAULTS, READ_ONLY, REPORTED, is_tuning};
+use crate::error::{Severity, SqlError, state};
+use crate::txn::{IsolationLevel, Patience};
+use crate::types::{Styles, TimeZone};
+use known::{DEFAULTS, READ_ONLY, REPORTED};
 
 pub(super) use before::SettingsBefore;
 pub use draft::SettingsDraft;
 pub use known::{SERVER_VERSION, SERVER_VERSION_NUM};
-pub(super) use value::parse_isolation;
+use parameter::parameters;
+pub(crate) use parameter::{parameter, reported_as};
+pub(super) use value::{boolean, parse_isolation};
 
 /// `work_mem` of a new session in bytes; [`DEFAULTS`] shows it.
 const WORK_MEM_DEFAULT: usize = 64 << 20;
@@ -33,9 +37,17 @@ const WORK_MEM_DEFAULT: usize = 64 << 20;
 #[derive(Debug, Clone)]
 pub struct Settings {
     values: BTreeMap<String, Setting>,
-    time_zone: Tz,
+    /// What the session started with, where that is not the default.
+    start: Arc<BTreeMap<String, String>>,
+    time_zone: TimeZone,
+    styles: Styles,
+    transaction: TransactionDefaults,
+    /// `client_min_messages`.
+    least_severity: Severity,
     statement_timeout: Option<Duration>,
     lock_timeout: Option<Duration>,
+    idle_session: Option<Duration>,
+    idle_in_transaction: Option<Duration>,
     deadlock_timeout: Duration,
     fast_path: bool,
     work_mem: usize,
@@ -48,10 +60,38 @@ pub struct Settings {
     changed: Vec<&'static str>,
 }
 
+/// How a transaction begins.
+#[derive(Debug, Clone, Copy)]
+pub struct TransactionDefaults {
+    /// `default_transaction_isolation`.
+    pub isolation: IsolationLevel,
+    /// `default_transaction_read_only`.
+    pub read_only: bool,
+    /// `default_transaction_deferrable`.
+    pub deferrable: bool,
+}
+
 #[derive(Debug, Clone)]
 struct Setting {
     name: String,
+    shown: Shown,
+}
+
+/// A value as it is shown, and in the unit of its parameter.
+#[derive(Debug, Clone)]
+struct Shown {
     value: String,
+    raw: String,
+}
+
+impl Shown {
+    /// A value without a unit.
+    fn plain(value: String) -> Self {
+        Self {
+            raw: value.clone(),
+            value,
+        }
+    }
 }
 
 impl Settings {
@@ -62,19 +102,29 @@ impl Settings {
             .map(|(name, value)| {
                 let setting = Setting {
                     name: (*name).to_owned(),
-                    value: (*value).to_owned(),
+                    shown: Shown::plain((*value).to_owned()),
                 };
                 (name.to_ascii_lowercase(), setting)
             })
             .collect();
         if let Some(setting) = values.get_mut("session_authorization") {
-            setting.value = user.to_owned();
+            setting.shown = Shown::plain(user.to_owned());
         }
         Self {
             values,
-            time_zone: Tz::UTC,
+            start: Arc::default(),
+            time_zone: TimeZone::default(),
+            styles: Styles::default(),
+            least_severity: Severity::Notice,
+            transaction: TransactionDefaults {
+                isolation: IsolationLevel::ReadCommitted,
+                read_only: false,
+                deferrable: false,
+            },
             statement_timeout: None,
             lock_timeout: None,
+            idle_session: None,
+            idle_in_transaction: None,
             deadlock_timeout: Duration::from_secs(1),
             fast_path: true,
             work_mem: WORK_MEM_DEFAULT,
@@ -87,8 +137,71 @@ impl Settings {
     }
 
     /// The time zone of `timestamptz` text.
-    pub fn time_zone(&self) -> Tz {
+    pub fn time_zone(&self) -> TimeZone {
         self.time_zone
+    }
+
+    /// Whether the client wants to hear what is of this severity.
+    pub(super) fn tells(&self, severity: Severity) -> bool {
+        if severity == Severity::Info {
+            return true;
+        }
+        let rank = |severity| match severity {
+            Severity::Debug => 0,
+            Severity::Log => 1,
+            Severity::Notice | Severity::Info => 2,
+            Severity::Warning => 3,
+            Severity::Error | Severity::Fatal | Severity::Panic => 4,
+        };
+        rank(severity) >= rank(self.least_severity)
+    }
+
+    /// How a transaction begins.
+    pub fn transaction(&self) -> TransactionDefaults {
+        self.transaction
+    }
+
+    /// DateStyle and the like.
+    pub fn styles(&self) -> Styles {
+        self.styles
+    }
+
+    /// How long the session may wait for its client, outside of a transaction.
+    pub fn idle_session(&self) -> Option<Duration> {
+        self.idle_session
+    }
+
+    /// The same inside of one.
+    pub fn idle_in_transaction(&self) -> Option<Duration> {
+        self.idle_in_transaction
+    }
+
+    /// Makes what is set now what RESET goes back to.
+    pub(super) fn starts_here(&mut self) {
+        let set = self.values.iter();
+        let set = set.map(|(name, setting)| (name.clone(), setting.shown.value.clone()));
+        self.start = Arc::new(set.collect());
+    }
+
+    /// What a setting had when the session started.
+    pub(crate) fn start_of(&self, name: &str) -> Option<String> {
+        let lower = name.to_ascii_lowercase();
+        if let Some(value) = self.start.get(&lower) {
+            return Some(value.clone());
+        }
+        let parameter = parameter(&lower)?;
+        let boot = parameter.value(parameter.boot);
+        Some(boot.map_or_else(|_| parameter.boot.to_owned(), |(shown, _)| shown))
+    }
+
+    /// The value of a setting in the unit of its parameter.
+    pub(crate) fn raw(&self, name: &str) -> Option<String> {
+        let lower = name.to_ascii_lowercase();
+        if let Some(setting) = self.values.get(&lower) {
+            return Some(setting.shown.raw.clone());
+        }
+        let parameter = parameter(&lower)?;
+        Some(parameter.value(parameter.boot).ok()?.1)
     }
 
     /// How long a statement may run.
@@ -153,17 +266,32 @@ impl Settings {
     /// # Errors
     /// 42704 for an unknown setting.
     pub fn show(&self, name: &str) -> Result<(String, String), SqlError> {
-        self.values
-            .get(&name.to_ascii_lowercase())
-            .map(|s| (s.name.clone(), s.value.clone()))
-            .ok_or_else(|| unknown(name))
+        let lower = name.to_ascii_lowercase();
+        if let Some(set) = self.values.get(&lower) {
+            return Ok((set.name.clone(), set.shown.value.clone()));
+        }
+        if let Some(parameter) = parameter(&lower) {
+            return Ok((
+                parameter.name.to_owned(),
+                parameter.value(parameter.boot)?.0,
+            ));
+        }
+        match parameter::of_server(&lower) {
+            Some(_) => Err(SqlError::unsupported(format!("the setting {lower}"))),
+            None => Err(unknown(name)),
+        }
     }
 
-    /// All settings in name order.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values
-            .values()
-            .map(|s| (s.name.as_str(), s.value.as_str()))
+    /// The names of all settings, in their order.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: BTreeMap<String, &str> = BTreeMap::new();
+        for parameter in parameters() {
+            names.insert(parameter.name.to_ascii_lowercase(), parameter.name);
+        }
+        for (lower, setting) in &self.values {
+            names.insert(lower.clone(), &setting.name);
+        }
+        names.into_values().map(str::to_owned).collect()
     }
 
     /// The settings to report at the start of a session.
@@ -189,15 +317,13 @@ impl Settings {
     /// 42704 for an unknown setting.
     pub fn reset(&mut self, name: &str) -> Result<(), SqlError> {
         let lower = name.to_ascii_lowercase();
-        let default = DEFAULTS
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| (*value).to_owned());
-        match default {
+        match self.start_of(name) {
             Some(value) => self.set_session(name, &value),
-            None if self.values.remove(&lower).is_some() => Ok(()),
-            None if is_tuning(&lower) => Ok(()),
-            None => Err(unknown(name)),
+            None if self.values.contains_key(&lower) => self.set_session(name, ""),
+            None => Err(match parameter::of_server(&lower) {
+                Some(refused) => refused,
+                None => unknown(name),
+            }),
         }
     }
 
@@ -207,7 +333,7 @@ impl Settings {
     /// As [`Self::set`].
     pub fn set_local(&mut self, name: &str, value: &str) -> Result<(), SqlError> {
         let lower = name.to_ascii_lowercase();
-        let covered = self.values.get(&lower).map(|s| s.value.clone());
+        let covered = self.values.get(&lower).map(|s| s.shown.value.clone());
         self.set(name, value)?;
         if !self.local.iter().any(|(known, _)| *known == lower) {
             self.local.push((lower, covered));
@@ -241,7 +367,12 @@ impl Settings {
             match value {
                 // It was valid before.
                 Some(value) => drop(self.set(&name, &value)),
-                None => drop(self.values.remove(&name)),
+                None => {
+                    if let Some(start) = self.start_of(&name) {
+                        drop(self.set(&name, &start));
+                    }
+                    self.values.remove(&name);
+                }
             }
         }
     }
@@ -262,6 +393,16 @@ impl Settings {
     /// Back to the defaults, all of them.
     pub fn reset_all(&mut self) {
         let mut fresh = Self::new(&self.user);
+        fresh.start = self.start.clone();
+        for (name, value) in self.start.iter() {
+            // It was valid before.
+            drop(fresh.set(name, value));
+        }
+        for name in self.values.keys().filter(|name| name.contains('.')) {
+            if !fresh.values.contains_key(name) {
+                drop(fresh.set(name, ""));
+            }
+        }
         if let Some(name) = &self.temporary {
             fresh.use_temporary_schema(name);
         }
@@ -286,27 +427,20 @@ impl Settings {
         }
         let stored = self.take_effect(&lower, value)?;
         if let Some(setting) = self.values.get_mut(&lower) {
-            setting.value = stored;
+            setting.shown = stored;
         } else {
-            self.values.insert(
-                lower.clone(),
-                Setting {
-                    name: lower.clone(),
-                    value: stored,
-                },
-            );
+            let known = parameter(&lower).map_or(lower.as_str(), |p| p.name);
+            let setting = Setting {
+                name: known.to_owned(),
+                shown: stored,
+            };
+            self.values.insert(lower.clone(), setting);
         }
         if let Some(name) = REPORTED.iter().find(|n| n.eq_ignore_ascii_case(&lower)) {
             self.changed.push(name);
         }
         Ok(())
     }
-}
-
-/// The value that a setting starts with.
-pub(super) fn default_of(name: &str, user: &str) -> Option<String> {
-    let fresh = Settings::new(user);
-    fresh.show(name).ok().map(|(_, value)| value)
 }
 
 /// 42704 for a setting there is not.

@@ -22,7 +22,9 @@ fn settings_take_effect_or_are_refused() {
         ("lock_timeout", "soon", "22023"),
         ("server_version", "9.6", "55P02"),
         ("client_encoding", "LATIN1", "0A000"),
-        ("DateStyle", "German", "0A000"),
+        ("DateStyle", "Martian", "22023"),
+        ("transform_null_equals", "on", "0A000"),
+        ("shared_buffers", "1GB", "55P02"),
     ] {
         assert_eq!(
             settings.set(name, value).unwrap_err().sqlstate(),

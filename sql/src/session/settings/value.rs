@@ -1,82 +1,70 @@
 //! Reads the values of settings.
 
-use std::time::Duration;
-
-use chrono_tz::Tz;
-
 use crate::error::{SqlError, state};
 use crate::txn::IsolationLevel;
 
 /// The isolation level that a setting names.
 ///
 /// # Errors
-/// 22023 for anything else, 0A000 for serializable.
-pub(in super::super) fn parse_isolation(value: &str) -> Result<IsolationLevel, SqlError> {
+/// 22023 for anything else.
+pub(in super::super) fn parse_isolation(
+    name: &str,
+    value: &str,
+) -> Result<IsolationLevel, SqlError> {
     match value.to_ascii_lowercase().as_str() {
         "read committed" | "read uncommitted" => Ok(IsolationLevel::ReadCommitted),
         "repeatable read" => Ok(IsolationLevel::RepeatableRead),
         "serializable" => Ok(IsolationLevel::Serializable),
-        _ => Err(invalid("transaction_isolation", value)),
-    }
-}
-
-/// The schemas that a search path names, for a user.
-pub(super) fn search_path(value: &str, user: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(|part| part.trim().trim_matches(['"', '\'']))
-        .filter(|part| !part.is_empty())
-        .map(|part| if part == "$user" { user } else { part })
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The time zone of that name.
-pub(super) fn time_zone(value: &str) -> Result<Tz, SqlError> {
-    let plain = value.trim();
-    if plain.eq_ignore_ascii_case("default") || plain.eq_ignore_ascii_case("local") {
-        return Ok(Tz::UTC);
-    }
-    chrono_tz::TZ_VARIANTS
-        .iter()
-        .copied()
-        .find(|tz| tz.name().eq_ignore_ascii_case(plain))
-        .ok_or_else(|| invalid("TimeZone", value))
-}
-
-/// A duration setting: a number of milliseconds, or with a unit. Zero is none.
-pub(super) fn duration(name: &str, value: &str) -> Result<Option<Duration>, SqlError> {
-    let value = value.trim();
-    let split = value
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(value.len());
-    let (digits, unit) = value.split_at(split);
-    let number: u64 = digits.parse().map_err(|_| invalid(name, value))?;
-    let ms = match unit.trim() {
-        "" | "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "min" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        "d" => number.checked_mul(86_400_000),
-        _ => None,
-    };
-    match ms {
-        Some(0) => Ok(None),
-        Some(ms) if ms <= i32::MAX as u64 => Ok(Some(Duration::from_millis(ms))),
-        _ => Err(invalid(name, value)),
-    }
-}
-
-/// A switch.
-pub(super) fn boolean(name: &str, value: &str) -> Result<bool, SqlError> {
-    match value.trim().to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Ok(true),
-        "off" | "false" | "no" | "0" => Ok(false),
-        _ => Err(SqlError::new(
-            state::INVALID_PARAMETER_VALUE,
-            format!("parameter \"{name}\" requires a Boolean value"),
+        _ => Err(invalid(name, value).hint(
+            "Available values: serializable, repeatable read, read committed, read uncommitted.",
         )),
     }
+}
+
+/// The schemas that a search path names, for a user: names with commas between
+/// them, in small letters unless they are quoted.
+pub(super) fn search_path(value: &str, user: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut name = String::new();
+    let mut characters = value.chars().peekable();
+    let mut quoted = false;
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                name.push('"');
+                characters.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name)),
+            c if quoted => name.push(c),
+            c if c.is_whitespace() => {}
+            c => name.extend(c.to_lowercase()),
+        }
+    }
+    names.push(name);
+    names.retain(|name| !name.is_empty());
+    for name in &mut names {
+        if name == "$user" {
+            user.clone_into(name);
+        }
+    }
+    names
+}
+
+/// A switch: a word for yes or no, or the beginning of one.
+pub(in super::super) fn boolean(name: &str, value: &str) -> Result<bool, SqlError> {
+    let word = value.trim().to_ascii_lowercase();
+    let begins = |full: &str, least: usize| word.len() >= least && full.starts_with(&word);
+    if word == "1" || begins("true", 1) || begins("yes", 1) || begins("on", 2) {
+        return Ok(true);
+    }
+    if word == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2) {
+        return Ok(false);
+    }
+    Err(SqlError::new(
+        state::INVALID_PARAMETER_VALUE,
+        format!("parameter \"{name}\" requires a Boolean value"),
+    ))
 }
 
 /// A switch as it is shown.
@@ -109,6 +97,23 @@ pub(super) fn is_encoding(name: &str) -> bool {
         "muleinternal",
     ];
     OTHERS.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// UTF-8 is the only encoding.
+pub(super) fn client_encoding(value: &str) -> Result<String, SqlError> {
+    // Only letters and digits count: drivers write 'utf-8' with quotes.
+    let plain: String = value
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    match plain.as_str() {
+        "utf8" | "unicode" | "auto" | "default" => Ok("UTF8".to_owned()),
+        other if is_encoding(other) => {
+            Err(SqlError::unsupported(format!("client_encoding {value}")))
+        }
+        _ => Err(invalid("client_encoding", value)),
+    }
 }
 
 /// 22023 for a value that a setting cannot have.

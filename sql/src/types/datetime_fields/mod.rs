@@ -10,6 +10,7 @@ mod word;
 
 use crate::types::calendar::TimeZone;
 use crate::types::interval::MICROS_PER_DAY;
+use crate::types::styles::DateOrder;
 
 use clock::{clock, read_clock};
 use digits::{number, split_digits, two_digit_year};
@@ -45,14 +46,16 @@ pub(crate) struct Fields {
     numbers: Vec<(i64, usize)>,
     pm: Option<bool>,
     time_only: bool,
+    order: DateOrder,
 }
 
 impl Fields {
     /// Reads all fields of a text. With `time_only`, four or six digits are a
     /// time even when no date is before them.
-    pub(crate) fn read(text: &str, time_only: bool) -> Result<Fields, Fault> {
+    pub(crate) fn read(text: &str, time_only: bool, order: DateOrder) -> Result<Fields, Fault> {
         let mut fields = Fields {
             time_only,
+            order,
             ..Fields::default()
         };
         let mut rest = text.trim();
@@ -82,8 +85,9 @@ impl Fields {
             [a, b] => (a, b),
             _ => return None,
         };
-        // The year is the number that cannot be a day; else it comes last.
-        let (year, digits, day) = if a_digits > 2 {
+        // The year is the number that cannot be a day; else the order tells.
+        let year_first = self.order == DateOrder::Ymd && b_digits <= 2;
+        let (year, digits, day) = if a_digits > 2 || year_first {
             (a, a_digits, b)
         } else {
             (b, b_digits, a)

@@ -3,6 +3,7 @@
 use super::digits::{number, two_digit_year};
 use super::word::month_number;
 use super::{Fault, Fields};
+use crate::types::styles::DateOrder;
 
 impl Fields {
     /// `2024-01-31`, `1/31/2024`, `31-Jan-2024`, `2024.01.31`.
@@ -30,13 +31,16 @@ impl Fields {
             None => Err(Fault::Syntax),
         };
         let date = if let Some(month) = month_number(b) {
-            if a.len() > 2 {
+            let year_first = self.order == DateOrder::Ymd && c.len() <= 2;
+            if a.len() > 2 || year_first {
                 (year(a)?, month, small(c)?)
             } else {
                 (year(c)?, month, small(a)?)
             }
-        } else if a.len() > 2 {
+        } else if a.len() > 2 || self.order == DateOrder::Ymd {
             (year(a)?, small(b)?, small(c)?)
+        } else if self.order == DateOrder::Dmy {
+            (year(c)?, small(b)?, small(a)?)
         } else {
             (year(c)?, small(a)?, small(b)?)
         };

@@ -74,9 +74,10 @@ fn object(call: &Call<'_>, args: &[Datum]) -> SqlResult<String> {
     );
     let mut out = String::from("{ ");
     for (index, (key, value)) in keys.values.iter().zip(&values.values).enumerate() {
-        let key = text_out::text_out(key_type, key, &call.format).ok_or_else(|| {
-            SqlError::new(state::NULL_VALUE_NOT_ALLOWED, "field name must not be null")
-        })?;
+        let key =
+            text_out::text_out(key_type, key, &call.format.with_iso_dates()).ok_or_else(|| {
+                SqlError::new(state::NULL_VALUE_NOT_ALLOWED, "field name must not be null")
+            })?;
         if index > 0 {
             out.push_str(", ");
         }

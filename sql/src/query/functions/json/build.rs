@@ -57,10 +57,11 @@ pub(super) fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResu
         Datum::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Datum::Json(text) | Datum::Jsonb(text) => out.push_str(text),
         Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Numeric(_) => {
-            out = text_out::text_out(ty, value, &call.format).unwrap_or_default();
+            out = text_out::text_out(ty, value, &call.format.with_iso_dates()).unwrap_or_default();
         }
         Datum::Float4(_) | Datum::Float8(_) => {
-            let number = text_out::text_out(ty, value, &call.format).unwrap_or_default();
+            let number =
+                text_out::text_out(ty, value, &call.format.with_iso_dates()).unwrap_or_default();
             if number.bytes().any(|b| b.is_ascii_uppercase()) {
                 write_string(&number, &mut out);
             } else {
@@ -71,12 +72,14 @@ pub(super) fn write_value(call: &Call<'_>, value: &Datum, ty: PgType) -> SqlResu
             out = write_array(call, array, ",")?;
         }
         Datum::Timestamp(_) | Datum::Timestamptz(_) => {
-            let text = text_out::text_out(ty, value, &call.format).unwrap_or_default();
+            let text =
+                text_out::text_out(ty, value, &call.format.with_iso_dates()).unwrap_or_default();
             let iso = text.replacen(' ', "T", 1);
             write_string(&with_minutes(&iso, ty), &mut out);
         }
         _ => {
-            let text = text_out::text_out(ty, value, &call.format).unwrap_or_default();
+            let text =
+                text_out::text_out(ty, value, &call.format.with_iso_dates()).unwrap_or_default();
             write_string(&text, &mut out);
         }
     }
@@ -169,7 +172,8 @@ fn build_object(call: &Call<'_>, args: &[Datum], colon: &str) -> SqlResult<Strin
                 "key value must be scalar, not array, composite, or json",
             ));
         }
-        let key = text_out::text_out(ty, at(args, index), &call.format).unwrap_or_default();
+        let key = text_out::text_out(ty, at(args, index), &call.format.with_iso_dates())
+            .unwrap_or_default();
         let mut member = String::new();
         write_string(&key, &mut member);
         member.push_str(colon);

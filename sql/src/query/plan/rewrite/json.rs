@@ -39,6 +39,7 @@ fn columns_of(name: &str) -> Option<&'static [(&'static str, Option<&'static str
             ("__jsonb_keys", Some("key")),
             ("__jsonb_values_text", Some("value")),
         ],
+        "pg_listening_channels" => &[("__listening_channels", None)],
         "string_to_table" => &[("string_to_array", None)],
         _ => return None,
     })

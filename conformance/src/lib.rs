@@ -10,6 +10,7 @@ pub mod archives;
 pub mod catalogue;
 pub mod differ;
 pub mod error;
+pub mod history;
 pub mod parts;
 pub mod random;
 pub mod ranges;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kimberlite_sql::Engine;
+use kimberlite_sql::session::STACK_BYTES;
 use kimberlite_storage::{KeyProvider, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -127,6 +128,7 @@ pub fn run(options: NodeOptions, host: impl Host) -> Result<(), NodeError> {
     files::raise_open_files_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK_BYTES)
         .thread_name("kimberlite-main")
         .build()
         .map_err(|source| NodeError::System {

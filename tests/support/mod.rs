@@ -24,6 +24,7 @@ pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod server;
+pub mod sessions;
 pub mod site;
 
 pub use client::{Client, connect, psql};

@@ -58,9 +58,10 @@ impl Pair {
             administer(&admin, &format!("CREATE DATABASE {DATABASE}")).await?;
         }
         let target = |url: &str| Target::parse(&url_of(url, DATABASE));
+        let settings = Settings::from([("TimeZone".to_owned(), "Europe/Berlin".to_owned())]);
         Ok(Self {
-            postgres: Client::open(&target(urls.0)?, &Settings::new(), LIMIT).await?,
-            ours: Client::open(&target(urls.1)?, &Settings::new(), LIMIT).await?,
+            postgres: Client::open(&target(urls.0)?, &settings, LIMIT).await?,
+            ours: Client::open(&target(urls.1)?, &settings, LIMIT).await?,
         })
     }
 
@@ -194,6 +195,7 @@ fn failing(text: &str, postgres: &Outcome, ours: &Outcome) -> Option<Class> {
                     Class::Wrong
                         | Class::Order
                         | Class::Accepted
+                        | Class::Error
                         | Class::Internal
                         | Class::Timeout
                         | Class::Disconnect

@@ -19,18 +19,29 @@ pub(crate) struct Scope<'a> {
     pub(crate) subqueries: usize,
 }
 
+/// A number that stands for itself wherever it is put.
+fn signed<T: std::fmt::Display + PartialOrd + Default>(number: T) -> String {
+    if number < T::default() {
+        format!("({number})")
+    } else {
+        number.to_string()
+    }
+}
+
 /// A constant, as a literal of its type.
 pub(crate) fn literal(chance: &mut Chance, kind: Type) -> String {
     let small = |chance: &mut Chance| chance.below(19) as i64 - 9;
     match kind {
-        Type::Int => small(chance).to_string(),
-        Type::Big => format!("{}::bigint", small(chance) * 1_000_003),
+        Type::Int => signed(small(chance)),
+        Type::Small => format!("{}::smallint", signed(small(chance))),
+        Type::Big => format!("{}::bigint", signed(small(chance) * 1_000_003)),
+        Type::Real => format!("{}::real", signed(small(chance) as f64 / 2.0)),
         Type::Numeric => format!(
             "{}.{:02}::numeric(12,2)",
             chance.below(30),
             chance.below(100)
         ),
-        Type::Float => format!("{}::float8", small(chance) as f64 / 4.0),
+        Type::Float => format!("{}::float8", signed(small(chance) as f64 / 4.0)),
         Type::Text => {
             let word = chance.word(&[
                 "", "a", "B", "ab", "Ab c", "é", "%x_", "zz9", " pad ", "0", "ÄÖ\\n",
@@ -44,6 +55,28 @@ pub(crate) fn literal(chance: &mut Chance, kind: Type) -> String {
             1 + chance.below(12),
             1 + chance.below(28)
         ),
+        Type::Instant => format!(
+            "TIMESTAMPTZ '20{:02}-{:02}-{:02} {:02}:30:00+{:02}'",
+            chance.below(30),
+            1 + chance.below(12),
+            1 + chance.below(28),
+            chance.below(24),
+            chance.below(12)
+        ),
+        Type::Time => format!(
+            "TIME '{:02}:{:02}:{:02}.25'",
+            chance.below(24),
+            chance.below(60),
+            chance.below(60)
+        ),
+        Type::Ints => {
+            let word = chance.word(&["{}", "{1,2,3}", "{NULL,4}", "{-7}", "{2,2}", "{5,NULL,1}"]);
+            format!("'{word}'::int[]")
+        }
+        Type::Texts => {
+            let word = chance.word(&["{}", "{a,b}", "{NULL,\"\"}", "{\"x y\",zz}", "{a,a,B}"]);
+            format!("'{word}'::text[]")
+        }
         Type::Timestamp => format!(
             "TIMESTAMP '20{:02}-{:02}-{:02} {:02}:{:02}:{:02}.5'",
             chance.below(30),
@@ -126,7 +159,8 @@ fn any_type(chance: &mut Chance, scope: &Scope<'_>, kind: Type, depth: usize) ->
 /// Patterns by result: `{}` stands for an expression of the type listed.
 fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
     use Type::{
-        Big, Bool, Bytes, Date, Float, Int, Interval, Json, Numeric, Text, Timestamp, Uuid,
+        Big, Bool, Bytes, Date, Float, Instant, Int, Interval, Ints, Json, Numeric, Real, Small,
+        Text, Texts, Time, Timestamp, Uuid,
     };
     match kind {
         Int => &[
@@ -150,6 +184,66 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("round({})::int", &[Numeric]),
             ("{}::int", &[Float]),
             ("EXTRACT(year FROM {})::int", &[Timestamp]),
+            ("{}::int", &[Small]),
+            ("({} + {})", &[Int, Small]),
+            ("cardinality({})", &[Ints]),
+            ("array_length({}, 1)", &[Texts]),
+            ("({})[1]", &[Ints]),
+            ("({})[2]", &[Ints]),
+            ("array_position({}, {})", &[Ints, Int]),
+            ("EXTRACT(minute FROM {})::int", &[Time]),
+            (
+                "jsonb_array_length(jsonb_build_array({}, {}))",
+                &[Int, Text],
+            ),
+            ("strpos({}, 'a')", &[Text]),
+            ("char_length({})", &[Text]),
+            ("({} | {})", &[Int, Int]),
+            ("(~ {})", &[Int]),
+            ("mod({}, 5)", &[Int]),
+            ("EXTRACT(dow FROM {})::int", &[Date]),
+        ],
+        Small => &[
+            ("({} % 7::smallint)", &[Small]),
+            ("abs({})", &[Small]),
+            ("(- {})", &[Small]),
+            ("({} % 100)::smallint", &[Int]),
+            ("({} / 2::smallint)", &[Small]),
+        ],
+        Real => &[
+            ("({} + {})", &[Real, Real]),
+            ("(- {})", &[Real]),
+            ("{}::real", &[Small]),
+            ("abs({})", &[Real]),
+        ],
+        Instant => &[
+            ("({} + {})", &[Instant, Interval]),
+            ("({} - {})", &[Instant, Interval]),
+            ("date_trunc('day', {})", &[Instant]),
+            ("{}::timestamptz", &[Timestamp]),
+            ("({} AT TIME ZONE 'Europe/Berlin')", &[Timestamp]),
+            ("{}::timestamptz", &[Date]),
+        ],
+        Time => &[
+            ("{}::time", &[Timestamp]),
+            ("({} + {})", &[Time, Interval]),
+            ("{}::time(0)::time", &[Time]),
+        ],
+        Ints => &[
+            ("({} || {})", &[Ints, Ints]),
+            ("({} || {})", &[Ints, Int]),
+            ("array_append({}, {})", &[Ints, Int]),
+            ("array_prepend({}, {})", &[Int, Ints]),
+            ("array_remove({}, {})", &[Ints, Int]),
+            ("ARRAY[{}, {}]", &[Int, Int]),
+            ("({})[1:2]", &[Ints]),
+        ],
+        Texts => &[
+            ("({} || {})", &[Texts, Texts]),
+            ("string_to_array({}, ' ')", &[Text]),
+            ("array_append({}, {})", &[Texts, Text]),
+            ("ARRAY[{}, {}]", &[Text, Text]),
+            ("({})[2:3]", &[Texts]),
         ],
         Big => &[
             ("({} + {})", &[Big, Int]),
@@ -216,6 +310,25 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("to_char({}, 'YYYY-MM-DD HH24:MI')", &[Timestamp]),
             ("md5({})", &[Text]),
             ("translate({}, 'ab', 'x')", &[Text]),
+            ("{}::text", &[Small]),
+            ("{}::text", &[Real]),
+            ("{}::text", &[Instant]),
+            ("{}::text", &[Time]),
+            ("{}::text", &[Ints]),
+            ("{}::text", &[Texts]),
+            ("array_to_string({}, ',', '-')", &[Texts]),
+            ("array_to_string({}, '|')", &[Ints]),
+            ("({})[1]", &[Texts]),
+            ("concat_ws('-', {}, {}::text)", &[Text, Date]),
+            ("overlay({} placing 'Q' from 2)", &[Text]),
+            ("initcap({})", &[Text]),
+            ("btrim({}, 'a ')", &[Text]),
+            ("regexp_replace({}, '[a-b]', 'Z')", &[Text]),
+            ("quote_literal({})", &[Text]),
+            ("to_char({}, 'FM999')", &[Int]),
+            ("({} #>> '{a}')", &[Json]),
+            ("jsonb_typeof({})", &[Json]),
+            ("{}::varchar(3)::text", &[Text]),
         ],
         Bool => &[
             ("({} AND {})", &[Bool, Bool]),
@@ -233,6 +346,17 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("({} @> {})", &[Json, Json]),
             ("({} ? 'a')", &[Json]),
             ("({} = {})", &[Json, Json]),
+            ("({} = ANY ({}))", &[Int, Ints]),
+            ("({} <> ALL ({}))", &[Text, Texts]),
+            ("({} = {})", &[Small, Int]),
+            ("({} < {})", &[Real, Float]),
+            ("({} > {})", &[Instant, Timestamp]),
+            ("({} ~ 'a')", &[Text]),
+            ("({} ILIKE {})", &[Text, Text]),
+            ("({} IS DISTINCT FROM {})", &[Ints, Ints]),
+            ("({} BETWEEN SYMMETRIC {} AND {})", &[Int, Int, Int]),
+            ("(({}, {}) OVERLAPS ({}, {}))", &[Date, Date, Date, Date]),
+            ("{}::bool", &[Int]),
             ("starts_with({}, 'a')", &[Text]),
             ("(({}, {}) = ({}, {}))", &[Int, Text, Int, Text]),
             ("(({}, {}) < ({}, {}))", &[Int, Date, Int, Date]),
@@ -241,6 +365,7 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("({} + {})", &[Date, Int]),
             ("({} - 3)", &[Date]),
             ("{}::date", &[Timestamp]),
+            ("{}::date", &[Instant]),
         ],
         Timestamp => &[
             ("({} + {})", &[Timestamp, Interval]),
@@ -249,6 +374,8 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("date_trunc('hour', {})", &[Timestamp]),
             ("{}::timestamp", &[Date]),
             ("({} + {})", &[Date, Interval]),
+            ("({} + {})", &[Date, Time]),
+            ("({} AT TIME ZONE 'UTC')", &[Instant]),
         ],
         Interval => &[
             ("({} + {})", &[Interval, Interval]),
@@ -256,6 +383,9 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("({} - {})", &[Timestamp, Timestamp]),
             ("({} * 2)", &[Interval]),
             ("justify_hours({})", &[Interval]),
+            ("({} - {})", &[Instant, Instant]),
+            ("({} - {})", &[Time, Time]),
+            ("{}::interval", &[Time]),
         ],
         Bytes => &[
             ("({} || {})", &[Bytes, Bytes]),
@@ -271,6 +401,11 @@ fn patterns(kind: Type) -> &'static [(&'static str, &'static [Type])] {
             ("jsonb_build_object('k', {}, 'a', {})", &[Int, Bool]),
             ("jsonb_build_array({}::text, {})", &[Text, Json]),
             ("({} #> '{a,b}')", &[Json]),
+            ("({} || {})", &[Json, Json]),
+            ("({} - 'a')", &[Json]),
+            ("to_jsonb({})", &[Ints]),
+            ("to_jsonb({})", &[Bool]),
+            ("jsonb_strip_nulls({})", &[Json]),
         ],
     }
 }
@@ -294,7 +429,7 @@ fn condition(chance: &mut Chance, scope: &Scope<'_>, depth: usize) -> Node {
     if scope.subqueries > 0 && chance.once_in(6) {
         return test_subquery(chance, scope);
     }
-    let kind = chance.pick(&Type::ALL[..11]).copied().unwrap_or(Type::Int);
+    let kind = chance.pick(Type::ordered()).copied().unwrap_or(Type::Int);
     let mut e = || expression(chance, scope, kind, depth - 1);
     let (a, b, c) = (e(), e(), e());
     match chance.below(10) {

@@ -6,8 +6,11 @@
 //! ran before it.
 
 mod chance;
+mod changes;
 mod expressions;
+mod groups;
 mod queries;
+mod relations;
 mod tables;
 mod tree;
 

@@ -5,7 +5,7 @@ use super::expressions::literal;
 use super::tree::Type;
 
 /// The columns of every table besides its key `id`: one of each type.
-pub(crate) const COLUMNS: [(&str, Type); 12] = [
+pub(crate) const COLUMNS: [(&str, Type); 18] = [
     ("i", Type::Int),
     ("g", Type::Big),
     ("n", Type::Numeric),
@@ -17,6 +17,12 @@ pub(crate) const COLUMNS: [(&str, Type); 12] = [
     ("v", Type::Interval),
     ("y", Type::Bytes),
     ("u", Type::Uuid),
+    ("m", Type::Small),
+    ("r", Type::Real),
+    ("z", Type::Instant),
+    ("c", Type::Time),
+    ("a", Type::Ints),
+    ("x", Type::Texts),
     ("j", Type::Json),
 ];
 /// The tables; the last one is often empty.

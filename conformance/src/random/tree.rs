@@ -25,13 +25,25 @@ pub enum Type {
     Bytes,
     /// uuid
     Uuid,
+    /// smallint
+    Small,
+    /// real
+    Real,
+    /// timestamp with time zone
+    Instant,
+    /// time
+    Time,
+    /// integer[]
+    Ints,
+    /// text[]
+    Texts,
     /// jsonb
     Json,
 }
 
 impl Type {
     /// Types that columns of a result may have.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Int,
         Self::Big,
         Self::Numeric,
@@ -43,8 +55,19 @@ impl Type {
         Self::Interval,
         Self::Bytes,
         Self::Uuid,
+        Self::Small,
+        Self::Real,
+        Self::Instant,
+        Self::Time,
+        Self::Ints,
+        Self::Texts,
         Self::Json,
     ];
+
+    /// Those whose values have an order that everybody agrees on.
+    pub fn ordered() -> &'static [Self] {
+        Self::ALL.split_last().map_or(&[], |(_, rest)| rest)
+    }
 
     /// PostgreSQL's name.
     pub fn name(self) -> &'static str {
@@ -60,6 +83,12 @@ impl Type {
             Self::Interval => "interval",
             Self::Bytes => "bytea",
             Self::Uuid => "uuid",
+            Self::Small => "smallint",
+            Self::Real => "real",
+            Self::Instant => "timestamptz",
+            Self::Time => "time",
+            Self::Ints => "int[]",
+            Self::Texts => "text[]",
             Self::Json => "jsonb",
         }
     }

@@ -3,21 +3,26 @@
 
 mod advisory;
 mod notify;
+mod sequences;
 mod session;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 
 use kimberlite_storage::TenantId;
 use parking_lot::{Mutex, RwLock};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::cancel::Cancellation;
+use crate::error::{SqlError, SqlResult};
 use crate::session::SettingsDraft;
 use crate::txn::{LockManager, Patience, Serializable, TransactionId};
 
 pub use advisory::{AdvisoryKey, AdvisoryScope};
 pub use notify::Notification;
 pub(crate) use notify::{Board, ChannelAction, Listener};
+pub(crate) use sequences::SequenceUser;
 pub(crate) use session::{CursorEntry, StatementEntry};
 pub use session::{Doing, SessionState};
 
@@ -107,6 +112,19 @@ impl Activity {
             .filter(|s| owners.contains(&s.owner))
             .map(|s| s.pid)
             .collect()
+    }
+}
+
+/// Waits within a function call. The thread's other work goes on elsewhere meanwhile.
+///
+/// # Errors
+/// What the work reports; XX000 where there is no thread to wait on.
+pub(crate) fn wait_within_call<T>(work: impl Future<Output = SqlResult<T>>) -> SqlResult<T> {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(|| handle.block_on(work))
+        }
+        _ => Err(SqlError::internal("there is no thread to wait on")),
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::advisory::AdvisoryLocks;
 use super::notify::{Listener, Pending};
+use super::sequences::SequenceLocks;
 use crate::session::{ConnectRequest, Prepared};
 use crate::txn::{LockMode, TransactionId};
 
@@ -95,6 +96,8 @@ pub struct SessionState {
     pub(crate) listener: Mutex<Option<Listener>>,
     /// Its advisory locks.
     pub(crate) advisory: Mutex<AdvisoryLocks>,
+    /// Sequences that the open transaction takes values from.
+    pub(crate) sequences: Mutex<SequenceLocks>,
 }
 
 impl SessionState {
@@ -128,6 +131,7 @@ impl SessionState {
             pending: Mutex::default(),
             listener: Mutex::default(),
             advisory: Mutex::default(),
+            sequences: Mutex::default(),
         }
     }
 

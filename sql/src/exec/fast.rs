@@ -472,44 +472,50 @@ impl FastPlan {
             (v.csn, v.value.to_vec())
         })?;
         drop(view);
-        let Some((csn, mut stored)) = read else {
+        let Some((csn, stored)) = read else {
             return Ok(0);
         };
-        match writer
-            .lock_row(&self.table, &key, csn, self.lock_mode())
-            .await?
-        {
+        let mut old = self.table.decode(&stored)?;
+        let mut new = self.changed(&old, values)?;
+        let mode = match &new {
+            Some(new) => StatementWriter::mode_between(&self.table, &old, new),
+            None => LockMode::RowUpdate,
+        };
+        match writer.lock_row(&self.table, &key, csn, mode).await? {
             Locked::Same => {}
             // WHERE is about the key alone: the newest version qualifies too.
-            Locked::Changed { stored: newest, .. } => stored = newest,
+            Locked::Changed { stored: newest, .. } => {
+                old = self.table.decode(&newest)?;
+                new = self.changed(&old, values)?;
+                if let Some(new) = &new {
+                    let mode = StatementWriter::mode_between(&self.table, &old, new);
+                    writer.lock_again(&self.table, &key, mode).await?;
+                }
+            }
             Locked::Gone => return Ok(0),
         }
-        let old = self.table.decode(&stored)?;
-        match &self.action {
-            FastAction::Delete(_) => {
+        match (&self.action, new) {
+            (FastAction::Delete(_), _) => {
                 writer.delete(&self.table, &key, &old).await?;
                 returned.row(&[&old]).await?;
             }
-            FastAction::Update(columns, _) => {
-                let new = self.new_row(columns, &old, values)?;
+            (FastAction::Update(columns, _), Some(new)) => {
                 let changed: Vec<u16> = columns.iter().map(|(attnum, _)| *attnum).collect();
                 writer
                     .update(&self.table, &key, &old, &new, &changed)
                     .await?;
                 returned.row(&[&new]).await?;
             }
-            FastAction::Select(_) => return Err(SqlError::internal("a SELECT changes nothing")),
+            _ => return Err(SqlError::internal("a SELECT changes nothing")),
         }
         Ok(1)
     }
 
-    fn lock_mode(&self) -> LockMode {
+    /// What an UPDATE makes of a row; none for other statements.
+    fn changed(&self, old: &[Datum], values: &Values<'_>) -> Result<Option<Vec<Datum>>, SqlError> {
         match &self.action {
-            FastAction::Update(columns, _) => {
-                let attnums: Vec<u16> = columns.iter().map(|(attnum, _)| *attnum).collect();
-                StatementWriter::update_mode(&self.table, &attnums)
-            }
-            _ => LockMode::RowUpdate,
+            FastAction::Update(columns, _) => self.new_row(columns, old, values).map(Some),
+            _ => Ok(None),
         }
     }
 

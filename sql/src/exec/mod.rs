@@ -15,6 +15,7 @@ pub(crate) mod insert;
 pub(crate) mod key_value;
 pub(crate) mod keys;
 pub(crate) mod literal;
+pub(crate) mod locked_parts;
 pub(crate) mod merge;
 pub(crate) mod object_name;
 pub(crate) mod others;

@@ -28,9 +28,38 @@ pub(crate) struct Returned<'a> {
 
 /// Rows for other parts of the statement.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     rows: Vec<Vec<Datum>>,
     bytes: usize,
+}
+
+impl Kept {
+    /// Keeps a row.
+    ///
+    /// # Errors
+    /// 53200 when there are too many.
+    pub(crate) fn add(&mut self, row: Vec<Datum>) -> Result<(), SqlError> {
+        check_size(self.bytes)?;
+        self.bytes += row.iter().map(weight).sum::<usize>();
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// All that were kept.
+    pub(crate) fn rows(self) -> Vec<Vec<Datum>> {
+        self.rows
+    }
+}
+
+fn check_size(bytes: usize) -> Result<(), SqlError> {
+    if bytes > BYTES_MAX {
+        return Err(SqlError::new(
+            state::OUT_OF_MEMORY,
+            "the rows to return take more than 256 MiB",
+        )
+        .hint("Change fewer rows at a time, or leave RETURNING out."));
+    }
+    Ok(())
 }
 
 /// How a changed row becomes a returned one.
@@ -163,21 +192,12 @@ impl<'a> Returned<'a> {
     }
 
     fn add(&mut self, values: &[Datum]) -> Result<(), SqlError> {
-        let kept = self.kept.as_ref().map_or(0, |kept| kept.bytes);
-        if self.rows.len().max(kept) > BYTES_MAX {
-            return Err(SqlError::new(
-                state::OUT_OF_MEMORY,
-                "the rows to return take more than 256 MiB",
-            )
-            .hint("Change fewer rows at a time, or leave RETURNING out."));
-        }
         match &mut self.kept {
-            Some(kept) => {
-                kept.bytes += values.iter().map(weight).sum::<usize>();
-                kept.rows.push(values.to_vec());
-                Ok(())
+            Some(kept) => kept.add(values.to_vec()),
+            None => {
+                check_size(self.rows.len())?;
+                encode_row_from_datums(values, &self.outputs, self.format, &mut self.rows)
             }
-            None => encode_row_from_datums(values, &self.outputs, self.format, &mut self.rows),
         }
     }
 
@@ -196,7 +216,7 @@ impl<'a> Returned<'a> {
     /// Whatever the expressions fail with.
     pub(crate) async fn finish_kept(mut self) -> Result<Vec<Vec<Datum>>, SqlError> {
         self.evaluate_waiting().await?;
-        Ok(self.kept.map(|kept| kept.rows).unwrap_or_default())
+        Ok(self.kept.map(Kept::rows).unwrap_or_default())
     }
 }
 

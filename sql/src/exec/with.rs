@@ -1,4 +1,4 @@
-//! WITH before statements that write, and statements that write inside WITH.
+//! WITH before statements that write, and statements that write or lock inside others.
 //!
 //! All parts of such a statement see the same snapshot and gather their changes in one
 //! layer, so that none sees what another does; what a part returns is a relation in
@@ -13,6 +13,7 @@ use sqlparser::ast::{
     Cte, ObjectNamePart, Query, SetExpr, Statement, TableFactor, Visit, Visitor, With,
 };
 
+use super::locked_parts::Extractor;
 use super::planning::Parameters;
 use super::returning::Returning;
 use super::target::Planning;
@@ -21,6 +22,7 @@ use super::{change, insert, merge};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::query::{InMemory, PlannedQuery};
+use crate::session::LockingPlan;
 
 /// A statement with parts that write.
 #[derive(Debug)]
@@ -30,18 +32,27 @@ pub(crate) struct WithPlan {
     pub(crate) after: Vec<Step>,
 }
 
-/// A part that writes.
+/// A part that writes or locks.
 #[derive(Debug)]
 pub(crate) struct Step {
-    pub(crate) plan: WritePlan,
+    pub(crate) work: Work,
     /// What it returns, as others read it.
     pub(crate) result: Option<Arc<InMemory>>,
+}
+
+/// What a part does.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Write(Box<WritePlan>),
+    Lock(Arc<LockingPlan>),
 }
 
 /// The main statement.
 #[derive(Debug)]
 pub(crate) enum Main {
     Query(Box<PlannedQuery>),
+    /// A query that locks the rows it gives.
+    Locking(Arc<LockingPlan>),
     Write(Box<WritePlan>),
 }
 
@@ -90,7 +101,31 @@ pub(crate) fn writes(query: &Query) -> bool {
     writing(query).is_some() || parts.any(|cte| writing(&cte.query).is_some())
 }
 
-/// Plans a statement for which [`writes`] is true.
+/// Plans a statement for which [`writes`] is true, or with locking queries inside.
+///
+/// # Errors
+/// What planning its parts reports.
+pub(crate) fn plan_statement(
+    statement: &Statement,
+    mut planning: Planning,
+    parameters: &mut Parameters,
+) -> Result<WithPlan, SqlError> {
+    if let Statement::Query(query) = statement {
+        return plan(query, planning, parameters);
+    }
+    let mut statement = statement.clone();
+    let mut extractor = Extractor::new(&mut planning, parameters);
+    extractor.statement(&mut statement)?;
+    let before = extractor.steps();
+    Ok(WithPlan {
+        before,
+        main: plan_main_write(&statement, &planning, parameters)?,
+        after: Vec::new(),
+    })
+}
+
+/// Plans a query with parts that write or lock, or a statement that writes under a
+/// WITH.
 ///
 /// # Errors
 /// What planning its parts reports.
@@ -105,7 +140,7 @@ pub(crate) fn plan(
     let token = with.as_ref().map(|with| with.with_token.clone());
     let parts = with.map(|with| with.cte_tables).unwrap_or_default();
     check_names(&parts)?;
-    let needed = needed(&main, &parts);
+    let needed = Needed::of(&main, &parts);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let mut known: Vec<Cte> = Vec::with_capacity(parts.len());
     for mut part in parts {
@@ -115,9 +150,24 @@ pub(crate) fn plan(
             recursive,
             cte_tables: known.clone(),
         });
+        let is_needed = needed.by_main.contains(&name);
+        let is_writing = writing(&part.query).is_some();
+        let mut extractor = Extractor::new(&mut planning, parameters);
+        match is_writing {
+            true => extractor.main(&mut part.query)?,
+            false => extractor.part(&mut part.query)?,
+        }
+        let steps = match is_needed {
+            true => &mut before,
+            false => &mut after,
+        };
+        let locked = extractor.steps();
+        // What nobody reads is not carried out.
+        if is_needed || is_writing || needed.by_writes.contains(&name) {
+            steps.extend(locked);
+        }
         if let Some(statement) = writing(&part.query) {
             let step = plan_step(statement, &part, &name, &planning, parameters)?;
-            let is_needed = needed.contains(&name);
             match &step.result {
                 Some(result) => {
                     part.query = Box::new(result.query()?);
@@ -132,11 +182,7 @@ pub(crate) fn plan(
                 }
                 None => {}
             }
-            if is_needed {
-                before.push(step);
-            } else {
-                after.push(step);
-            }
+            steps.push(step);
         } else {
             known.push(part);
         }
@@ -146,27 +192,32 @@ pub(crate) fn plan(
         recursive,
         cte_tables: known,
     });
+    let mut extractor = Extractor::new(&mut planning, parameters);
+    extractor.main(&mut main)?;
+    before.extend(extractor.steps());
     let main = match writing(&main) {
-        Some(statement) => match plan_write(statement, &planning, parameters)? {
-            Some(plan) => Main::Write(Box::new(plan)),
-            None => return Err(SqlError::unsupported(format!("WITH … {statement}"))),
-        },
-        None => {
-            let planned = planning.query(&main, parameters)?;
-            if let Some(clause) = planned.lock_clauses().first() {
-                let clause = crate::session::lock_clause_name(clause);
-                return Err(SqlError::unsupported(format!(
-                    "{clause} beside statements that write"
-                )));
-            }
-            Main::Query(Box::new(planned))
+        Some(statement) => plan_main_write(statement, &planning, parameters)?,
+        None if !main.locks.is_empty() => {
+            Main::Locking(Arc::new(LockingPlan::plan(&main, &planning, parameters)?))
         }
+        None => Main::Query(Box::new(planning.query(&main, parameters)?)),
     };
     Ok(WithPlan {
         before,
         main,
         after,
     })
+}
+
+fn plan_main_write(
+    statement: &Statement,
+    planning: &Planning,
+    parameters: &mut Parameters,
+) -> Result<Main, SqlError> {
+    match plan_write(statement, planning, parameters)? {
+        Some(plan) => Ok(Main::Write(Box::new(plan))),
+        None => Err(SqlError::unsupported(format!("WITH … {statement}"))),
+    }
 }
 
 fn plan_step(
@@ -193,7 +244,8 @@ fn plan_step(
             Some(Arc::new(InMemory::result(name, number, columns)))
         }
     };
-    Ok(Step { plan, result })
+    let work = Work::Write(Box::new(plan));
+    Ok(Step { work, result })
 }
 
 fn check_names(parts: &[Cte]) -> Result<(), SqlError> {
@@ -210,16 +262,31 @@ fn check_names(parts: &[Cte]) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// The parts that the main statement reads, directly or through others.
-fn needed(main: &Query, parts: &[Cte]) -> Vec<String> {
-    let mut names = Mentioned(Vec::new());
-    let _ = main.visit(&mut names);
-    for part in parts.iter().rev() {
-        if names.0.contains(&fold_identifier(&part.alias.name)) {
-            let _ = part.query.visit(&mut names);
+/// The parts that others read, directly or through others.
+struct Needed {
+    by_main: Vec<String>,
+    by_writes: Vec<String>,
+}
+
+impl Needed {
+    fn of(main: &Query, parts: &[Cte]) -> Self {
+        let mut by_main = Mentioned(Vec::new());
+        let _ = main.visit(&mut by_main);
+        let mut by_writes = Mentioned(Vec::new());
+        for part in parts.iter().rev() {
+            let name = fold_identifier(&part.alias.name);
+            if by_main.0.contains(&name) {
+                let _ = part.query.visit(&mut by_main);
+            }
+            if by_writes.0.contains(&name) || writing(&part.query).is_some() {
+                let _ = part.query.visit(&mut by_writes);
+            }
+        }
+        Self {
+            by_main: by_main.0,
+            by_writes: by_writes.0,
         }
     }
-    names.0
 }
 
 /// Names without schema that stand in FROM.
@@ -243,9 +310,27 @@ impl WithPlan {
     pub(crate) fn write_plans(&self) -> impl Iterator<Item = &WritePlan> {
         let main = match &self.main {
             Main::Write(plan) => Some(plan.as_ref()),
-            Main::Query(_) => None,
+            Main::Query(_) | Main::Locking(_) => None,
         };
-        let steps = self.before.iter().chain(&self.after).map(|step| &step.plan);
+        let steps = self.before.iter().chain(&self.after);
+        let steps = steps.filter_map(|step| match &step.work {
+            Work::Write(plan) => Some(plan.as_ref()),
+            Work::Lock(_) => None,
+        });
+        steps.chain(main)
+    }
+
+    /// All parts that lock the rows they give.
+    pub(crate) fn locking_plans(&self) -> impl Iterator<Item = &LockingPlan> {
+        let main = match &self.main {
+            Main::Locking(plan) => Some(plan.as_ref()),
+            Main::Query(_) | Main::Write(_) => None,
+        };
+        let steps = self.before.iter().chain(&self.after);
+        let steps = steps.filter_map(|step| match &step.work {
+            Work::Lock(plan) => Some(plan.as_ref()),
+            Work::Write(_) => None,
+        });
         steps.chain(main)
     }
 
@@ -253,7 +338,7 @@ impl WithPlan {
     pub(crate) fn returning(&self) -> Option<&Returning> {
         match &self.main {
             Main::Write(plan) => plan.returning(),
-            Main::Query(_) => None,
+            Main::Query(_) | Main::Locking(_) => None,
         }
     }
 }

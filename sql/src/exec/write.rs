@@ -211,6 +211,7 @@ impl<'a> StatementWriter<'a> {
         self.lock_key(table, table.rows, key, LockMode::RowUpdate)
             .await?;
         if self.exists(table.rows, key)? {
+            self.check_taken(table.rows, key)?;
             let name = table
                 .desc
                 .primary_key_name
@@ -219,6 +220,15 @@ impl<'a> StatementWriter<'a> {
             return Err(self.duplicate(table, name, &table.desc.primary_key, row));
         }
         Ok(())
+    }
+
+    /// To a serializable transaction that read what others changed since, this is the
+    /// reason why a key is taken.
+    fn check_taken(&self, stream: StreamKey, key: &[u8]) -> Result<(), SqlError> {
+        match self.txn.watched() {
+            Some(watched) => watched.would_write(stream, key),
+            None => Ok(()),
+        }
     }
 
     async fn add_index_entry(
@@ -233,6 +243,7 @@ impl<'a> StatementWriter<'a> {
             self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
                 .await?;
             if self.exists(stream, &entry.key)? {
+                self.check_taken(stream, &entry.key)?;
                 return Err(self.duplicate(table, &index.name, &index.columns, row));
             }
         }
@@ -418,15 +429,21 @@ impl<'a> StatementWriter<'a> {
 
     /// The lock mode for an update of `columns`: stronger when the key may move.
     pub(crate) fn update_mode(table: &TableInfo, columns: &[u16]) -> LockMode {
-        let key_column = |c: &u16| {
-            table.desc.primary_key.contains(c)
-                || table
-                    .desc
-                    .indexes
-                    .iter()
-                    .any(|i| i.unique && i.columns.contains(c))
-        };
-        if columns.iter().any(key_column) {
+        if columns.iter().any(|c| is_key_column(table, *c)) {
+            LockMode::RowUpdate
+        } else {
+            LockMode::RowNoKeyUpdate
+        }
+    }
+
+    /// The lock mode for an update that makes `new` of `old`: stronger when the key
+    /// moves, not when it is set to what it is.
+    pub(crate) fn mode_between(table: &TableInfo, old: &[Datum], new: &[Datum]) -> LockMode {
+        let moves = table.desc.live_columns().any(|column| {
+            let attnum = column.attnum;
+            is_key_column(table, attnum) && datum_at(old, attnum) != datum_at(new, attnum)
+        });
+        if moves {
             LockMode::RowUpdate
         } else {
             LockMode::RowNoKeyUpdate
@@ -485,6 +502,13 @@ impl<'a> StatementWriter<'a> {
             Err(_) => error.table(table.desc.name.clone()),
         }
     }
+}
+
+/// Whether a column is part of a key that rows are told apart by.
+fn is_key_column(table: &TableInfo, attnum: u16) -> bool {
+    let mut indexes = table.desc.indexes.iter();
+    table.desc.primary_key.contains(&attnum)
+        || indexes.any(|index| index.unique && index.columns.contains(&attnum))
 }
 
 /// The error for a row that is no longer what the snapshot shows.

@@ -48,7 +48,8 @@ fn session_locks(facts: &Facts<'_>, session: &SessionState, rows: &mut Vec<Row>)
             ("relation", Datum::Oid(oid)),
         ]
     };
-    for (oid, mode) in session.tables.lock().iter() {
+    let sequences = session.sequences.lock().all();
+    for (oid, mode) in session.tables.lock().iter().chain(&sequences) {
         add("relation", mode.name(), true, relation(*oid));
     }
     for (key, mode) in session.advisory.lock().all() {

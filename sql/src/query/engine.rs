@@ -105,6 +105,7 @@ impl QueryEngine {
             .worker_threads(threads)
             .max_blocking_threads(BLOCKING_THREADS)
             .thread_name("query")
+            .thread_stack_size(crate::session::STACK_BYTES)
             .enable_time()
             .build()
             .map_err(|e| {

@@ -7,6 +7,7 @@ use kimberlite_storage::TenantId;
 use parking_lot::Mutex;
 
 use super::state::{Asker, Shown};
+use crate::activity::SequenceUser;
 use crate::catalog::{Catalog, SequenceDescriptor, SequenceState};
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
@@ -52,6 +53,8 @@ pub(crate) struct SequenceSource {
     pub(crate) access: Arc<SequenceAccess>,
     /// The catalog as the statement sees it.
     pub(crate) catalog: Arc<Catalog>,
+    /// Who takes values.
+    pub(crate) user: SequenceUser,
 }
 
 impl SequenceSource {
@@ -66,7 +69,8 @@ impl SequenceSource {
                 format!("relation with OID {oid} does not exist"),
             )
         })?;
-        self.access.next(sequence)
+        let sequence = self.access.locked(sequence, &self.catalog, &self.user)?;
+        self.access.next(&sequence)
     }
 }
 
@@ -92,6 +96,32 @@ impl SequenceAccess {
             tenant: self.tenant,
             user: &self.user,
         }
+    }
+
+    /// A sequence as it is, once nobody can alter it until the transaction ends;
+    /// `catalog` is what the statement knows.
+    ///
+    /// # Errors
+    /// Lock errors; 42P01 when it was dropped meanwhile.
+    pub(crate) fn locked(
+        &self,
+        sequence: &Arc<SequenceDescriptor>,
+        catalog: &Catalog,
+        user: &SequenceUser,
+    ) -> Result<Arc<SequenceDescriptor>, SqlError> {
+        user.lock_sequence(sequence.oid)?;
+        let newest = self.engine()?.catalog(self.tenant)?;
+        // A catalog that the transaction changed itself is newer than all.
+        if newest.version() <= catalog.version() {
+            return Ok(Arc::clone(sequence));
+        }
+        let found = newest.sequence_by_oid(sequence.oid);
+        found.cloned().ok_or_else(|| {
+            SqlError::new(
+                state::UNDEFINED_TABLE,
+                format!("relation with OID {} does not exist", sequence.oid),
+            )
+        })
     }
 
     /// The next value of a sequence. May wait for the log.

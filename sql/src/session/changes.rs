@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use super::cursor::RowCursor;
 use super::execute::Execution;
 use super::fields::FieldDescription;
+use super::locked_rows::LockedRows;
 use super::{Outcome, Session};
 use crate::error::SqlError;
 use crate::exec::expr::Values;
@@ -13,7 +14,7 @@ use crate::exec::returned::Returned;
 use crate::exec::returning::Returning;
 use crate::exec::rules::Writing;
 use crate::exec::table::TableInfo;
-use crate::exec::with::{Main, Step, WithPlan};
+use crate::exec::with::{Main, Step, WithPlan, Work};
 use crate::exec::write::StatementWriter;
 use crate::exec::write_plan::WritePlan;
 use crate::query::{RowOverride, Run};
@@ -109,6 +110,9 @@ impl Session {
         for write in plan.write_plans() {
             self.may_change(write.table(), write.verb())?;
         }
+        for locking in plan.locking_plans() {
+            self.may_lock_rows(locking)?;
+        }
         let mut run = self.new_run(execution)?;
         let format = self.format();
         let sequences = self.sequence_source()?;
@@ -131,6 +135,9 @@ impl Session {
         }
         writer.finish().await?;
         match (&plan.main, main) {
+            (Main::Locking(locking), _) => {
+                self.start_locking(locking, run, fields, execution).await
+            }
             (Main::Query(query), _) => {
                 let stream = query.execute(run).await?;
                 let cursor = RowCursor::stream(fields, stream, self.format());
@@ -154,12 +161,18 @@ impl Step {
         run: &mut Run,
     ) -> Result<(), SqlError> {
         let now = run.clone();
-        let returning = self.plan.returning();
-        let mut returned = Returned::kept(returning, values.format, &now)?;
-        self.plan
-            .run(writer, values, Some(&now), &mut returned)
-            .await?;
-        let rows = returned.finish_kept().await?;
+        let rows = match &self.work {
+            Work::Write(plan) => {
+                let mut returned = Returned::kept(plan.returning(), values.format, &now)?;
+                plan.run(writer, values, Some(&now), &mut returned).await?;
+                returned.finish_kept().await?
+            }
+            Work::Lock(plan) => {
+                let window = plan.window(values)?;
+                let mut rows = LockedRows::start(plan.clone(), now, window).await?;
+                rows.all(writer).await?
+            }
+        };
         if let Some(result) = &self.result {
             let mut bound = run.bound.as_ref().clone();
             bound.push((result.name().to_owned(), result.batch(&rows)?));

@@ -4,6 +4,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::{Buf, BytesMut};
 
 use super::Session;
+use super::changes::writer;
 use super::cursors::FetchRows;
 use super::fields::FieldDescription;
 use super::locked_rows::LockedRows;
@@ -58,7 +59,10 @@ impl Rows {
     ) -> Option<Result<RecordBatch, SqlError>> {
         match self {
             Self::Query(stream) => stream.next().await,
-            Self::Locked(rows) => rows.next(session).await,
+            Self::Locked(rows) => match writer(session) {
+                Ok(mut writer) => rows.next(&mut writer).await,
+                Err(error) => Some(Err(error)),
+            },
         }
     }
 }

@@ -13,6 +13,7 @@ use super::parse::{Command, ParsedStatement};
 use super::plan::{CachedPlan, PlanKind};
 use super::row_locks::LockingPlan;
 use super::{Block, Outcome, POSTGRES_EPOCH_US, Session};
+use crate::activity::SequenceUser;
 use crate::cancel::CancelReason;
 use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
@@ -173,7 +174,7 @@ impl Session {
                 }
             },
             PlanKind::Query(query) => self.query(query, fields, execution).await,
-            PlanKind::Locking(locking) => self.lock_rows(plan, locking, fields, execution).await,
+            PlanKind::Locking(locking) => self.lock_rows(locking, fields, execution).await,
             PlanKind::Write(write) => self.write(write, fields, execution).await,
             PlanKind::CurrentOf(write, cursor) => {
                 self.write_current(write, cursor, fields, execution).await
@@ -187,7 +188,18 @@ impl Session {
         Ok(SequenceSource {
             access: Arc::clone(&self.sequences),
             catalog: self.catalog()?,
+            user: self.sequence_user(),
         })
+    }
+
+    /// The session as one that takes values from sequences.
+    pub(super) fn sequence_user(&self) -> SequenceUser {
+        SequenceUser {
+            activity: self.engine.activity().clone(),
+            session: self.state.clone(),
+            cancel: self.cancel.clone(),
+            patience: self.settings.patience(),
+        }
     }
 
     /// What simple expressions are evaluated with.
@@ -246,19 +258,35 @@ impl Session {
 
     async fn lock_rows(
         &mut self,
-        plan: &Arc<CachedPlan>,
-        locking: &LockingPlan,
+        locking: &Arc<LockingPlan>,
         fields: Vec<FieldDescription>,
         execution: &Execution,
     ) -> Result<Outcome, SqlError> {
-        if let Some(mode) = locking.strongest {
-            self.writable(&format!("SELECT {}", verb(mode)))?;
-        }
+        self.may_lock_rows(locking)?;
         let run = self.new_run(execution)?;
+        self.start_locking(locking, run, fields, execution).await
+    }
+
+    /// Refuses row locks in a transaction that only reads.
+    pub(super) fn may_lock_rows(&mut self, locking: &LockingPlan) -> Result<(), SqlError> {
+        match locking.strongest {
+            Some(mode) => self.writable(&format!("SELECT {}", verb(mode))),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a query whose rows are locked as they are read.
+    pub(super) async fn start_locking(
+        &mut self,
+        locking: &Arc<LockingPlan>,
+        run: Run,
+        fields: Vec<FieldDescription>,
+        execution: &Execution,
+    ) -> Result<Outcome, SqlError> {
         let format = self.format();
         let sequences = self.sequence_source()?;
         let window = locking.window(&self.values(execution, &format, &sequences))?;
-        let rows = LockedRows::start(plan.clone(), run, window).await?;
+        let rows = LockedRows::start(locking.clone(), run, window).await?;
         Ok(Outcome::Rows(RowCursor::locked(fields, rows, format)))
     }
 

@@ -7,19 +7,18 @@ use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 
-use super::Session;
-use super::changes::writer;
-use super::plan::{CachedPlan, PlanKind};
 use super::row_locks::{LockingPlan, Target};
 use crate::error::{SqlError, state};
 use crate::exec::change::hidden_row;
-use crate::exec::write::{Locked, RowLocked};
-use crate::query::{QueryStream, RowOverride, Run, StoredRow};
+use crate::exec::returned::Kept;
+use crate::exec::write::{Locked, RowLocked, StatementWriter};
+use crate::query::{QueryStream, RowOverride, Run, StoredRow, datum_at};
 use crate::txn::{LockMode, OWN_CSN};
+use crate::types::Datum;
 
 /// A running query whose rows are locked before they are given.
-pub(super) struct LockedRows {
-    plan: Arc<CachedPlan>,
+pub(crate) struct LockedRows {
+    plan: Arc<LockingPlan>,
     run: Run,
     stream: QueryStream,
     skip: u64,
@@ -39,21 +38,17 @@ enum Verdict {
     Replace(RecordBatch),
 }
 
-fn locking(plan: &CachedPlan) -> Result<&LockingPlan, SqlError> {
-    match &plan.kind {
-        PlanKind::Locking(locking) => Ok(locking),
-        _ => Err(SqlError::internal("a plan that locks nothing")),
-    }
-}
-
 impl LockedRows {
     /// Starts the query of a locking plan.
-    pub(super) async fn start(
-        plan: Arc<CachedPlan>,
+    ///
+    /// # Errors
+    /// 08P01 for a wrong number of parameters.
+    pub(crate) async fn start(
+        plan: Arc<LockingPlan>,
         run: Run,
         (skip, left): (u64, Option<u64>),
     ) -> Result<Self, SqlError> {
-        let stream = locking(&plan)?.query.execute(run.clone()).await?;
+        let stream = plan.query.execute(run.clone()).await?;
         Ok(Self {
             plan,
             run,
@@ -91,9 +86,9 @@ impl LockedRows {
     }
 
     /// The next rows, with their hidden columns; `None` after the last.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         &mut self,
-        session: &mut Session,
+        writer: &mut StatementWriter<'_>,
     ) -> Option<Result<RecordBatch, SqlError>> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
@@ -107,7 +102,7 @@ impl LockedRows {
                     self.done = true;
                     continue;
                 }
-                Some(Ok(batch)) => self.lock_batch(session, &batch).await,
+                Some(Ok(batch)) => self.lock_batch(writer, &batch).await,
                 Some(Err(error)) => Err(error),
             };
             if let Err(error) = read {
@@ -117,13 +112,35 @@ impl LockedRows {
         }
     }
 
+    /// All rows that are left, without their hidden columns.
+    ///
+    /// # Errors
+    /// Whatever the query fails with; 53200 when they are too many to keep.
+    pub(crate) async fn all(
+        &mut self,
+        writer: &mut StatementWriter<'_>,
+    ) -> Result<Vec<Vec<Datum>>, SqlError> {
+        let mut kept = Kept::default();
+        let plan = self.plan.clone();
+        while let Some(batch) = self.next(writer).await {
+            let batch = batch?;
+            for at in 0..batch.num_rows() {
+                let values = plan.columns().iter().zip(batch.columns());
+                let row = values
+                    .map(|(column, array)| datum_at(array, at, column.pg_type))
+                    .collect::<Result<Vec<_>, _>>()?;
+                kept.add(row)?;
+            }
+        }
+        Ok(kept.rows())
+    }
+
     async fn lock_batch(
         &mut self,
-        session: &mut Session,
+        writer: &mut StatementWriter<'_>,
         batch: &RecordBatch,
     ) -> Result<(), SqlError> {
         let plan = self.plan.clone();
-        let plan = locking(&plan)?;
         // Rows from `start` on whose fate is in `keep`.
         let (mut start, mut keep) = (0, Vec::new());
         for at in 0..batch.num_rows() {
@@ -131,7 +148,7 @@ impl LockedRows {
                 self.done = true;
                 break;
             }
-            let mut verdict = self.lock_one(session, plan, batch, at).await?;
+            let mut verdict = self.lock_one(writer, &plan, batch, at).await?;
             if !matches!(verdict, Verdict::Drop) {
                 if self.skip > 0 {
                     self.skip -= 1;
@@ -169,7 +186,7 @@ impl LockedRows {
 
     async fn lock_one(
         &self,
-        session: &mut Session,
+        writer: &mut StatementWriter<'_>,
         plan: &LockingPlan,
         batch: &RecordBatch,
         at: usize,
@@ -183,7 +200,11 @@ impl LockedRows {
             let (Some((mode, busy)), Some(row)) = (target.lock, row) else {
                 continue;
             };
-            let locked = writer(session)?
+            // What the statement itself has changed is past locking.
+            if writer.already_changed(&target.table, &row.0) {
+                return Ok(Verdict::Drop);
+            }
+            let locked = writer
                 .lock_row_or(&target.table, (&row.0, row.1), mode, busy)
                 .await?;
             match locked {

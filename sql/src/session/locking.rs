@@ -3,6 +3,7 @@
 use sqlparser::ast::{Lock, LockTableMode};
 
 use super::plan::{CachedPlan, PlanKind};
+use super::row_locks::LockingPlan;
 use super::{Block, Session};
 use crate::catalog::QualifiedName;
 use crate::error::{SqlError, state};
@@ -26,20 +27,7 @@ impl Session {
                     }
                 }
             }
-            PlanKind::Locking(plan) => {
-                for table in plan.query.tables() {
-                    let locks = plan
-                        .targets
-                        .iter()
-                        .any(|t| t.lock.is_some() && t.table.desc.oid == *table);
-                    let mode = if locks {
-                        LockMode::RowShare
-                    } else {
-                        LockMode::AccessShare
-                    };
-                    self.lock_table(*table, mode).await?;
-                }
-            }
+            PlanKind::Locking(plan) => self.lock_for_row_locks(plan).await?,
             PlanKind::Fast(fast) => match fast.action {
                 FastAction::Select(_) if self.block == Block::Implicit => {}
                 FastAction::Select(_) => {
@@ -58,12 +46,32 @@ impl Session {
                 for write in with.write_plans() {
                     self.lock_for_write(write).await?;
                 }
+                for plan in with.locking_plans() {
+                    self.lock_for_row_locks(plan).await?;
+                }
                 if let Main::Query(query) = &with.main {
                     self.lock_tables_read(query.tables().to_vec()).await?;
                 }
             }
         }
         Ok(self.catalog()?.version() == plan.catalog_version)
+    }
+
+    /// Locks the tables of a query that locks rows.
+    async fn lock_for_row_locks(&mut self, plan: &LockingPlan) -> Result<(), SqlError> {
+        for table in plan.query.tables() {
+            let locks = plan
+                .targets
+                .iter()
+                .any(|t| t.lock.is_some() && t.table.desc.oid == *table);
+            let mode = if locks {
+                LockMode::RowShare
+            } else {
+                LockMode::AccessShare
+            };
+            self.lock_table(*table, mode).await?;
+        }
+        Ok(())
     }
 
     /// Locks the table that a statement changes, and those that it reads.

@@ -161,6 +161,7 @@ pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
 }
 
 fn parse_one(sql: &Arc<str>, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
+    super::depth::check(tokens)?;
     Ok(ParsedStatement {
         command: command_of(sql, tokens)?,
         text: text_of(sql, tokens),

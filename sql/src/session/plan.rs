@@ -10,16 +10,17 @@ use sqlparser::ast::{Query, SetExpr, Statement};
 use super::cursors::CursorCommand;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
-use super::row_locks::{self, LockingPlan};
+use super::row_locks::LockingPlan;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
 use crate::exec::fast::{self, FastPlan};
+use crate::exec::locked_parts;
 use crate::exec::planning::QueryPlanning;
 use crate::exec::target::Planning;
 use crate::exec::with::{self, Main, WithPlan};
 use crate::exec::write_plan::WritePlan;
-use crate::query::{Hidden, PlannedQuery, SessionInfo};
+use crate::query::{PlannedQuery, SessionInfo};
 use crate::types::{PgType, Styles, TimeZone};
 
 /// How literals of dates and times are read, and shown where they become text.
@@ -60,7 +61,7 @@ pub(super) enum PlanKind {
     /// A query.
     Query(Box<PlannedQuery>),
     /// A query that locks the rows it gives.
-    Locking(Box<LockingPlan>),
+    Locking(Arc<LockingPlan>),
     /// INSERT, UPDATE, DELETE or MERGE.
     Write(Box<WritePlan>),
     /// UPDATE or DELETE of the row that a cursor stands on.
@@ -247,6 +248,19 @@ impl Planner<'_> {
         info: &Arc<SessionInfo>,
     ) -> Result<PlanKind, SqlError> {
         let planning = self.planning(Some(info));
+        if locked_parts::are_in(statement) {
+            let planned = with::plan_statement(statement, planning, parameters);
+            return match planned {
+                Ok(plan) => Ok(PlanKind::With(Box::new(plan))),
+                Err(error) if locked_parts::is_about_names(&error) => {
+                    let plain = locked_parts::without_locks(statement);
+                    self.plan_statement(&plain, &mut parameters.clone(), info)?;
+                    // Without the locks all names mean something.
+                    Err(locked_parts::correlated())
+                }
+                Err(error) => Err(error),
+            };
+        }
         Ok(match statement {
             Statement::Query(query) if with::writes(query) => {
                 PlanKind::With(Box::new(with::plan(query, planning, parameters)?))
@@ -255,7 +269,7 @@ impl Planner<'_> {
                 refuse_hidden_writes(query)?;
                 if !query.locks.is_empty() {
                     let plan = self.locking(query, parameters, info)?;
-                    return Ok(PlanKind::Locking(Box::new(plan)));
+                    return Ok(PlanKind::Locking(Arc::new(plan)));
                 }
                 let planned = planning.query(query, parameters)?;
                 PlanKind::Query(Box::new(planned))
@@ -283,7 +297,7 @@ impl Planner<'_> {
             if let Ok(plan) = self.locking(query, &mut found, info)
                 && plan.targets.len() == 1
             {
-                let kind = PlanKind::Locking(Box::new(plan));
+                let kind = PlanKind::Locking(Arc::new(plan));
                 let fields = self.fields(&kind, &Command::Abort)?;
                 return Ok(self.planned(kind, found, fields));
             }
@@ -302,13 +316,7 @@ impl Planner<'_> {
         parameters: &mut Vec<Option<PgType>>,
         info: &Arc<SessionInfo>,
     ) -> Result<LockingPlan, SqlError> {
-        row_locks::check_lockable(query)?;
-        let (inner, limit, offset) = row_locks::without_limit(query);
-        let planned = self
-            .planning(Some(info))
-            .query_with(&inner, parameters, Hidden::All)?;
-        let window = (limit, offset);
-        LockingPlan::new(planned, &query.locks, window, &self.catalog, parameters)
+        LockingPlan::plan(query, &self.planning(Some(info)), parameters)
     }
 
     fn fields(
@@ -321,17 +329,15 @@ impl Planner<'_> {
             PlanKind::Query(query) => {
                 Some(query.columns().iter().map(FieldDescription::from).collect())
             }
-            PlanKind::Locking(plan) => Some(
-                plan.query
-                    .columns()
-                    .iter()
-                    .take(plan.visible())
-                    .map(FieldDescription::from)
-                    .collect(),
-            ),
+            PlanKind::Locking(plan) => {
+                Some(plan.columns().iter().map(FieldDescription::from).collect())
+            }
             PlanKind::Write(plan) | PlanKind::CurrentOf(plan, _) => plan.fields()?,
             PlanKind::With(plan) => match &plan.main {
                 Main::Query(query) => {
+                    Some(query.columns().iter().map(FieldDescription::from).collect())
+                }
+                Main::Locking(query) => {
                     Some(query.columns().iter().map(FieldDescription::from).collect())
                 }
                 Main::Write(plan) => plan.fields()?,

@@ -18,14 +18,15 @@ use crate::catalog::{Catalog, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::expr::{ScalarExpr, Scope, Values, compile};
 use crate::exec::table::TableInfo;
-use crate::query::{PlannedQuery, RowTarget};
+use crate::exec::target::Planning;
+use crate::query::{Hidden, OutputColumn, PlannedQuery, RowTarget};
 use crate::txn::LockMode;
 use crate::types::PgType;
 
 /// A table whose rows come with their keys.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) table: Arc<TableInfo>,
+pub(crate) struct Target {
+    pub(crate) table: Arc<TableInfo>,
     /// The name it goes by.
     pub(super) alias: String,
     /// How its rows are locked, if they are.
@@ -34,8 +35,8 @@ pub(super) struct Target {
 
 /// A planned query whose rows are known by their keys.
 #[derive(Debug)]
-pub(super) struct LockingPlan {
-    pub(super) query: PlannedQuery,
+pub(crate) struct LockingPlan {
+    pub(crate) query: PlannedQuery,
     pub(super) targets: Vec<Target>,
     limit: Option<ScalarExpr>,
     offset: Option<ScalarExpr>,
@@ -44,7 +45,7 @@ pub(super) struct LockingPlan {
 }
 
 /// The query without what is done after locking, and its LIMIT and OFFSET.
-pub(super) fn without_limit(query: &Query) -> (Query, Option<Expr>, Option<Expr>) {
+fn without_limit(query: &Query) -> (Query, Option<Expr>, Option<Expr>) {
     let mut inner = query.clone();
     inner.locks.clear();
     let (mut limit, offset) = match inner.limit_clause.take() {
@@ -62,8 +63,25 @@ pub(super) fn without_limit(query: &Query) -> (Query, Option<Expr>, Option<Expr>
 }
 
 impl LockingPlan {
+    /// Plans a query whose rows are known by their keys, to be locked or found
+    /// again.
+    ///
+    /// # Errors
+    /// What planning it reports; 0A000 for what rows cannot be told apart in.
+    pub(crate) fn plan(
+        query: &Query,
+        planning: &Planning,
+        parameters: &mut Vec<Option<PgType>>,
+    ) -> Result<Self, SqlError> {
+        check_lockable(query)?;
+        let (inner, limit, offset) = without_limit(query);
+        let planned = planning.query_with(&inner, parameters, Hidden::All)?;
+        let window = (limit, offset);
+        Self::new(planned, &query.locks, window, &planning.catalog, parameters)
+    }
+
     /// Puts a plan together from the planned query.
-    pub(super) fn new(
+    fn new(
         query: PlannedQuery,
         clauses: &[LockClause],
         (limit, offset): (Option<Expr>, Option<Expr>),
@@ -106,7 +124,13 @@ impl LockingPlan {
         })
     }
 
-    /// How many columns the client sees.
+    /// The columns that are seen; hidden ones come after them.
+    pub(crate) fn columns(&self) -> &[OutputColumn] {
+        let columns = self.query.columns();
+        columns.get(..self.visible()).unwrap_or(columns)
+    }
+
+    /// How many columns are seen.
     pub(super) fn visible(&self) -> usize {
         self.query
             .columns()
@@ -115,7 +139,7 @@ impl LockingPlan {
     }
 
     /// Rows to leave out, and to give after them at most.
-    pub(super) fn window(&self, values: &Values<'_>) -> Result<(u64, Option<u64>), SqlError> {
+    pub(crate) fn window(&self, values: &Values<'_>) -> Result<(u64, Option<u64>), SqlError> {
         let number = |expr: &Option<ScalarExpr>, name: &str, state| -> Result<_, SqlError> {
             let Some(expr) = expr else {
                 return Ok(None);
@@ -199,7 +223,7 @@ fn not_supported(message: String) -> SqlError {
 ///
 /// # Errors
 /// 0A000 with PostgreSQL's words.
-pub(super) fn check_lockable(query: &Query) -> Result<(), SqlError> {
+fn check_lockable(query: &Query) -> Result<(), SqlError> {
     let Some(clause) = query.locks.first() else {
         return Ok(());
     };

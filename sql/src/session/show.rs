@@ -9,6 +9,7 @@ use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::Command;
 use super::plan::PlanKind;
+use super::row_locks::LockingPlan;
 use super::utility::{text_cells, text_row};
 use super::{Outcome, Session};
 use crate::error::SqlError;
@@ -107,15 +108,13 @@ impl Session {
         let lines = match &plan.kind {
             PlanKind::Fast(fast) => vec![format!("Key lookup on {}", fast.table.desc.name)],
             PlanKind::Query(query) => query.explain()?,
-            PlanKind::Locking(locking) => {
-                let below = locking.query.explain()?.into_iter();
-                std::iter::once("LockRows".to_owned())
-                    .chain(below.map(|l| format!("  {l}")))
-                    .collect()
-            }
+            PlanKind::Locking(locking) => explain_locking(locking)?,
             PlanKind::Write(write) | PlanKind::CurrentOf(write, _) => explain_write(write)?,
             PlanKind::With(with) => {
                 let mut lines = Vec::new();
+                for locking in with.locking_plans() {
+                    lines.extend(explain_locking(locking)?);
+                }
                 for write in with.write_plans() {
                     lines.extend(explain_write(write)?);
                 }
@@ -134,6 +133,13 @@ impl Session {
         let described = with_formats(described.as_deref(), &execution.result_formats)?;
         Ok(Outcome::Rows(RowCursor::ready(described, rows, "EXPLAIN")))
     }
+}
+
+/// What EXPLAIN says about a query that locks rows.
+fn explain_locking(locking: &LockingPlan) -> Result<Vec<String>, SqlError> {
+    let below = locking.query.explain()?.into_iter();
+    let lines = std::iter::once("LockRows".to_owned());
+    Ok(lines.chain(below.map(|l| format!("  {l}"))).collect())
 }
 
 /// What EXPLAIN says about a change of rows.

@@ -9,6 +9,7 @@ use super::objects::new_state;
 use crate::catalog::{Catalog, CatalogChange, CatalogEntry, QualifiedName, TableDescriptor};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
+use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockMode};
 
 impl Session {
@@ -20,6 +21,8 @@ impl Session {
             (truncate.if_exists, "TRUNCATE IF EXISTS"),
         ])?;
         let mut catalog = self.catalog_to_change("TRUNCATE TABLE").await?;
+        // To a serializable transaction it is a write like others.
+        self.pin().await?;
         let mut tables: Vec<Arc<TableDescriptor>> = Vec::new();
         for TruncateTableTarget { name, .. } in &truncate.table_names {
             let name = QualifiedName::from_ast(name, &self.database)?;
@@ -41,6 +44,7 @@ impl Session {
             self.no_pending_checks("TRUNCATE", &table)?;
             self.lock_table(table.oid, LockMode::AccessExclusive)
                 .await?;
+            self.note_emptied(&table)?;
             let mut table = table.as_ref().clone();
             table.stream = catalog.allocate_stream();
             for index in &mut table.indexes {
@@ -73,6 +77,16 @@ impl Session {
             changes.push(CatalogChange::Put(entry));
         }
         Ok(changes)
+    }
+
+    /// Tells serializable transactions that all rows of a table go.
+    fn note_emptied(&mut self, table: &Arc<TableDescriptor>) -> Result<(), SqlError> {
+        let Some(watched) = self.transaction()?.watched().cloned() else {
+            return Ok(());
+        };
+        let mut streams: Vec<_> = table.indexes.iter().map(TableInfo::index_stream).collect();
+        streams.push(TableInfo::new(table.clone())?.rows);
+        watched.write_all(&streams)
     }
 
     /// Adds the tables that refer to those already there, and so on.

@@ -108,11 +108,12 @@ struct Place<'a, 'w, 'r> {
     returned: &'a mut Returned<'r>,
 }
 
-/// A row to change: its key, its state, the new values, the rows it is joined with.
+/// A row to change: its key, its state, what it becomes, the rows it is joined with.
 struct ToChange {
     key: Vec<u8>,
     old: Vec<Datum>,
-    assigned: Vec<Datum>,
+    /// None when it goes.
+    new: Option<Vec<Datum>>,
     others: Vec<Vec<Datum>>,
 }
 
@@ -160,40 +161,35 @@ impl ChangePlan {
         if place.writer.already_changed(&self.table, &row.key) {
             return Ok(false);
         }
-        let mode = match &self.change {
-            Change::Update(columns) => StatementWriter::update_mode(&self.table, columns),
-            Change::Delete => LockMode::RowUpdate,
-        };
+        let mut to_change = self.with_values(&row, found.values, place.values)?;
         let locked = place
             .writer
-            .lock_row(&self.table, &row.key, row.csn, mode)
+            .lock_row(&self.table, &row.key, row.csn, self.lock_mode(&to_change))
             .await?;
-        let to_change = match locked {
+        match locked {
             Locked::Gone => return Ok(false),
-            Locked::Same => {
-                let (assigned, others) = self.split(found.values);
-                ToChange {
-                    old: self.table.decode(&row.stored)?,
-                    key: row.key,
-                    assigned,
-                    others,
-                }
-            }
+            Locked::Same => {}
             Locked::Changed { csn, stored } => {
+                if let Change::Update(columns) = &self.change {
+                    // Its new values may move the key where the old ones did not.
+                    let mode = StatementWriter::update_mode(&self.table, columns);
+                    place.writer.lock_again(&self.table, &row.key, mode).await?;
+                }
                 let newest = FoundRow {
                     key: row.key,
                     csn,
                     stored,
                 };
+                let others = to_change.others;
                 match self
-                    .recheck(newest, found.values, place.run, place.values)
+                    .recheck(newest, others, place.run, place.values)
                     .await?
                 {
-                    Some(again) => again,
+                    Some(again) => to_change = again,
                     None => return Ok(false),
                 }
             }
-        };
+        }
         self.apply(to_change, place).await?;
         Ok(true)
     }
@@ -211,22 +207,58 @@ impl ChangePlan {
         }
     }
 
+    /// A row with what it becomes.
+    fn with_values(
+        &self,
+        row: &FoundRow,
+        found: Vec<Datum>,
+        values: &Values<'_>,
+    ) -> Result<ToChange, SqlError> {
+        let (assigned, others) = self.split(found);
+        let old = self.table.decode(&row.stored)?;
+        Ok(ToChange {
+            key: row.key.clone(),
+            new: self.new_row(&old, assigned, values)?,
+            old,
+            others,
+        })
+    }
+
+    fn new_row(
+        &self,
+        old: &[Datum],
+        assigned: Vec<Datum>,
+        values: &Values<'_>,
+    ) -> Result<Option<Vec<Datum>>, SqlError> {
+        let Change::Update(columns) = &self.change else {
+            return Ok(None);
+        };
+        let mut new = old.to_vec();
+        for (attnum, value) in columns.iter().zip(assigned) {
+            set(&mut new, &self.table, *attnum, value, values.format)?;
+        }
+        Ok(Some(new))
+    }
+
+    fn lock_mode(&self, row: &ToChange) -> LockMode {
+        match &row.new {
+            Some(new) => StatementWriter::mode_between(&self.table, &row.old, new),
+            None => LockMode::RowUpdate,
+        }
+    }
+
     async fn apply(&self, row: ToChange, place: &mut Place<'_, '_, '_>) -> Result<(), SqlError> {
-        match &self.change {
-            Change::Delete => {
-                place.writer.delete(&self.table, &row.key, &row.old).await?;
-                place.returned.row(&joined(&row.old, &row.others)).await
-            }
-            Change::Update(columns) => {
-                let mut new = row.old.clone();
-                for (attnum, value) in columns.iter().zip(row.assigned) {
-                    set(&mut new, &self.table, *attnum, value, place.values.format)?;
-                }
+        match (&self.change, row.new) {
+            (Change::Update(columns), Some(new)) => {
                 place
                     .writer
                     .update(&self.table, &row.key, &row.old, &new, columns)
                     .await?;
                 place.returned.row(&joined(&new, &row.others)).await
+            }
+            _ => {
+                place.writer.delete(&self.table, &row.key, &row.old).await?;
+                place.returned.row(&joined(&row.old, &row.others)).await
             }
         }
     }
@@ -235,12 +267,12 @@ impl ChangePlan {
     async fn recheck(
         &self,
         row: FoundRow,
-        joined_with: Vec<Datum>,
+        others: Vec<Vec<Datum>>,
         run: &Run,
         values: &Values<'_>,
     ) -> Result<Option<ToChange>, SqlError> {
         let Some(with) = &self.joined else {
-            return self.recheck_alone(row, run).await;
+            return self.recheck_alone(row, run, values).await;
         };
         let Some(again) = &with.again else {
             return Err(SqlError::new(
@@ -250,7 +282,6 @@ impl ChangePlan {
             .detail("The statement names a column that a join merged.")
             .hint("Retry the transaction, or qualify the column."));
         };
-        let (_, others) = self.split(joined_with);
         let old = self.table.decode(&row.stored)?;
         let rows = joined(&old, &others);
         if let Some(condition) = &again.condition {
@@ -268,15 +299,20 @@ impl ChangePlan {
         };
         Ok(Some(ToChange {
             key: row.key,
+            new: self.new_row(&old, assigned, values)?,
             old,
-            assigned,
             others,
         }))
     }
 
     /// Runs the query again with only the newest version of one row in the target.
     /// Everything else is what the statement saw when it started.
-    async fn recheck_alone(&self, row: FoundRow, run: &Run) -> Result<Option<ToChange>, SqlError> {
+    async fn recheck_alone(
+        &self,
+        row: FoundRow,
+        run: &Run,
+        values: &Values<'_>,
+    ) -> Result<Option<ToChange>, SqlError> {
         let again = Run {
             replace: Some(RowOverride::first(vec![(row.key, row.csn, row.stored)])),
             ..run.clone()
@@ -291,12 +327,7 @@ impl ChangePlan {
             let Some(row) = found.target else {
                 return Err(SqlError::internal("a change without a row"));
             };
-            return Ok(Some(ToChange {
-                old: self.table.decode(&row.stored)?,
-                key: row.key,
-                assigned: found.values,
-                others: Vec::new(),
-            }));
+            return self.with_values(&row, found.values, values).map(Some);
         }
         Ok(None)
     }

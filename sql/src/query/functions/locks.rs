@@ -1,12 +1,8 @@
 //! Advisory locks, and who waits for whom.
 
-use std::future::Future;
-
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 use super::args::{INT4, INT8, at};
 use super::overload::{Arg, Call, Overload};
-use crate::activity::{AdvisoryKey, AdvisoryScope, SessionLink};
+use crate::activity::{AdvisoryKey, AdvisoryScope, SessionLink, wait_within_call};
 use crate::error::{SqlError, SqlResult};
 use crate::types::{ArrayValue, Datum, PgType};
 
@@ -117,20 +113,10 @@ fn key(args: &[Datum]) -> AdvisoryKey {
     }
 }
 
-/// Waits within a call. The thread's other work goes on elsewhere meanwhile.
-fn wait<T>(work: impl Future<Output = SqlResult<T>>) -> SqlResult<T> {
-    match Handle::try_current() {
-        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
-            tokio::task::block_in_place(|| handle.block_on(work))
-        }
-        _ => Err(SqlError::internal("there is no thread to wait on")),
-    }
-}
-
 fn lock(call: &Call<'_>, args: &[Datum], shared: bool, scope: AdvisoryScope) -> SqlResult<Datum> {
     let (link, key) = (link(call)?, key(args));
     if !link.try_advisory_lock(key, shared, scope)? {
-        wait(link.advisory_lock(key, shared, scope))?;
+        wait_within_call(link.advisory_lock(key, shared, scope))?;
     }
     Ok(Datum::text(""))
 }

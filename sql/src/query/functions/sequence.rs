@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::args::{BOOL, INT8, OID, TEXT, at, str_at};
 use super::catalog::{facts, oid_at};
+use super::locks::link;
 use super::overload::{Call, Overload};
 use crate::catalog::{QualifiedName, RelationEntry, SequenceDescriptor};
 use crate::error::{SqlError, SqlResult, state};
@@ -98,9 +99,15 @@ fn writable(call: &Call<'_>, sequence: &SequenceDescriptor, function: &str) -> S
     Ok(())
 }
 
+/// A sequence, to take or set values: locked, and as it is then.
+fn locked(call: &Call<'_>, found: &Arc<SequenceDescriptor>) -> SqlResult<Arc<SequenceDescriptor>> {
+    access(call)?.locked(found, facts(call)?.catalog, &link(call)?.into())
+}
+
 fn nextval(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let sequence = sequence(call, args)?;
     writable(call, &sequence, "nextval")?;
+    let sequence = locked(call, &sequence)?;
     access(call)?.next(&sequence).map(Datum::Int8)
 }
 
@@ -116,6 +123,7 @@ fn lastval(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
 fn setval(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let sequence = sequence(call, args)?;
     writable(call, &sequence, "setval")?;
+    let sequence = locked(call, &sequence)?;
     let value = at(args, 1).as_i64().ok_or_else(super::args::mismatch)?;
     let called = at(args, 2).as_bool().unwrap_or(true);
     access(call)?.set(&sequence, value, called)?;

@@ -4,6 +4,7 @@
 //! none, its type follows from its parts by PostgreSQL's rules. A string literal
 //! or NULL that nothing has typed yet is `unknown`.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -151,7 +152,15 @@ impl Analyzer {
     }
 
     fn function_type(&self, function: &ScalarFunction, schema: &dyn ExprSchema) -> Result<PgType> {
-        let types = || self.types_of(&function.args, schema);
+        // Asked for more than once: calls in calls would be looked at in all ways.
+        let known = OnceCell::new();
+        let types = || -> Result<Vec<PgType>> {
+            if let Some(types) = known.get() {
+                return Ok(Vec::clone(types));
+            }
+            let types = self.types_of(&function.args, schema)?;
+            Ok(known.get_or_init(|| types).clone())
+        };
         let name = function.func.name();
         if let Some(resolved) = functions::resolve(function.func.inner().as_ref(), &types) {
             return match resolved.map_err(external)? {

@@ -72,6 +72,7 @@ impl Session {
         let sequences = SequenceSource {
             access: Arc::clone(&self.sequences),
             catalog: Arc::new(a.catalog.clone()),
+            user: self.sequence_user(),
         };
         let Some(column) = a.table.columns.last_mut() else {
             return Ok(());

@@ -67,6 +67,22 @@ fn pass(operation: &AlterTableOperation) -> u8 {
     }
 }
 
+/// How the table is locked: by the operation that needs most. Whatever gives the
+/// table new streams or changes how its rows are read needs it alone.
+fn lock_mode(operations: &[AlterTableOperation]) -> LockMode {
+    let modes = operations.iter().map(|operation| match operation {
+        AlterTableOperation::AddConstraint {
+            constraint: TableConstraint::ForeignKey(_),
+            ..
+        } => LockMode::ShareRowExclusive,
+        AlterTableOperation::ValidateConstraint { .. } => LockMode::ShareUpdateExclusive,
+        _ => LockMode::AccessExclusive,
+    });
+    modes
+        .max_by_key(|mode| *mode as u8)
+        .unwrap_or(LockMode::AccessExclusive)
+}
+
 impl Session {
     pub(super) async fn alter_table(&mut self, alter: &AlterTable) -> Result<String, SqlError> {
         let catalog = self.catalog_to_change("ALTER TABLE").await?;
@@ -91,8 +107,8 @@ impl Session {
         }
         let table = self.table_to_change(&alter.name, &catalog)?;
         self.no_pending_checks("ALTER TABLE", &table)?;
-        self.lock_table(table.oid, LockMode::AccessExclusive)
-            .await?;
+        let mode = lock_mode(&alter.operations);
+        self.lock_table(table.oid, mode).await?;
         let mut alteration = Alteration {
             catalog,
             table,

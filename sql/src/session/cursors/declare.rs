@@ -99,20 +99,21 @@ impl Session {
                 Ok(Rows::Query(query.execute(run).await?))
             }
             PlanKind::Locking(locking) => {
-                if let Some(mode) = locking.strongest {
-                    self.writable(&format!("SELECT {}", verb(mode)))?;
-                }
+                self.may_lock_rows(locking)?;
                 let run = self.new_run(execution)?;
                 let format = self.format();
                 let sequences = self.sequence_source()?;
                 let window = locking.window(&self.values(execution, &format, &sequences))?;
-                let rows = LockedRows::start(plan.clone(), run, window).await?;
+                let rows = LockedRows::start(locking.clone(), run, window).await?;
                 Ok(Rows::Locked(match locking.strongest {
                     // A row is locked when it is fetched, not before.
                     Some(_) => rows.one_at_a_time(),
                     None => rows,
                 }))
             }
+            PlanKind::With(_) => Err(SqlError::unsupported(
+                "DECLARE CURSOR of a query that locks rows in a subquery",
+            )),
             _ => Err(SqlError::internal("a cursor over what is no query")),
         }
     }

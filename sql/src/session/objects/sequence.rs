@@ -159,8 +159,12 @@ impl Session {
                 ));
             }
         };
-        self.lock_table(sequence.oid, LockMode::AccessExclusive)
-            .await?;
+        // Whoever takes values waits; others may look at them.
+        let mode = match change {
+            SequenceChange::Options(_) => LockMode::ShareRowExclusive,
+            _ => LockMode::AccessExclusive,
+        };
+        self.lock_table(sequence.oid, mode).await?;
         match change {
             SequenceChange::Options(written) => {
                 self.change_options(&mut sequence, written)?;

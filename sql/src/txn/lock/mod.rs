@@ -154,8 +154,9 @@ impl LockManager {
             return true;
         }
         let blocked = entry.conflicts(held.id, mode)
-            // Somebody who already holds the lock may strengthen it past the queue.
-            || (mine == 0 && entry.queue_blocks(held.id, mode));
+            // Somebody who already holds the lock may strengthen it past the queue; who
+            // shares a row with its holders does not wait for those that cannot.
+            || (mine == 0 && !mode.is_row() && entry.queue_blocks(held.id, mode));
         if blocked {
             return false;
         }

@@ -80,6 +80,11 @@ impl LockMode {
         matches!(self, Self::AdvisoryShare | Self::AdvisoryExclusive)
     }
 
+    /// Whether it is a mode of rows.
+    pub fn is_row(self) -> bool {
+        !self.is_table() && !self.is_advisory()
+    }
+
     /// Whether it is a mode of tables.
     pub fn is_table(self) -> bool {
         self.bit() & 0xff != 0

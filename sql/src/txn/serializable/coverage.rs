@@ -121,6 +121,16 @@ impl Coverage {
         }
     }
 
+    /// Adds all keys of a stream.
+    pub(super) fn add_all(&mut self, stream: StreamKey) {
+        self.streams.insert(stream, Part::Whole);
+    }
+
+    /// Whether any key of a stream is covered.
+    pub(super) fn has_any(&self, stream: StreamKey) -> bool {
+        self.streams.contains_key(&stream)
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.streams.clear();

@@ -219,17 +219,55 @@ impl Graph {
                 member.writes.add_point(*stream, key);
             }
         }
+        self.flag_readers(me, snapshot, |reads| {
+            let mut streams = layer.streams();
+            streams.any(|(stream, changes)| changes.keys().any(|key| reads.has(*stream, key)))
+        })
+    }
+
+    /// Looks at a write of `me` that will not happen, because the key is taken: what
+    /// it would be in conflict with is the reason rather than the key.
+    pub(super) fn would_write(
+        &mut self,
+        me: Number,
+        stream: StreamKey,
+        key: &[u8],
+    ) -> Result<(), SqlError> {
+        self.check_doomed(me, "conflict in checking")?;
+        let Some(member) = self.members.get(&me) else {
+            return Ok(());
+        };
+        let snapshot = member.snapshot;
+        self.flag_readers(me, snapshot, |reads| reads.has(stream, key))
+    }
+
+    /// Notes that `me` empties or drops what is kept in streams.
+    pub(super) fn write_all(&mut self, me: Number, streams: &[StreamKey]) -> Result<(), SqlError> {
+        self.check_doomed(me, "conflict in checking")?;
+        let Some(member) = self.members.get_mut(&me) else {
+            return Ok(());
+        };
+        let snapshot = member.snapshot;
+        streams
+            .iter()
+            .for_each(|stream| member.writes.add_all(*stream));
+        self.flag_readers(me, snapshot, |reads| {
+            streams.iter().any(|stream| reads.has_any(*stream))
+        })
+    }
+
+    /// Flags those whose reads `me`, whose snapshot is `snapshot`, has written over.
+    fn flag_readers(
+        &mut self,
+        me: Number,
+        snapshot: u64,
+        meets: impl Fn(&Coverage) -> bool,
+    ) -> Result<(), SqlError> {
         let readers: Vec<Number> = self
             .members
             .iter()
             .filter(|(number, m)| {
-                **number != me
-                    && !m.doomed
-                    && !m.safe
-                    && !m.visible_at(snapshot)
-                    && layer.streams().any(|(stream, changes)| {
-                        changes.keys().any(|key| m.reads.has(*stream, key))
-                    })
+                **number != me && !m.doomed && !m.safe && !m.visible_at(snapshot) && meets(&m.reads)
             })
             .map(|(number, _)| *number)
             .collect();

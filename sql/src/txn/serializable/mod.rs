@@ -105,6 +105,25 @@ impl Watched {
             .with(self.tenant, |graph| graph.write(self.number, layer))
     }
 
+    /// Looks at a write that will not happen because its key is taken.
+    ///
+    /// # Errors
+    /// 40001.
+    pub(crate) fn would_write(&self, stream: StreamKey, key: &[u8]) -> Result<(), SqlError> {
+        self.manager.with(self.tenant, |graph| {
+            graph.would_write(self.number, stream, key)
+        })
+    }
+
+    /// Notes that all that is kept in streams was written over.
+    ///
+    /// # Errors
+    /// 40001.
+    pub(crate) fn write_all(&self, streams: &[StreamKey]) -> Result<(), SqlError> {
+        self.manager
+            .with(self.tenant, |graph| graph.write_all(self.number, streams))
+    }
+
     /// Asks whether the transaction may commit.
     ///
     /// # Errors

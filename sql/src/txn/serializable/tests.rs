@@ -100,3 +100,33 @@ fn those_who_only_read_become_safe() {
     graph.committed(writer, 2);
     assert_eq!(graph.is_safe(reader), Some(true));
 }
+
+#[test]
+fn emptying_a_table_writes_all_its_rows() {
+    let mut graph = Graph::default();
+    let (a, b) = (enter(&mut graph, 1), enter(&mut graph, 1));
+    graph.read(a, ROWS, Read::Point(b"x")).unwrap();
+    graph.read(b, ROWS, Read::Point(b"y")).unwrap();
+    graph.write(b, &written(b"x")).unwrap();
+    graph.write_all(a, &[ROWS]).unwrap();
+    graph.prepare(a).unwrap();
+    graph.committed(a, 2);
+    assert_eq!(graph.prepare(b).unwrap_err().sqlstate(), "40001");
+}
+
+#[test]
+fn a_key_that_was_read_and_then_taken_is_a_conflict() {
+    let mut graph = Graph::default();
+    let (a, b) = (enter(&mut graph, 1), enter(&mut graph, 1));
+    for me in [a, b] {
+        graph.read(me, ROWS, Read::Point(b"x")).unwrap();
+    }
+    graph.write(a, &written(b"x")).unwrap();
+    graph.prepare(a).unwrap();
+    graph.committed(a, 2);
+    let taken = graph.would_write(b, ROWS, b"x");
+    assert_eq!(taken.unwrap_err().sqlstate(), "40001");
+    // Who knows of it already only meets a duplicate.
+    let c = enter(&mut graph, 2);
+    graph.would_write(c, ROWS, b"x").unwrap();
+}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::family::Heritage;
+
 /// What happens to referencing rows when the key that they refer to goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +58,9 @@ pub struct ForeignKey {
     /// Whether all rows are known to comply (not `NOT VALID`).
     #[serde(default)]
     pub validated: bool,
+    /// The foreign key of the partitioned table that it is a part of.
+    #[serde(default)]
+    pub parent: Option<u32>,
 }
 
 /// A CHECK constraint of a table.
@@ -75,4 +80,7 @@ pub struct CheckConstraint {
     /// Whether all rows are known to comply (not `NOT VALID`).
     #[serde(default)]
     pub validated: bool,
+    /// Which parents it comes from.
+    #[serde(default)]
+    pub heritage: Heritage,
 }

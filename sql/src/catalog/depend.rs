@@ -136,6 +136,8 @@ impl Catalog {
         };
         match object {
             ObjectKind::Relation(oid) => {
+                let heirs = self.children_of(oid);
+                direct.extend(heirs.map(|t| (ObjectKind::Relation(t.oid), t.is_partition())));
                 direct.extend(references(oid, &|_| true));
                 direct.extend(owned(&|(table, _)| table == oid));
                 direct.extend(self.defaults_using(oid));

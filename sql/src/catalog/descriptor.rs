@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::constraint::{CheckConstraint, ForeignKey};
+use super::family::{Family, Heritage};
 use super::index::IndexDescriptor;
 use super::sequence::SequenceDescriptor;
 use super::view::ViewDescriptor;
@@ -81,6 +82,9 @@ pub struct Column {
     pub identity: Option<Identity>,
     /// Whether the column was dropped; it stays to keep its place in old rows.
     pub dropped: bool,
+    /// Which parents it comes from.
+    #[serde(default)]
+    pub heritage: Heritage,
 }
 
 /// What `GENERATED … AS IDENTITY` says.
@@ -135,6 +139,9 @@ pub struct TableDescriptor {
     /// What COMMIT does to it, if it is temporary.
     #[serde(default)]
     pub on_commit: Option<OnCommit>,
+    /// Partitions, parents and children.
+    #[serde(default)]
+    pub family: Family,
 }
 
 impl TableDescriptor {

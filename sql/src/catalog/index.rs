@@ -36,6 +36,9 @@ pub struct IndexDescriptor {
     /// Whether two NULLs in the key are equal.
     #[serde(default)]
     pub nulls_not_distinct: bool,
+    /// The index of the partitioned table that it is a part of.
+    #[serde(default)]
+    pub parent: Option<u32>,
 }
 
 impl IndexDescriptor {

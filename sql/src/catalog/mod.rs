@@ -9,6 +9,7 @@ mod bootstrap;
 mod constraint;
 mod depend;
 mod descriptor;
+mod family;
 mod index;
 mod names;
 mod sequence;
@@ -23,7 +24,12 @@ pub use descriptor::{
     CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, Identity, OnCommit,
     RoleDescriptor, SchemaDescriptor, TableDescriptor,
 };
+pub use family::{
+    Bound, BoundKey, Edge, EdgeKey, Family, Heritage, PartitionBy, PartitionKey, Strategy,
+    attribute_map, mapped, value_key,
+};
 pub use index::{IndexDescriptor, KeyOrder};
+pub(crate) use names::MARKED_CATALOG;
 pub use names::{QualifiedName, fold_identifier};
 pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};
 pub(crate) use sequence::{mentioned_sequence, sequence_mention};

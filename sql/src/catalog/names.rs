@@ -7,6 +7,10 @@ use crate::error::SqlError;
 /// Longest identifier in bytes, as PostgreSQL's `NAMEDATALEN - 1`.
 const MAX_IDENTIFIER_BYTES: usize = 63;
 
+/// How the catalog part begins that planning puts before the name of a table of which
+/// it wants to see more, or less, than others do.
+pub(crate) const MARKED_CATALOG: &str = "\u{1f}hidden";
+
 /// Folds an identifier as PostgreSQL does: unquoted names to lower case, both
 /// kinds cut to 63 bytes at a character boundary.
 pub fn fold_identifier(ident: &Ident) -> String {
@@ -42,13 +46,19 @@ impl QualifiedName {
     pub fn from_ast(name: &ObjectName, database: &str) -> Result<Self, SqlError> {
         let mut parts = Vec::with_capacity(3);
         for part in &name.0 {
+            if let ObjectNamePart::Identifier(ident) = part
+                && ident.value.starts_with(MARKED_CATALOG)
+            {
+                parts.clear();
+                continue;
+            }
             match part {
                 ObjectNamePart::Identifier(ident) => parts.push(fold_identifier(ident)),
                 other => return Err(SqlError::unsupported(format!("object name {other}"))),
             }
         }
         let object = parts.pop().unwrap_or_default();
-        let schema = parts.pop();
+        let schema = parts.pop().filter(|schema| !schema.is_empty());
         match parts.pop() {
             None => {}
             Some(db) if db == database && parts.is_empty() => {}

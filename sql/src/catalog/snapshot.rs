@@ -53,6 +53,8 @@ pub struct Catalog {
     relations: BTreeMap<(u32, String), u32>,
     /// Referenced and referencing table of every foreign key.
     references: BTreeSet<(u32, u32)>,
+    /// Parent and child of every inheritance.
+    heirs: BTreeSet<(u32, u32)>,
     version: u64,
 }
 
@@ -71,6 +73,7 @@ impl Default for Catalog {
             },
             relations: BTreeMap::new(),
             references: BTreeSet::new(),
+            heirs: BTreeSet::new(),
             version: 0,
         }
     }
@@ -125,6 +128,9 @@ impl Catalog {
                 }
                 for key in &t.foreign_keys {
                     self.references.insert((key.referenced, t.oid));
+                }
+                for parent in &t.family.parents {
+                    self.heirs.insert((*parent, t.oid));
                 }
                 self.tables.insert(t.oid, Arc::new(*t));
             }
@@ -188,6 +194,9 @@ impl Catalog {
             }
             for key in &old.foreign_keys {
                 self.references.remove(&(key.referenced, old.oid));
+            }
+            for parent in &old.family.parents {
+                self.heirs.remove(&(*parent, old.oid));
             }
         }
     }
@@ -278,6 +287,13 @@ impl Catalog {
     /// Finds a table by identifier.
     pub fn table_by_oid(&self, oid: u32) -> Option<&Arc<TableDescriptor>> {
         self.tables.get(&oid)
+    }
+
+    /// The tables that inherit from a table directly, by identifier.
+    pub(super) fn children_of(&self, parent: u32) -> impl Iterator<Item = &Arc<TableDescriptor>> {
+        self.heirs
+            .range((parent, 0)..=(parent, u32::MAX))
+            .filter_map(|(_, child)| self.tables.get(child))
     }
 
     /// The foreign keys that refer to a table, with their tables.

@@ -8,7 +8,7 @@ use sqlparser::ast::{CheckConstraint as Said, Expr, Ident, VisitMut, VisitorMut}
 use super::foreign_key::define::taken;
 use super::object_name::free_name;
 use super::target::Planning;
-use crate::catalog::{Catalog, CheckConstraint, TableDescriptor, fold_identifier};
+use crate::catalog::{Catalog, CheckConstraint, Heritage, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::query::{
     Place, PlannedExpressions, RowEvaluator, RowRelation, SessionInfo, quote_ident,
@@ -52,12 +52,34 @@ impl CheckRequest {
         let columns = bare_columns(&mut expr, table);
         let expression = expr.to_string();
         let only = match columns.as_slice() {
-            [one] => table.attribute(*one).map_or("", |c| c.name.as_str()),
-            _ => "",
+            [one] => table
+                .attribute(*one)
+                .map_or_else(String::new, |c| c.name.clone()),
+            _ => String::new(),
         };
+        if let Some(name) = &self.name
+            && let Some(known) = table
+                .checks
+                .iter_mut()
+                .find(|c| c.name == *name && c.heritage.parents > 0 && c.heritage.not_local)
+            && known.expression == expression
+            && !self.no_inherit
+        {
+            known.heritage.not_local = table.family.bound.is_some();
+            return Ok(());
+        }
+        if self.no_inherit && table.is_partitioned() {
+            return Err(SqlError::new(
+                state::INVALID_TABLE_DEFINITION,
+                format!(
+                    "cannot add NO INHERIT constraint to partitioned table \"{}\"",
+                    table.name
+                ),
+            ));
+        }
         let name = match &self.name {
             Some(name) => taken(table, name)?,
-            None => free_name(&table.name, only, "check", |name| {
+            None => free_name(&table.name, &only, "check", |name| {
                 !table.has_constraint(name) && !catalog.constraint_exists(table.schema, name)
             }),
         };
@@ -68,6 +90,7 @@ impl CheckRequest {
             columns,
             no_inherit: self.no_inherit,
             validated: !self.not_valid,
+            heritage: Heritage::default(),
         };
         let planned = plan(table, std::slice::from_ref(&check), planning)?;
         let ty = planned.columns().first().map(|c| c.pg_type);

@@ -6,9 +6,12 @@ use sqlparser::ast::{
 };
 
 use super::checks::CheckRequest;
+use super::family::inherited::{Inherited, check_defaults, is_same_type, merge_column};
 use super::foreign_key::define::ForeignKeyRequest;
 use super::keys::{KeyKind, KeyRequest, add_key, key_request};
-use crate::catalog::{Catalog, Column, OnCommit, TableDescriptor, fold_identifier};
+use crate::catalog::{
+    Catalog, Column, Family, Heritage, OnCommit, TableDescriptor, fold_identifier,
+};
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
 use crate::types::PgType;
@@ -19,6 +22,10 @@ pub(crate) struct Asked {
     pub(crate) keys: Vec<KeyRequest>,
     pub(crate) foreign_keys: Vec<ForeignKeyRequest>,
     pub(crate) checks: Vec<CheckRequest>,
+    /// Inherited columns that the table defines too.
+    merged: Vec<String>,
+    /// What is merged with parents.
+    pub(crate) notices: Vec<String>,
 }
 
 impl Asked {
@@ -56,6 +63,7 @@ pub(crate) fn build_table(
     schema: u32,
     owner: &str,
     catalog: &mut Catalog,
+    inherited: Inherited,
 ) -> Result<(TableDescriptor, Asked), SqlError> {
     refuse_table_clauses(create)?;
     let mut table = TableDescriptor {
@@ -64,18 +72,24 @@ pub(crate) fn build_table(
         name,
         owner: owner.to_owned(),
         stream: catalog.allocate_stream(),
-        columns: Vec::new(),
+        columns: inherited.columns,
         primary_key: Vec::new(),
         primary_key_name: None,
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
-        checks: Vec::new(),
+        checks: inherited.checks,
         on_commit: on_commit(create)?,
+        family: Family {
+            parents: inherited.parents,
+            bound: inherited.bound,
+            ..Family::default()
+        },
     };
     let mut asked = Asked::default();
     for definition in &create.columns {
         add_column(&mut table, definition, &mut asked)?;
     }
+    check_defaults(&table)?;
     for constraint in &create.constraints {
         asked.add(constraint, false)?;
     }
@@ -114,9 +128,6 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
         (create.query.is_some(), "CREATE TABLE AS"),
         (create.like.is_some(), "CREATE TABLE … LIKE"),
         (create.clone.is_some(), "CREATE TABLE … CLONE"),
-        (create.inherits.is_some(), "CREATE TABLE … INHERITS"),
-        (create.partition_of.is_some(), "CREATE TABLE … PARTITION OF"),
-        (create.partition_by.is_some(), "CREATE TABLE … PARTITION BY"),
         (
             create.external || create.transient || create.volatile,
             "this kind of CREATE TABLE",
@@ -143,13 +154,24 @@ pub(crate) fn add_column(
     asked: &mut Asked,
 ) -> Result<(), SqlError> {
     let name = fold_identifier(&definition.name);
-    if table.column(&name).is_some() {
+    let inherited = table.column(&name).filter(|c| is_unmerged(c, &name, asked));
+    let known = inherited.map(|c| (c.attnum, c.ty));
+    if known.is_none() && is_same_type(&definition.data_type) && table.column(&name).is_none() {
+        return Err(SqlError::new(
+            state::UNDEFINED_COLUMN,
+            format!("column \"{name}\" does not exist"),
+        ));
+    }
+    if known.is_none() && table.column(&name).is_some() {
         return Err(SqlError::new(
             state::DUPLICATE_COLUMN,
             format!("column \"{name}\" specified more than once"),
         ));
     }
-    let ty = storable_type(&name, &definition.data_type)?;
+    let ty = match known {
+        Some((_, ty)) if is_same_type(&definition.data_type) => ty,
+        _ => storable_type(&name, &definition.data_type)?,
+    };
     let attnum = u16::try_from(table.columns.len() + 1).map_err(|_| {
         SqlError::new(
             state::TOO_MANY_COLUMNS,
@@ -165,6 +187,7 @@ pub(crate) fn add_column(
         missing: None,
         identity: None,
         dropped: false,
+        heritage: Heritage::default(),
     };
     for option in &definition.options {
         let constraint = option.name.as_ref().map(fold_identifier);
@@ -206,8 +229,26 @@ pub(crate) fn add_column(
             other => return Err(SqlError::unsupported(format!("column option {other}"))),
         }
     }
-    table.columns.push(column);
-    Ok(())
+    let Some((attnum, _)) = known else {
+        table.columns.push(column);
+        return Ok(());
+    };
+    let is_partition = table.is_partition();
+    if !is_partition {
+        asked.notices.push(format!(
+            "merging column \"{name}\" with inherited definition"
+        ));
+    }
+    asked.merged.push(name);
+    match table.columns.iter_mut().find(|c| c.attnum == attnum) {
+        Some(own) => merge_column(own, column, is_partition),
+        None => Ok(()),
+    }
+}
+
+/// Whether a column comes from a parent and was not defined yet.
+fn is_unmerged(column: &Column, name: &String, asked: &Asked) -> bool {
+    column.heritage.parents > 0 && !asked.merged.contains(name)
 }
 
 /// The type of a column, if one can be of it.

@@ -147,7 +147,8 @@ fn plain_table(relation: &TableWithJoins, planning: &Planning) -> Option<(Arc<Ta
         return None;
     }
     let table = planning.table(name).ok()?;
-    if table.desc.has_row_number() {
+    let alone = !table.desc.is_partitioned() && !planning.catalog.has_children(table.desc.oid);
+    if table.desc.has_row_number() || !alone {
         return None;
     }
     let alias = match alias {

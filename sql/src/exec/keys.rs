@@ -175,6 +175,7 @@ pub(crate) fn add_key(
         },
         include,
         nulls_not_distinct: request.nulls_not_distinct,
+        parent: None,
     });
     Ok(())
 }

@@ -7,6 +7,7 @@ pub(crate) mod change;
 pub(crate) mod checks;
 pub(crate) mod ddl;
 pub(crate) mod expr;
+pub(crate) mod family;
 pub(crate) mod fast;
 pub(crate) mod foreign_key;
 pub(crate) mod given;

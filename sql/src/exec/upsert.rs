@@ -26,6 +26,52 @@ pub(crate) struct Arbiters {
     pub(crate) indexes: Vec<u32>,
 }
 
+impl Arbiters {
+    /// The same keys in the partition that takes a row.
+    ///
+    /// # Errors
+    /// XX000 for a partition that is not there.
+    pub(crate) fn of_partition(
+        &self,
+        table: &TableInfo,
+        leaf: &TableInfo,
+        writer: &StatementWriter<'_>,
+    ) -> Result<Self, SqlError> {
+        if table.desc.oid == leaf.desc.oid {
+            return Ok(self.clone());
+        }
+        let catalog = writer.catalog()?;
+        let mut path = vec![Arc::clone(&leaf.desc)];
+        let above = catalog.partitioned_above(leaf.desc.oid);
+        path.extend(above.into_iter().take_while(|t| t.oid != table.desc.oid));
+        let own = table.desc.primary_key_name.as_ref().map(|(_, oid)| *oid);
+        let keys = self.indexes.iter().copied();
+        let mut found = Self::default();
+        for key in keys.chain(own.filter(|_| self.primary_key)) {
+            // Down from the table, a part of the key at each step.
+            let part = path.iter().rev().try_fold(key, |key, table| {
+                let primary = table.primary_key_name.as_ref();
+                match table.family.key_parent == Some(key) {
+                    true => primary.map(|(_, oid)| *oid),
+                    false => {
+                        let mut indexes = table.indexes.iter();
+                        indexes.find(|i| i.parent == Some(key)).map(|i| i.oid)
+                    }
+                }
+            });
+            let primary = leaf.desc.primary_key_name.as_ref();
+            match part {
+                Some(oid) if primary.is_some_and(|(_, own)| *own == oid) => {
+                    found.primary_key = true;
+                }
+                Some(oid) => found.indexes.push(oid),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// A row that is in the way of another.
 #[derive(Debug)]
 pub(crate) struct InTheWay {

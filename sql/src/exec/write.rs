@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::family::Families;
 use super::foreign_key::KeyWork;
 use super::index_entry::IndexEntry;
 use super::rules::{Rules, Writing};
@@ -35,6 +36,7 @@ pub(crate) struct StatementWriter<'a> {
     pub(super) rules: Rules,
     pub(super) layer: Layer,
     pub(super) keys: KeyWork,
+    pub(super) families: Families,
     pub(super) scratch: Vec<u8>,
     since_check: u32,
 }
@@ -44,6 +46,7 @@ pub(crate) struct StatementWriter<'a> {
 pub(crate) struct Suspended {
     layer: Layer,
     keys: KeyWork,
+    families: Families,
 }
 
 /// What became of a row that was to be changed.
@@ -84,6 +87,7 @@ impl<'a> StatementWriter<'a> {
             rules: Rules::default(),
             layer: Layer::default(),
             keys: KeyWork::default(),
+            families: Families::default(),
             scratch: Vec::with_capacity(64),
             since_check: 0,
         }
@@ -93,6 +97,7 @@ impl<'a> StatementWriter<'a> {
     pub(crate) fn resume(&mut self, suspended: Suspended) {
         self.layer = suspended.layer;
         self.keys = suspended.keys;
+        self.families = suspended.families;
     }
 
     /// Gives the changes so far, to go on later.
@@ -100,6 +105,7 @@ impl<'a> StatementWriter<'a> {
         Suspended {
             layer: self.layer,
             keys: self.keys,
+            families: self.families,
         }
     }
 
@@ -172,11 +178,34 @@ impl<'a> StatementWriter<'a> {
         Ok(())
     }
 
-    /// Inserts a complete row, given by attribute.
+    /// Inserts a complete row, given by attribute; gives the table it is in now,
+    /// which is a partition of a partitioned one.
+    ///
+    /// # Errors
+    /// 23502, 23505, 23514, lock and storage errors.
+    pub(crate) async fn insert(
+        &mut self,
+        table: &TableInfo,
+        row: &[Datum],
+    ) -> Result<u32, SqlError> {
+        if table.desc.is_partitioned() {
+            let (place, own) = self.place_of(table, row)?;
+            self.insert_into(&place.table, &own).await?;
+            return Ok(place.table.desc.oid);
+        }
+        if table.desc.is_partition() && !self.fits(&table.desc, row)? {
+            self.check_row(table, row)?;
+            return Err(self.does_not_fit(table, row));
+        }
+        self.insert_into(table, row).await?;
+        Ok(table.desc.oid)
+    }
+
+    /// Inserts a complete row into a table that takes it.
     ///
     /// # Errors
     /// 23502, 23505, lock and storage errors.
-    pub(crate) async fn insert(
+    pub(super) async fn insert_into(
         &mut self,
         table: &TableInfo,
         row: &[Datum],
@@ -328,8 +357,27 @@ impl<'a> StatementWriter<'a> {
     /// Replaces a locked row. `old` and `new` are complete rows.
     ///
     /// # Errors
-    /// 23502, 23505, lock and storage errors.
+    /// 23502, 23505, 23514, lock and storage errors.
     pub(crate) async fn update(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        old: &[Datum],
+        new: &[Datum],
+        columns: &[u16],
+    ) -> Result<(), SqlError> {
+        if table.desc.is_partition() && !self.fits(&table.desc, new)? {
+            self.check_row(table, new)?;
+            return Err(self.does_not_fit(table, new));
+        }
+        self.update_in_place(table, key, old, new, columns).await
+    }
+
+    /// Replaces a locked row by one that the table takes.
+    ///
+    /// # Errors
+    /// 23502, 23505, lock and storage errors.
+    pub(super) async fn update_in_place(
         &mut self,
         table: &TableInfo,
         key: &[u8],
@@ -364,7 +412,7 @@ impl<'a> StatementWriter<'a> {
         }
         let changed = Some(columns).filter(|_| !moved);
         self.note_references(table, &new_key, new, changed).await?;
-        self.note_gone(table, old, Some((new, columns)))?;
+        self.note_gone(&table.desc, old, Some((new, columns)))?;
         self.note_change()
     }
 
@@ -416,6 +464,20 @@ impl<'a> StatementWriter<'a> {
         key: &[u8],
         old: &[Datum],
     ) -> Result<(), SqlError> {
+        self.remove(table, key, old).await?;
+        self.note_gone(&table.desc, old, None)
+    }
+
+    /// Takes a locked row and its index entries away.
+    ///
+    /// # Errors
+    /// As [`Self::delete`].
+    pub(super) async fn remove(
+        &mut self,
+        table: &TableInfo,
+        key: &[u8],
+        old: &[Datum],
+    ) -> Result<(), SqlError> {
         for index in &table.desc.indexes {
             let entry = table.index_entry(index, old, key)?;
             let stream = TableInfo::index_stream(index);
@@ -423,7 +485,6 @@ impl<'a> StatementWriter<'a> {
             self.layer.put(stream, &entry.key, Entry::delete());
         }
         self.layer.put(table.rows, key, Entry::delete());
-        self.note_gone(table, old, None)?;
         self.note_change()
     }
 

@@ -45,6 +45,10 @@ fn of_column(relation: u32, column: &Column) -> Row {
         return row;
     }
     let mut row = attribute(relation, position, &column.name, column.ty);
+    row.retain(|(name, _)| *name != "attislocal");
+    row.push(("attislocal", Datum::Bool(!column.heritage.not_local)));
+    let parents = i32::from(column.heritage.parents);
+    row.push(("attinhcount", Datum::Int4(parents)));
     row.push(("attnotnull", Datum::Bool(column.not_null)));
     let default = column.default.is_some() && column.identity.is_none();
     row.push(("atthasdef", Datum::Bool(default)));

@@ -1,6 +1,7 @@
 //! `pg_class`, and the views over it.
 
 use super::facts::{FIRST_ROLE, Object, indexes_of};
+use super::partition::bound_of;
 use super::{Facts, Row, relation};
 use crate::query::SEQUENCE_COLUMNS;
 use crate::types::Datum;
@@ -23,15 +24,19 @@ pub(super) fn pg_class(facts: &Facts<'_>) -> Vec<Row> {
 fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
     let (kind, owner, am, attributes, has_index, rules) = match object {
         Object::Table(table) => (
-            "r",
+            if table.is_partitioned() { "p" } else { "r" },
             facts.owner(&table.owner),
-            HEAP,
+            if table.is_partitioned() { 0 } else { HEAP },
             table.columns.len(),
             !indexes_of(table).is_empty(),
             false,
         ),
         Object::Index(index) => (
-            "i",
+            if index.table.is_partitioned() {
+                "I"
+            } else {
+                "i"
+            },
             facts.owner(&index.table.owner),
             BTREE,
             index.all_columns().len(),
@@ -70,6 +75,15 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
     let temporary = facts
         .schema_name(object.schema())
         .starts_with(crate::session::TEMPORARY);
+    let (partition, bound, heirs) = match object {
+        Object::Table(table) => (
+            table.is_partition(),
+            bound_of(facts, table).map_or(Datum::Null, Datum::Text),
+            facts.catalog.has_children(table.oid),
+        ),
+        Object::Index(index) => (index.parent.is_some(), Datum::Null, false),
+        _ => (false, Datum::Null, false),
+    };
     let persistence = if temporary { "t" } else { "p" };
     let identity = match object {
         Object::Table(_) => "d",
@@ -91,6 +105,9 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         ("relhasrules", Datum::Bool(rules)),
         ("relispopulated", Datum::Bool(true)),
         ("relreplident", Datum::text(identity)),
+        ("relispartition", Datum::Bool(partition)),
+        ("relpartbound", bound),
+        ("relhassubclass", Datum::Bool(heirs)),
     ]
 }
 

@@ -8,6 +8,7 @@ use crate::types::Datum;
 /// Keys, foreign keys and CHECK constraints.
 pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
     let keys = facts.constraints().map(|index| {
+        let parent = parent_of(facts, index.parent);
         vec![
             ("oid", Datum::Oid(index.oid)),
             ("conname", Datum::text(index.name)),
@@ -22,8 +23,13 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
             ("confupdtype", Datum::text(" ")),
             ("confdeltype", Datum::text(" ")),
             ("confmatchtype", Datum::text(" ")),
-            ("conislocal", Datum::Bool(true)),
-            ("connoinherit", Datum::Bool(true)),
+            ("conislocal", Datum::Bool(parent == 0)),
+            ("coninhcount", Datum::Int4(i32::from(parent != 0))),
+            ("conparentid", Datum::Oid(parent)),
+            (
+                "connoinherit",
+                Datum::Bool(!index.table.is_partitioned() && !index.table.is_partition()),
+            ),
             ("conkey", numbers(index.columns)),
         ]
     });
@@ -38,7 +44,11 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
             ("confupdtype", Datum::text(" ")),
             ("confdeltype", Datum::text(" ")),
             ("confmatchtype", Datum::text(" ")),
-            ("conislocal", Datum::Bool(true)),
+            ("conislocal", Datum::Bool(!check.heritage.not_local)),
+            (
+                "coninhcount",
+                Datum::Int4(i32::from(check.heritage.parents)),
+            ),
             ("connoinherit", Datum::Bool(check.no_inherit)),
             ("conkey", numbers(&check.columns)),
             ("conbin", Datum::text(check.expression.as_str())),
@@ -47,6 +57,13 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
     keys.chain(foreign_key::pg_constraint(facts))
         .chain(checks)
         .collect()
+}
+
+/// The constraint of the partitioned table that a key is a part of; 0 for none.
+fn parent_of(facts: &Facts<'_>, parent: Option<u32>) -> u32 {
+    let mut constraints = facts.constraints();
+    let above = parent.filter(|oid| constraints.any(|index| index.oid == *oid));
+    above.unwrap_or(0)
 }
 
 /// Object identifier of `pg_class`.

@@ -35,6 +35,8 @@ pub(crate) struct Index<'a> {
     pub(crate) primary: bool,
     /// Whether a constraint of the same name and object identifier exists.
     pub(crate) constraint: bool,
+    /// The index of the partitioned table that it is a part of.
+    pub(crate) parent: Option<u32>,
 }
 
 impl<'a> Index<'a> {
@@ -212,6 +214,7 @@ pub(crate) fn indexes_of(table: &Arc<TableDescriptor>) -> Vec<Index<'_>> {
         unique: true,
         primary: true,
         constraint: true,
+        parent: table.family.key_parent,
     });
     let others = table.indexes.iter().map(|index| Index {
         table,
@@ -222,6 +225,7 @@ pub(crate) fn indexes_of(table: &Arc<TableDescriptor>) -> Vec<Index<'_>> {
         unique: index.unique,
         primary: false,
         constraint: index.constraint,
+        parent: index.parent,
     });
     primary.chain(others).collect()
 }

@@ -60,8 +60,13 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> impl Iterator<Item = Row> {
                 "confmatchtype",
                 Datum::text(if key.match_full { "f" } else { "s" }),
             ),
-            ("conislocal", Datum::Bool(true)),
-            ("connoinherit", Datum::Bool(true)),
+            ("conislocal", Datum::Bool(key.parent.is_none())),
+            ("coninhcount", Datum::Int4(i32::from(key.parent.is_some()))),
+            ("conparentid", Datum::Oid(key.parent.unwrap_or(0))),
+            (
+                "connoinherit",
+                Datum::Bool(!table.is_partitioned() && !table.is_partition()),
+            ),
             ("conkey", numbers(&key.columns)),
             ("confkey", numbers(&key.referenced_columns)),
         ];

@@ -20,6 +20,7 @@ mod information_schema;
 mod lookup;
 mod names;
 mod namespace;
+mod partition;
 mod procedure;
 mod relation;
 mod sequence;
@@ -33,6 +34,9 @@ pub(crate) use lookup::{
     namespace_name, namespace_oid, procedure_name, procedure_oid, qualified, relation_name,
     relation_oid, role_name, role_oid, type_name, type_oid,
 };
+pub(crate) use partition::{
+    edges_text, partition_constraint, partition_key, partition_key_columns,
+};
 pub(crate) use relation::{Relation, find};
 pub(crate) use view::view_definition;
 
@@ -45,13 +49,15 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 43] = [
+const FILLED: [(&str, Rows); 45] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
     ("pg_views", view::pg_views),
     ("pg_attribute", attribute::pg_attribute),
     ("pg_attrdef", attribute::pg_attrdef),
+    ("pg_inherits", partition::pg_inherits),
+    ("pg_partitioned_table", partition::pg_partitioned_table),
     ("pg_type", types::pg_type),
     ("pg_index", index::pg_index),
     ("pg_indexes", index::pg_indexes),

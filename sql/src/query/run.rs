@@ -28,8 +28,18 @@ pub struct Run {
     pub work_mem: usize,
 }
 
-/// Row key, commit sequence number, stored row.
-pub type StoredRow = (Vec<u8>, u64, Vec<u8>);
+/// A stored row and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The table that it is in, by object identifier.
+    pub table: u32,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Commit sequence number of this version.
+    pub csn: u64,
+    /// The row.
+    pub stored: Vec<u8>,
+}
 
 /// Tables with hidden columns show only these rows: a READ COMMITTED statement that
 /// waited for a row checks its WHERE again on the newest version of that row. Other

@@ -121,6 +121,9 @@ impl Session {
         self.writable("COPY FROM")?;
         let oid = self.planning()?.table(table)?.desc.oid;
         self.lock_table(oid, LockMode::RowExclusive).await?;
+        for member in self.catalog()?.members(oid) {
+            self.lock_table(member.oid, LockMode::RowExclusive).await?;
+        }
         // Looked up again: it may have changed before the lock was there.
         let planning = self.planning()?;
         let table = planning.table(table)?;

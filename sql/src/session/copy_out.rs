@@ -9,7 +9,7 @@ use super::copy_options::copy_format;
 use super::cursor::Fill;
 use super::execute::Execution;
 use crate::catalog::fold_identifier;
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
 use crate::exec::target::{column, column_list};
 use crate::query::QueryStream;
 use crate::txn::LockMode;
@@ -48,6 +48,13 @@ impl Session {
                 let table = self.planning()?.table(table_name)?;
                 self.lock_table(table.desc.oid, LockMode::AccessShare)
                     .await?;
+                if table.desc.is_partitioned() {
+                    return Err(SqlError::new(
+                        state::WRONG_OBJECT_TYPE,
+                        format!("cannot copy from partitioned table \"{}\"", table.desc.name),
+                    )
+                    .hint("Try the COPY (SELECT ...) TO variant."));
+                }
                 let attnums = column_list(&table, columns.iter().map(fold_identifier))?;
                 let names = attnums
                     .iter()
@@ -84,7 +91,7 @@ fn select_columns(
     table: &sqlparser::ast::ObjectName,
     columns: &[String],
 ) -> Result<sqlparser::ast::Query, SqlError> {
-    let text = format!("SELECT 1 FROM {table}");
+    let text = format!("SELECT 1 FROM ONLY {table}");
     let sqlparser::ast::Statement::Query(mut query) = super::parse_statement(&text)? else {
         return Err(SqlError::internal("SELECT is no query"));
     };

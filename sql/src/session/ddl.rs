@@ -142,12 +142,18 @@ impl Session {
         for definition in &mut create.columns {
             bind_column(definition, &catalog, self.settings.search_path())?;
         }
+        let inherited = self.inherited(&create, schema, &name, &mut catalog).await?;
         let requests = take_sequences(&mut create)?;
-        let (mut table, asked) = build_table(&create, name, schema, &user, &mut catalog)?;
+        let (mut table, asked) =
+            build_table(&create, name, schema, &user, &mut catalog, inherited)?;
+        for notice in &asked.notices {
+            self.notice(notice.clone());
+        }
         let sequences = self.attach_sequences(requests, &mut table, &mut catalog)?;
         Defaults::check(&table, &self.planning()?)?;
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
+        self.settle_partition_key(&create, &mut table)?;
         if !asked.checks.is_empty() {
             let planning = self.planning()?;
             for check in &asked.checks {
@@ -160,6 +166,7 @@ impl Session {
             self.add_foreign_keys(&mut table, &asked.foreign_keys, &mut catalog)
                 .await?;
         }
+        self.settle_partition(&mut table, &mut catalog).await?;
         let mut changes = sequences;
         changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
         self.change_catalog(catalog, changes, Layer::default())?;
@@ -202,7 +209,19 @@ impl Session {
             self.not_in_block("CREATE INDEX CONCURRENTLY")?;
         }
         let mut catalog = self.catalog_to_change("CREATE INDEX").await?;
-        let mut table = self.table_to_change(&create.table_name, &catalog)?;
+        let mut name = create.table_name.clone();
+        let only = super::only::take_only(&mut name);
+        let mut table = self.table_to_change(&name, &catalog)?;
+        refuse_any(&[
+            (
+                only && table.is_partitioned(),
+                "CREATE INDEX ON ONLY a partitioned table",
+            ),
+            (
+                create.concurrently && table.is_partitioned(),
+                "CREATE INDEX CONCURRENTLY on a partitioned table",
+            ),
+        ])?;
         let kind = if create.unique {
             KeyKind::UniqueIndex
         } else {
@@ -234,8 +253,10 @@ impl Session {
             let view = self.transaction()?.newest_view(snapshot);
             rewrite::build_index(&info, index, &catalog, &view, &mut layer, &self.cancel)?;
         }
+        let oid = table.oid;
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
         self.change_catalog(catalog, vec![change], layer)?;
+        self.spread_keys(oid).await?;
         Ok("CREATE INDEX".to_owned())
     }
 

@@ -4,6 +4,7 @@ use sqlparser::ast::{ObjectName, ObjectType};
 
 use super::Session;
 use super::objects::DroppedKind;
+use super::partitions::index_above;
 use crate::catalog::{CatalogChange, CatalogEntry, ObjectKind, QualifiedName};
 use crate::error::{SqlError, state};
 use crate::txn::{Layer, LockKey, LockMode};
@@ -35,6 +36,7 @@ impl Session {
     ) -> Result<String, SqlError> {
         let mut catalog = self.catalog_to_change("DROP INDEX").await?;
         let mut changes = Vec::new();
+        let mut gone_from = Vec::new();
         for name in names {
             let name = QualifiedName::from_ast(name, &self.database)?;
             let found = catalog
@@ -50,6 +52,19 @@ impl Session {
                     format!("index \"{}\" does not exist", name.name),
                 ));
             };
+            if let Some(parent) = index.parent
+                && let Some(above) =
+                    index_above(&catalog, &table, parent, self.settings.search_path())
+            {
+                return Err(SqlError::new(
+                    state::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!(
+                        "cannot drop index {} because {above} requires it",
+                        index.name
+                    ),
+                )
+                .hint(format!("You can drop {above} instead.")));
+            }
             if index.constraint {
                 return Err(SqlError::new(
                     state::DEPENDENT_OBJECTS_STILL_EXIST,
@@ -75,11 +90,17 @@ impl Session {
                 table = newest.as_ref().clone();
             }
             table.indexes.retain(|i| i.oid != index.oid);
+            if table.is_partitioned() {
+                gone_from.push((table.oid, index.oid));
+            }
             let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
             catalog.apply(&change);
             changes.push(change);
         }
         self.change_catalog(catalog, changes, Layer::default())?;
+        for (table, index) in gone_from {
+            self.drop_index_parts(table, index).await?;
+        }
         Ok("DROP INDEX".to_owned())
     }
 

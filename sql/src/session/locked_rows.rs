@@ -7,10 +7,11 @@ use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 
-use super::row_locks::{LockingPlan, Target};
+use super::row_locks::{HIDDEN, LockingPlan};
 use crate::error::{SqlError, state};
 use crate::exec::change::hidden_row;
 use crate::exec::returned::Kept;
+use crate::exec::table::TableInfo;
 use crate::exec::write::{Locked, RowLocked, StatementWriter};
 use crate::query::{QueryStream, RowOverride, Run, StoredRow, datum_at};
 use crate::txn::{LockMode, OWN_CSN};
@@ -193,19 +194,20 @@ impl LockedRows {
     ) -> Result<Verdict, SqlError> {
         let mut rows = Vec::with_capacity(plan.targets.len());
         for number in 0..plan.targets.len() {
-            rows.push(hidden_row(batch, plan.visible() + 3 * number, at));
+            rows.push(hidden_row(batch, plan.visible() + HIDDEN * number, at));
         }
         let mut changed = false;
         for (target, row) in plan.targets.iter().zip(&mut rows) {
             let (Some((mode, busy)), Some(row)) = (target.lock, row) else {
                 continue;
             };
+            let member = writer.member(&target.table, row.table)?;
             // What the statement itself has changed is past locking.
-            if writer.already_changed(&target.table, &row.0) {
+            if writer.already_changed(&member.table, &row.key) {
                 return Ok(Verdict::Drop);
             }
             let locked = writer
-                .lock_row_or(&target.table, (&row.0, row.1), mode, busy)
+                .lock_row_or(&member.table, (&row.key, row.csn), mode, busy)
                 .await?;
             match locked {
                 RowLocked::Busy => return Ok(Verdict::Drop),
@@ -214,11 +216,13 @@ impl LockedRows {
                 // A cursor came to it after its own transaction had changed it.
                 RowLocked::Is(Locked::Changed { csn: OWN_CSN, .. }) => return Ok(Verdict::Drop),
                 RowLocked::Is(Locked::Changed { csn, stored }) => {
-                    if mode == LockMode::RowKeyShare && same_keys(target, &row.2, &stored)? {
+                    if mode == LockMode::RowKeyShare
+                        && same_keys(&member.table, &row.stored, &stored)?
+                    {
                         // Only its key is to stay, and it did.
                         continue;
                     }
-                    (row.1, row.2) = (csn, stored);
+                    (row.csn, row.stored) = (csn, stored);
                     changed = true;
                 }
             }
@@ -255,8 +259,7 @@ impl LockedRows {
 }
 
 /// Whether two versions of a row have the same values in all unique keys.
-fn same_keys(target: &Target, before: &[u8], after: &[u8]) -> Result<bool, SqlError> {
-    let table = &target.table;
+fn same_keys(table: &TableInfo, before: &[u8], after: &[u8]) -> Result<bool, SqlError> {
     let (before, after) = (table.decode(before)?, table.decode(after)?);
     let unique = table.desc.indexes.iter().filter(|i| i.unique);
     let mut columns = unique.flat_map(|i| &i.columns);

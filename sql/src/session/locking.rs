@@ -60,10 +60,12 @@ impl Session {
     /// Locks the tables of a query that locks rows.
     async fn lock_for_row_locks(&mut self, plan: &LockingPlan) -> Result<(), SqlError> {
         for table in plan.query.tables() {
-            let locks = plan
-                .targets
-                .iter()
-                .any(|t| t.lock.is_some() && t.table.desc.oid == *table);
+            // Rows of a table may be in those below it.
+            let above = self.catalog()?.ancestors(*table);
+            let locks = plan.targets.iter().filter(|t| t.lock.is_some()).any(|t| {
+                let oid = t.table.desc.oid;
+                oid == *table || above.iter().any(|a| a.oid == oid)
+            });
             let mode = if locks {
                 LockMode::RowShare
             } else {
@@ -76,8 +78,14 @@ impl Session {
 
     /// Locks the table that a statement changes, and those that it reads.
     async fn lock_for_write(&mut self, write: &WritePlan) -> Result<(), SqlError> {
-        self.lock_table(write.table().desc.oid, LockMode::RowExclusive)
-            .await?;
+        let target = write.table().desc.oid;
+        self.lock_table(target, LockMode::RowExclusive).await?;
+        let catalog = self.catalog()?;
+        if catalog.has_children(target) {
+            for member in catalog.members(target) {
+                self.lock_table(member.oid, LockMode::RowExclusive).await?;
+            }
+        }
         self.lock_tables_read(write.tables_read()).await
     }
 

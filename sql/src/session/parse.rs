@@ -16,6 +16,7 @@ use super::adapt::adapt_constraints;
 use super::cursors::{self, CursorCommand};
 use super::notify::{self, ChannelCommand};
 use super::objects::{self, ObjectCommand};
+use super::partition_clauses::AlterFamily;
 use super::select_tokens;
 use super::set::{self, SetParameter};
 use crate::error::{SqlError, state};
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     SetConstraints(ConstraintNames, bool),
     /// ALTER TABLE … SET SCHEMA: the table, IF EXISTS, the schema.
     SetTableSchema(ObjectName, bool, Ident),
+    /// ALTER TABLE that attaches, detaches or inherits.
+    AlterFamily(Box<AlterFamily>),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -182,6 +185,9 @@ fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> 
     if let Some(command) = notify::parse(sql, tokens)? {
         return Ok(Command::Channel(command));
     }
+    if let Some(alter) = super::partition_clauses::alter(tokens)? {
+        return Ok(Command::AlterFamily(Box::new(alter)));
+    }
     if let Some(command) = objects::parse(sql, tokens)? {
         return Ok(Command::Object(Box::new(command)));
     }
@@ -199,6 +205,8 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
         adapt_copy(&mut tokens_of_statement);
     }
+    let only = super::only::adapt(&mut tokens_of_statement);
+    super::partition_clauses::adapt(&mut tokens_of_statement)?;
     adapt_constraints(&mut tokens_of_statement)?;
     super::parse_element::join_elements(&mut tokens_of_statement);
     select_tokens::adapt(&mut tokens_of_statement);
@@ -216,6 +224,9 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     let mut statement = parser
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
+    if only {
+        super::only::settle(&mut statement);
+    }
     if let Some(create) = objects::select_into(&mut statement) {
         let rest = parser.peek_token();
         if rest.token != Token::EOF {

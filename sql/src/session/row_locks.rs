@@ -23,6 +23,9 @@ use crate::query::{Hidden, OutputColumn, PlannedQuery, RowTarget};
 use crate::txn::LockMode;
 use crate::types::PgType;
 
+/// Hidden columns of a table: what its rows are known by.
+pub(super) const HIDDEN: usize = 4;
+
 /// A table whose rows come with their keys.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -135,7 +138,7 @@ impl LockingPlan {
         self.query
             .columns()
             .len()
-            .saturating_sub(3 * self.targets.len())
+            .saturating_sub(HIDDEN * self.targets.len())
     }
 
     /// Rows to leave out, and to give after them at most.

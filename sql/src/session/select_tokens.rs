@@ -16,6 +16,7 @@ pub(super) fn adapt(tokens: &mut [TokenWithSpan]) {
         let at = |ahead: usize| places.get(number + ahead).copied();
         order_using(tokens, place, at(1));
         frame_interval(tokens, [Some(place), at(1), at(2), at(3)]);
+        gone.extend(cast_collation(tokens, [Some(place), at(1), at(2), at(3)]));
         if excludes_nothing(tokens, [Some(place), at(1), at(2), at(3)]) {
             gone.extend([Some(place), at(1), at(2)].into_iter().flatten());
         }
@@ -25,6 +26,20 @@ pub(super) fn adapt(tokens: &mut [TokenWithSpan]) {
             token.token = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
         }
     }
+}
+
+/// The collation after `::text`, which sqlparser does not take there, where it is the
+/// one that all text has.
+fn cast_collation(tokens: &[TokenWithSpan], places: [Option<usize>; 4]) -> Vec<usize> {
+    let [colons, ty, collate, name] = places;
+    let cast = matches!(token(tokens, colons), Some(Token::DoubleColon))
+        && matches!(token(tokens, ty), Some(Token::Word(_)));
+    let usual = matches!(token(tokens, name), Some(Token::Word(word))
+        if matches!(word.value.as_str(), "C" | "POSIX" | "default"));
+    if cast && usual && is_word(token(tokens, collate), "collate") {
+        return [collate, name].into_iter().flatten().collect();
+    }
+    Vec::new()
 }
 
 fn token(tokens: &[TokenWithSpan], place: Option<usize>) -> Option<&Token> {

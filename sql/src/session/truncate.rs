@@ -24,12 +24,17 @@ impl Session {
         // To a serializable transaction it is a write like others.
         self.pin().await?;
         let mut tables: Vec<Arc<TableDescriptor>> = Vec::new();
-        for TruncateTableTarget { name, .. } in &truncate.table_names {
+        for TruncateTableTarget { name, only, .. } in &truncate.table_names {
             let name = QualifiedName::from_ast(name, &self.database)?;
             let table = catalog.table(&name, self.settings.search_path())?;
-            if tables.iter().all(|t| t.oid != table.oid) {
-                tables.push(table.clone());
+            if *only && table.is_partitioned() {
+                return Err(SqlError::new(
+                    state::WRONG_OBJECT_TYPE,
+                    "cannot truncate only a partitioned table",
+                )
+                .hint("Do not specify the ONLY keyword, or use TRUNCATE ONLY on the partitions directly."));
             }
+            add_members(&mut tables, table, *only, &catalog);
         }
         if truncate.cascade == Some(CascadeOption::Cascade) {
             self.add_referencing(&mut tables, &catalog);
@@ -94,12 +99,35 @@ impl Session {
         let mut at = 0;
         while let Some(referenced) = tables.get(at).map(|t| t.oid) {
             at += 1;
-            for (table, _) in catalog.referencing(referenced) {
+            let whole = catalog.partitioned_above(referenced);
+            let all = std::iter::once(referenced).chain(whole.iter().map(|t| t.oid));
+            for (table, _) in all.flat_map(|oid| catalog.referencing(oid)) {
                 if tables.iter().all(|t| t.oid != table.oid) {
-                    self.notice(format!("truncate cascades to table \"{}\"", table.name));
-                    tables.push(table.clone());
+                    let before = tables.len();
+                    add_members(tables, table, false, catalog);
+                    for added in tables.iter().skip(before) {
+                        self.notice(format!("truncate cascades to table \"{}\"", added.name));
+                    }
                 }
             }
+        }
+    }
+}
+
+/// Adds a table and those below it, each once.
+fn add_members(
+    tables: &mut Vec<Arc<TableDescriptor>>,
+    table: &Arc<TableDescriptor>,
+    only: bool,
+    catalog: &Catalog,
+) {
+    let members = match only {
+        true => vec![Arc::clone(table)],
+        false => catalog.members(table.oid),
+    };
+    for member in members {
+        if tables.iter().all(|t| t.oid != member.oid) {
+            tables.push(member);
         }
     }
 }
@@ -107,7 +135,9 @@ impl Session {
 /// Rows that refer to the truncated ones would refer to nothing.
 fn refuse_referenced(tables: &[Arc<TableDescriptor>], catalog: &Catalog) -> Result<(), SqlError> {
     for table in tables {
-        let mut users = catalog.referencing(table.oid);
+        let whole = catalog.partitioned_above(table.oid);
+        let all = std::iter::once(table.oid).chain(whole.iter().map(|t| t.oid));
+        let mut users = all.flat_map(|oid| catalog.referencing(oid));
         let other = users.find(|(user, _)| tables.iter().all(|t| t.oid != user.oid));
         if let Some((user, _)) = other {
             return Err(SqlError::new(

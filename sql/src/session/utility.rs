@@ -81,6 +81,7 @@ impl Session {
             Command::SetTableSchema(name, if_exists, schema) => {
                 self.set_table_schema(name, *if_exists, schema).await?
             }
+            Command::AlterFamily(alter) => self.alter_family(alter).await?,
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

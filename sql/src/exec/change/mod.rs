@@ -28,7 +28,7 @@ use crate::error::{SqlError, state};
 use crate::query::{Place, PlannedExpressions, PlannedQuery, RowRelation};
 use crate::types::PgType;
 
-pub(crate) use run::{FoundRow, found_at, hidden_row, key_at};
+pub(crate) use run::{FoundRow, found_at, hidden_row, key_at, table_at};
 pub(crate) use target::Target;
 
 /// What happens to the rows.
@@ -149,7 +149,7 @@ fn finish(
     parameters: &mut Parameters,
 ) -> Result<ChangePlan, SqlError> {
     let alias = parts.target.alias();
-    let mut relations = vec![RowRelation::table(&parts.target.table.desc, &alias)];
+    let mut relations = vec![RowRelation::target(&parts.target.table.desc, &alias)];
     let others = match parts.from.is_empty() {
         true => None,
         false => {

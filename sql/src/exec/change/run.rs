@@ -6,6 +6,7 @@ use arrow::datatypes::{Int64Type, UInt64Type};
 use super::{Change, ChangePlan};
 use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
+use crate::exec::family::{Member, Replaced};
 use crate::exec::insert::set;
 use crate::exec::others::joined;
 use crate::exec::returned::Returned;
@@ -13,10 +14,10 @@ use crate::exec::row_values::BoundValues;
 use crate::exec::write::{Locked, StatementWriter};
 use crate::query::{OutputColumn, RowOverride, Run, StoredRow};
 use crate::txn::LockMode;
-use crate::types::Datum;
+use crate::types::{Datum, PgType};
 
-/// Columns that the SELECT gives before the new values: key, version, row.
-const HIDDEN: usize = 3;
+/// Columns that the SELECT gives before the new values: key, version, row, table.
+const HIDDEN: usize = 4;
 
 /// A row that the SELECT gave.
 pub(crate) struct Found {
@@ -29,6 +30,8 @@ pub(crate) struct Found {
 
 /// A row of the target.
 pub(crate) struct FoundRow {
+    /// The table that it is in.
+    pub(crate) table: u32,
     pub(crate) key: Vec<u8>,
     pub(crate) csn: u64,
     pub(crate) stored: Vec<u8>,
@@ -43,12 +46,12 @@ pub(crate) fn found_at(
     columns: &[OutputColumn],
     at: usize,
 ) -> Result<Found, SqlError> {
-    let (key, stored) = (bytes_at(batch, 0, at), bytes_at(batch, 2, at));
-    let target = match (key, csn_at(batch, 1, at), stored) {
-        (Some(key), Some(csn), Some(stored)) => Some(FoundRow { key, csn, stored }),
-        (None, None, None) => None,
-        _ => return Err(SqlError::internal("the rows of a change lack their keys")),
-    };
+    let target = hidden_row(batch, 0, at).map(|row| FoundRow {
+        table: row.table,
+        key: row.key,
+        csn: row.csn,
+        stored: row.stored,
+    });
     let values = columns
         .iter()
         .zip(batch.columns())
@@ -90,14 +93,24 @@ fn csn_at(batch: &RecordBatch, column: usize, at: usize) -> Option<u64> {
     u64::try_from(signed).ok()
 }
 
-/// Key, version and stored form of a row, in the three columns from `first` on;
+/// The table that a row is in, in the column that says it.
+pub(crate) fn table_at(batch: &RecordBatch, column: usize, at: usize) -> Option<u32> {
+    let array = batch.columns().get(column)?;
+    match crate::query::datum_at(array, at, PgType::Oid) {
+        Ok(Datum::Oid(oid)) => Some(oid),
+        _ => None,
+    }
+}
+
+/// Key, version, stored form and table of a row, in the columns from `first` on;
 /// none where an outer join has no row.
 pub(crate) fn hidden_row(batch: &RecordBatch, first: usize, at: usize) -> Option<StoredRow> {
-    Some((
-        bytes_at(batch, first, at)?,
-        csn_at(batch, first + 1, at)?,
-        bytes_at(batch, first + 2, at)?,
-    ))
+    Some(StoredRow {
+        key: bytes_at(batch, first, at)?,
+        csn: csn_at(batch, first + 1, at)?,
+        stored: bytes_at(batch, first + 2, at)?,
+        table: table_at(batch, first + 3, at)?,
+    })
 }
 
 /// Where a statement runs.
@@ -108,9 +121,11 @@ struct Place<'a, 'w, 'r> {
     returned: &'a mut Returned<'r>,
 }
 
-/// A row to change: its key, its state, what it becomes, the rows it is joined with.
+/// A row to change: its key, its state as it is stored and as the target has it, what
+/// it becomes, the rows it is joined with.
 struct ToChange {
     key: Vec<u8>,
+    own: Vec<Datum>,
     old: Vec<Datum>,
     /// None when it goes.
     new: Option<Vec<Datum>>,
@@ -157,14 +172,16 @@ impl ChangePlan {
         let Some(row) = found.target else {
             return Err(SqlError::internal("a change without a row"));
         };
+        let member = place.writer.member(&self.table, row.table)?;
         // A join may give a row several times: it changes once.
-        if place.writer.already_changed(&self.table, &row.key) {
+        if place.writer.already_changed(&member.table, &row.key) {
             return Ok(false);
         }
-        let mut to_change = self.with_values(&row, found.values, place.values)?;
+        let mut to_change = self.with_values(&row, &member, found.values, place.values)?;
+        let mode = self.lock_mode(&to_change, &member)?;
         let locked = place
             .writer
-            .lock_row(&self.table, &row.key, row.csn, self.lock_mode(&to_change))
+            .lock_row(&member.table, &row.key, row.csn, mode)
             .await?;
         match locked {
             Locked::Gone => return Ok(false),
@@ -172,17 +189,20 @@ impl ChangePlan {
             Locked::Changed { csn, stored } => {
                 if let Change::Update(columns) = &self.change {
                     // Its new values may move the key where the old ones did not.
-                    let mode = StatementWriter::update_mode(&self.table, columns);
-                    place.writer.lock_again(&self.table, &row.key, mode).await?;
+                    let table = &member.table;
+                    let columns = member.own_columns(columns)?;
+                    let mode = StatementWriter::update_mode(table, &columns);
+                    place.writer.lock_again(table, &row.key, mode).await?;
                 }
                 let newest = FoundRow {
+                    table: row.table,
                     key: row.key,
                     csn,
                     stored,
                 };
                 let others = to_change.others;
                 match self
-                    .recheck(newest, others, place.run, place.values)
+                    .recheck((newest, &member), others, place.run, place.values)
                     .await?
                 {
                     Some(again) => to_change = again,
@@ -190,7 +210,7 @@ impl ChangePlan {
                 }
             }
         }
-        self.apply(to_change, place).await?;
+        self.apply(to_change, &member, place).await?;
         Ok(true)
     }
 
@@ -211,14 +231,17 @@ impl ChangePlan {
     fn with_values(
         &self,
         row: &FoundRow,
+        member: &Member,
         found: Vec<Datum>,
         values: &Values<'_>,
     ) -> Result<ToChange, SqlError> {
         let (assigned, others) = self.split(found);
-        let old = self.table.decode(&row.stored)?;
+        let own = member.table.decode(&row.stored)?;
+        let old = member.as_target(&own);
         Ok(ToChange {
             key: row.key.clone(),
             new: self.new_row(&old, assigned, values)?,
+            own,
             old,
             others,
         })
@@ -240,24 +263,41 @@ impl ChangePlan {
         Ok(Some(new))
     }
 
-    fn lock_mode(&self, row: &ToChange) -> LockMode {
-        match &row.new {
-            Some(new) => StatementWriter::mode_between(&self.table, &row.old, new),
-            None => LockMode::RowUpdate,
+    fn lock_mode(&self, row: &ToChange, member: &Member) -> Result<LockMode, SqlError> {
+        match (&self.change, &row.new) {
+            (Change::Update(columns), Some(new)) => {
+                let new = member.changed(&row.own, new, columns)?;
+                Ok(StatementWriter::mode_between(&member.table, &row.own, &new))
+            }
+            _ => Ok(LockMode::RowUpdate),
         }
     }
 
-    async fn apply(&self, row: ToChange, place: &mut Place<'_, '_, '_>) -> Result<(), SqlError> {
+    async fn apply(
+        &self,
+        row: ToChange,
+        member: &Member,
+        place: &mut Place<'_, '_, '_>,
+    ) -> Result<(), SqlError> {
         match (&self.change, row.new) {
-            (Change::Update(columns), Some(new)) => {
-                place
-                    .writer
-                    .update(&self.table, &row.key, &row.old, &new, columns)
-                    .await?;
+            (Change::Update(columns), Some(mut new)) => {
+                let replaced = Replaced {
+                    key: &row.key,
+                    old: &row.own,
+                    new: &new,
+                    columns,
+                };
+                let now = place.writer.replace(&self.table, member, replaced).await?;
+                if let Some(table) = new.last_mut() {
+                    *table = Datum::Oid(now);
+                }
                 place.returned.row(&joined(&new, &row.others)).await
             }
             _ => {
-                place.writer.delete(&self.table, &row.key, &row.old).await?;
+                place
+                    .writer
+                    .delete(&member.table, &row.key, &row.own)
+                    .await?;
                 place.returned.row(&joined(&row.old, &row.others)).await
             }
         }
@@ -266,13 +306,13 @@ impl ChangePlan {
     /// Looks at a row again, in its newest version.
     async fn recheck(
         &self,
-        row: FoundRow,
+        (row, member): (FoundRow, &Member),
         others: Vec<Vec<Datum>>,
         run: &Run,
         values: &Values<'_>,
     ) -> Result<Option<ToChange>, SqlError> {
         let Some(with) = &self.joined else {
-            return self.recheck_alone(row, run, values).await;
+            return self.recheck_alone((row, member), run, values).await;
         };
         let Some(again) = &with.again else {
             return Err(SqlError::new(
@@ -282,7 +322,8 @@ impl ChangePlan {
             .detail("The statement names a column that a join merged.")
             .hint("Retry the transaction, or qualify the column."));
         };
-        let old = self.table.decode(&row.stored)?;
+        let own = member.table.decode(&row.stored)?;
+        let old = member.as_target(&own);
         let rows = joined(&old, &others);
         if let Some(condition) = &again.condition {
             let condition = BoundValues::planned(condition, run)?;
@@ -300,6 +341,7 @@ impl ChangePlan {
         Ok(Some(ToChange {
             key: row.key,
             new: self.new_row(&old, assigned, values)?,
+            own,
             old,
             others,
         }))
@@ -309,12 +351,18 @@ impl ChangePlan {
     /// Everything else is what the statement saw when it started.
     async fn recheck_alone(
         &self,
-        row: FoundRow,
+        (row, member): (FoundRow, &Member),
         run: &Run,
         values: &Values<'_>,
     ) -> Result<Option<ToChange>, SqlError> {
+        let row = StoredRow {
+            table: row.table,
+            key: row.key,
+            csn: row.csn,
+            stored: row.stored,
+        };
         let again = Run {
-            replace: Some(RowOverride::first(vec![(row.key, row.csn, row.stored)])),
+            replace: Some(RowOverride::first(vec![row])),
             ..run.clone()
         };
         let mut stream = self.query.execute(again).await?;
@@ -327,7 +375,9 @@ impl ChangePlan {
             let Some(row) = found.target else {
                 return Err(SqlError::internal("a change without a row"));
             };
-            return self.with_values(&row, found.values, values).map(Some);
+            return self
+                .with_values(&row, member, found.values, values)
+                .map(Some);
         }
         Ok(None)
     }

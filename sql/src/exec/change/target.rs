@@ -64,7 +64,7 @@ impl Target {
         let SetExpr::Select(select) = query.body.as_mut() else {
             return Err(SqlError::internal("a SELECT that is none"));
         };
-        select.projection = ["__key", "__csn", "__row"]
+        select.projection = ["__key", "__csn", "__row", "__tab"]
             .iter()
             .map(|name| self.hidden(name))
             .chain(values.into_iter().map(SelectItem::UnnamedExpr))

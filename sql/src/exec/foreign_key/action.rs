@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::check::concurrent_update;
 use super::children::{Child, Search};
 use super::link::{Children, Link, comparable, referenced_key};
-use crate::catalog::KeyAction;
+use crate::catalog::{Catalog, KeyAction, TableDescriptor, attribute_map, mapped};
 use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
+use crate::exec::family::Replaced;
 use crate::exec::insert::{Defaults, set};
 use crate::exec::table::TableInfo;
 use crate::exec::write::{Locked, StatementWriter};
@@ -30,12 +31,51 @@ impl StatementWriter<'_> {
     /// Storage errors; 53200.
     pub(crate) fn note_gone(
         &mut self,
-        table: &TableInfo,
+        table: &TableDescriptor,
         old: &[Datum],
         new: Option<(&[Datum], &[u16])>,
     ) -> Result<(), SqlError> {
         let catalog = self.catalog()?;
-        for (child, key) in catalog.referencing(table.desc.oid) {
+        self.note_gone_from(table, &catalog, (old, new))?;
+        // Those who refer to the whole table refer to its partitions.
+        for whole in catalog.partitioned_above(table.oid) {
+            if catalog.referencing(whole.oid).next().is_none() {
+                continue;
+            }
+            let map = attribute_map(table, &whole);
+            let as_whole = |row: &[Datum]| {
+                let mut out = vec![Datum::Null; whole.columns.len()];
+                for (value, attnum) in row.iter().zip(&map) {
+                    let at = attnum.and_then(|n| usize::from(n).checked_sub(1));
+                    if let Some(slot) = at.and_then(|at| out.get_mut(at)) {
+                        slot.clone_from(value);
+                    }
+                }
+                out
+            };
+            let columns = |own: &[u16]| -> Vec<u16> {
+                own.iter()
+                    .filter_map(|n| map.get(usize::from(*n).checked_sub(1)?).copied()?)
+                    .collect()
+            };
+            let new = new.map(|(row, changed)| (as_whole(row), columns(changed)));
+            let new = new.as_ref().map(|(row, changed)| (&**row, &**changed));
+            self.note_gone_from(&whole, &catalog, (&as_whole(old), new))?;
+        }
+        Ok(())
+    }
+
+    fn note_gone_from(
+        &mut self,
+        table: &TableDescriptor,
+        catalog: &Catalog,
+        (old, new): (&[Datum], Option<(&[Datum], &[u16])>),
+    ) -> Result<(), SqlError> {
+        for (child, key) in catalog.referencing(table.oid) {
+            if child.is_partitioned() {
+                // Its partitions have the rows, and foreign keys of their own.
+                continue;
+            }
             let untouched = new.is_some_and(|(_, changed)| {
                 !key.referenced_columns.iter().any(|c| changed.contains(c))
             });
@@ -64,7 +104,7 @@ impl StatementWriter<'_> {
             let event = KeyEvent::Gone {
                 table: child.oid,
                 key: key.oid,
-                referenced: table.desc.oid,
+                referenced: table.oid,
                 action,
                 old: old.into_boxed_slice(),
                 new: new_key.map(Vec::into_boxed_slice),
@@ -226,7 +266,25 @@ impl StatementWriter<'_> {
             };
             set(&mut new, table, *attnum, value, &format)?;
         }
-        self.update(table, &child.key, &old, &new, columns).await
+        if !table.desc.is_partition() {
+            return self.update(table, &child.key, &old, &new, columns).await;
+        }
+        // The row may have to go to another partition of the same table.
+        let catalog = self.catalog()?;
+        let whole = catalog.partitioned_above(table.desc.oid).pop();
+        let whole = whole.unwrap_or_else(|| Arc::clone(&table.desc));
+        let whole = TableInfo::new(whole)?;
+        let member = self.member(&whole, table.desc.oid)?;
+        let map = attribute_map(&table.desc, &whole.desc);
+        let changed = mapped(&map, columns).unwrap_or_default();
+        let new = member.as_target(&new);
+        let row = Replaced {
+            key: &child.key,
+            old: &old,
+            new: &new,
+            columns: &changed,
+        };
+        self.replace(&whole, &member, row).await.map(|_| ())
     }
 
     /// Puts a column's default into its place of a row.

@@ -72,10 +72,10 @@ impl StatementWriter<'_> {
             match found {
                 None if one_snapshot => return Err(concurrent_update()),
                 None => return Ok(false),
-                Some(row) if locked.as_ref() == Some(&row) => break,
-                Some(row) => {
-                    if !self.txn.owns_table(link.parent.desc.oid) {
-                        let stream = link.parent.rows.stream;
+                Some((_, row)) if locked.as_ref() == Some(&row) => break,
+                Some((parent, row)) => {
+                    if !self.txn.owns_table(parent.desc.oid) {
+                        let stream = parent.rows.stream;
                         let lock = LockKey::row(self.txn.tenant(), stream, &row);
                         self.lock(lock, LockMode::RowKeyShare).await?;
                     }

@@ -147,6 +147,7 @@ impl ForeignKeyRequest {
             deferrable: self.deferrable,
             deferred: self.deferred,
             validated: !self.not_valid,
+            parent: None,
         })
     }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::key_value::as_key;
 use super::super::table::{TableInfo, datum_at};
-use crate::catalog::{ForeignKey, IndexDescriptor};
+use super::parent::{ParentPart, leading, parts};
+use crate::catalog::{Catalog, ForeignKey, IndexDescriptor};
 use crate::error::SqlError;
-use crate::exec::index_entry;
 use crate::txn::{ReadView, StreamKey};
 use crate::types::{Datum, PgType, SessionFormat, key};
 
@@ -19,10 +19,8 @@ pub(crate) struct Link {
     pub(crate) parent: Arc<TableInfo>,
     child_types: Vec<PgType>,
     parent_types: Vec<PgType>,
-    /// Where a referenced key is looked up: its index, or the rows themselves.
-    parent_index: Option<StreamKey>,
-    /// Positions in the foreign key of the columns of that index, in its order.
-    parent_order: Vec<usize>,
+    /// Where a referenced key is looked up.
+    parents: Vec<ParentPart>,
     pub(super) children: Children,
 }
 
@@ -56,44 +54,31 @@ fn types_of(table: &TableInfo, columns: &[u16]) -> Vec<PgType> {
         .collect()
 }
 
-/// The positions in `of` of `columns`, as far as they are in it.
-fn leading(columns: &[u16], of: &[u16]) -> Vec<usize> {
-    columns
-        .iter()
-        .map_while(|column| of.iter().position(|c| c == column))
-        .collect()
-}
-
 impl Link {
     /// Puts a foreign key and its tables together; nothing when the unique index
     /// that it rests on is not there.
+    ///
+    /// # Errors
+    /// XX001 for damaged descriptors.
     pub(crate) fn new(
         key: &ForeignKey,
         child: Arc<TableInfo>,
         parent: Arc<TableInfo>,
-    ) -> Option<Self> {
-        let primary = parent
-            .desc
-            .primary_key_name
-            .as_ref()
-            .is_some_and(|(_, oid)| *oid == key.index);
-        let index = parent.desc.indexes.iter().find(|i| i.oid == key.index);
-        let (parent_index, order) = match (primary, index) {
-            (true, _) => (None, &parent.desc.primary_key),
-            (false, Some(index)) => (Some(TableInfo::index_stream(index)), &index.columns),
-            (false, None) => return None,
+        catalog: &Catalog,
+    ) -> Result<Option<Self>, SqlError> {
+        let columns = &key.referenced_columns;
+        let Some(parents) = parts(&parent, key.index, columns, catalog)? else {
+            return Ok(None);
         };
-        let parent_order = leading(order, &key.referenced_columns);
-        Some(Self {
+        Ok(Some(Self {
             child_types: types_of(&child, &key.columns),
-            parent_types: types_of(&parent, &key.referenced_columns),
-            parent_index,
-            parent_order,
+            parent_types: types_of(&parent, columns),
+            parents,
             children: children_of(key, &child),
             key: key.clone(),
             child,
             parent,
-        })
+        }))
     }
 
     /// What a referencing row refers to.
@@ -125,26 +110,23 @@ impl Link {
             .collect()
     }
 
-    /// The row that has a key.
+    /// The row that has a key, and the table it is in.
     pub(crate) fn find_parent(
         &self,
         key: &[Datum],
         view: &ReadView,
-    ) -> Result<Option<Vec<u8>>, SqlError> {
-        let mut encoded = Vec::with_capacity(16);
-        for position in &self.parent_order {
-            let value = key.get(*position).unwrap_or(&Datum::Null);
-            key::encode(value, &mut encoded)?;
+    ) -> Result<Option<(Arc<TableInfo>, Vec<u8>)>, SqlError> {
+        for part in &self.parents {
+            if let Some(row) = part.find(key, view)? {
+                return Ok(Some((Arc::clone(&part.info), row)));
+            }
         }
-        let mut scratch = Vec::new();
-        let Some(stream) = self.parent_index else {
-            let there = view.get(self.parent.rows, &encoded, &mut scratch, |_| ())?;
-            return Ok(there.map(|()| encoded));
-        };
-        let found = view.get(stream, &encoded, &mut scratch, |entry| {
-            index_entry::row_key(&encoded, entry.value).map(<[u8]>::to_vec)
-        })?;
-        found.transpose()
+        Ok(None)
+    }
+
+    /// The tables that referenced rows are in.
+    pub(super) fn parent_tables(&self) -> Vec<u32> {
+        self.parents.iter().map(|part| part.info.desc.oid).collect()
     }
 }
 

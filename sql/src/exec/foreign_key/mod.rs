@@ -22,6 +22,7 @@ mod check;
 mod children;
 pub(crate) mod define;
 mod link;
+mod parent;
 mod settle;
 mod validate;
 

@@ -59,13 +59,19 @@ impl StatementWriter<'_> {
         self.lock_relation(found.referenced, LockMode::RowShare)
             .await?;
         // Again: the tables may have changed before the locks were there.
-        let link = match described(self.catalog()?.as_ref()) {
+        let catalog = self.catalog()?;
+        let link = match described(&catalog) {
             None => None,
             Some(found) => match (self.info(table)?, self.info(found.referenced)?) {
-                (Some(child), Some(parent)) => Link::new(&found, child, parent).map(Arc::new),
+                (Some(child), Some(parent)) => {
+                    Link::new(&found, child, parent, &catalog)?.map(Arc::new)
+                }
                 _ => None,
             },
         };
+        for part in link.iter().flat_map(|link| link.parent_tables()) {
+            self.lock_relation(part, LockMode::RowShare).await?;
+        }
         self.keys.links.insert(key, link.clone());
         Ok(link)
     }

@@ -34,7 +34,7 @@ pub(crate) fn validate(
         TableInfo::new(desc.clone()).map(Arc::new)
     };
     let (child, parent) = (info(child)?, info(key.referenced)?);
-    let link = Link::new(key, child.clone(), parent)
+    let link = Link::new(key, child.clone(), parent, catalog)?
         .ok_or_else(|| SqlError::internal("a foreign key without its index"))?;
     let mut known: HashSet<Vec<u8>> = HashSet::new();
     let mut scan = view.scan(child.rows, &[], None, true);

@@ -6,6 +6,7 @@ use crate::catalog::{TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::assignments::Assignments;
 use crate::exec::expr::Values;
+use crate::exec::family::{Member, Replaced};
 use crate::exec::planning::Parameters;
 use crate::exec::row_values::{BoundValues, RowValues};
 use crate::exec::table::TableInfo;
@@ -219,50 +220,46 @@ impl BoundConflict<'_> {
         row: Vec<Datum>,
         values: &Values<'_>,
     ) -> Result<Option<Vec<Datum>>, SqlError> {
+        let (member, own) = writer.place_of(table, &row)?;
+        let leaf = &member.table;
+        let arbiters = self.arbiters.of_partition(table, leaf, writer)?;
         loop {
-            let Some(found) = writer.insert_unless(table, &row, self.arbiters).await? else {
+            let Some(found) = writer.insert_unless(leaf, &own, &arbiters).await? else {
+                let mut row = row;
+                row.push(Datum::Oid(leaf.desc.oid));
                 return Ok(Some(row));
             };
             let Some(update) = &self.update else {
-                writer.check_visible(table, &found)?;
+                writer.check_visible(leaf, &found)?;
                 return Ok(None);
             };
-            let newest = self.lock(update, writer, table, &row, &found).await?;
+            let columns = member.own_columns(update.columns)?;
+            let mode = StatementWriter::update_mode(leaf, &columns);
+            let newest = writer
+                .lock_in_the_way(leaf, &own, &found, &arbiters, mode)
+                .await?;
             if let Some(newest) = newest {
                 return update
-                    .apply(writer, table, &found, &newest, &row, values)
+                    .apply((writer, table, &member), &found, &newest, &row, values)
                     .await;
             }
             // The other row went away meanwhile.
         }
-    }
-
-    async fn lock(
-        &self,
-        update: &BoundUpdate<'_>,
-        writer: &mut StatementWriter<'_>,
-        table: &TableInfo,
-        row: &[Datum],
-        found: &InTheWay,
-    ) -> Result<Option<NewestRow>, SqlError> {
-        let mode = StatementWriter::update_mode(table, update.columns);
-        writer
-            .lock_in_the_way(table, row, found, self.arbiters, mode)
-            .await
     }
 }
 
 impl BoundUpdate<'_> {
     async fn apply(
         &self,
-        writer: &mut StatementWriter<'_>,
-        table: &TableInfo,
+        (writer, table, member): (&mut StatementWriter<'_>, &TableInfo, &Member),
         found: &InTheWay,
         newest: &NewestRow,
         excluded: &[Datum],
         values: &Values<'_>,
     ) -> Result<Option<Vec<Datum>>, SqlError> {
-        let old = table.decode(&newest.stored)?;
+        let own = member.table.decode(&newest.stored)?;
+        let mut old = member.as_target(&own);
+        let oid = old.pop();
         let rows: [&[Datum]; 2] = [&old, excluded];
         if let Some(condition) = &self.condition
             && !condition.holds(&rows, values).await?
@@ -274,9 +271,14 @@ impl BoundUpdate<'_> {
         for (attnum, value) in self.columns.iter().zip(assigned) {
             super::set(&mut new, table, *attnum, value, values.format)?;
         }
-        writer
-            .update(table, &found.key, &old, &new, self.columns)
-            .await?;
+        let replaced = Replaced {
+            key: &found.key,
+            old: &own,
+            new: &new,
+            columns: self.columns,
+        };
+        writer.replace_in_place(member, replaced).await?;
+        new.extend(oid);
         Ok(Some(new))
     }
 }

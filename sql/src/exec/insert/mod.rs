@@ -92,7 +92,7 @@ pub(crate) fn plan(
         )?),
         Some(_) => return Err(SqlError::unsupported("INSERT … ON DUPLICATE KEY")),
     };
-    let relation = RowRelation::table(&table.desc, &alias);
+    let relation = RowRelation::target(&table.desc, &alias);
     let returning = Returning::plan(
         insert.returning.as_deref(),
         &table,
@@ -312,7 +312,9 @@ impl InsertPlan {
     ) -> Result<u64, SqlError> {
         let row = match &bound.conflict {
             None => {
-                writer.insert(&self.table, &row).await?;
+                let mut row = row;
+                let table = writer.insert(&self.table, &row).await?;
+                row.push(Datum::Oid(table));
                 row
             }
             Some(conflict) => match conflict.insert(writer, &self.table, row, values).await? {

@@ -41,7 +41,7 @@ pub(crate) fn plan(
     };
     let source = Others::of(std::slice::from_ref(&from), &alias, planning, parameters)?;
     let only_source: Vec<RowRelation> = source.relations().collect();
-    let mut both = vec![RowRelation::table(&target.table.desc, &alias)];
+    let mut both = vec![RowRelation::target(&target.table.desc, &alias)];
     both.extend(source.relations());
 
     let partnerless = merge.clauses.iter().any(|c| !is_matched(&c.clause_kind));

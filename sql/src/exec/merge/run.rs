@@ -4,6 +4,7 @@ use super::{Action, Clause, MergePlan};
 use crate::error::{SqlError, state};
 use crate::exec::change::{FoundRow, found_at};
 use crate::exec::expr::Values;
+use crate::exec::family::Replaced;
 use crate::exec::insert::{BoundDefaults, set};
 use crate::exec::others::joined;
 use crate::exec::row_values::BoundValues;
@@ -127,12 +128,17 @@ impl Merging<'_> {
         writer: &mut StatementWriter<'_>,
         values: &Values<'_>,
     ) -> Result<bool, SqlError> {
-        let table = &self.plan.table;
-        let mut old = table.decode(&row.stored)?;
+        let target = &self.plan.table;
+        let member = writer.member(target, row.table)?;
+        let table = &member.table;
+        let mut own = table.decode(&row.stored)?;
+        let mut old = member.as_target(&own);
         let fitting_now = fitting(&self.matched, &joined(&old, source), values).await?;
         let mode = match fitting_now {
             None | Some(BoundAction::Nothing) => return Ok(false),
-            Some(BoundAction::Update(columns, _)) => StatementWriter::update_mode(table, columns),
+            Some(BoundAction::Update(columns, _)) => {
+                StatementWriter::update_mode(table, &member.own_columns(columns)?)
+            }
             Some(_) => LockMode::RowUpdate,
         };
         if writer.already_changed(table, &row.key) {
@@ -146,7 +152,8 @@ impl Merging<'_> {
             Locked::Same => {}
             Locked::Gone => return self.not_matched(source, writer, values).await,
             Locked::Changed { stored, .. } => {
-                old = table.decode(&stored)?;
+                own = table.decode(&stored)?;
+                old = member.as_target(&own);
                 let still = self.condition.holds(&joined(&old, source), values).await?;
                 if !still {
                     return self.not_matched(source, writer, values).await;
@@ -161,16 +168,22 @@ impl Merging<'_> {
         match fitting(&self.matched, &rows, values).await? {
             None | Some(BoundAction::Nothing | BoundAction::Insert { .. }) => Ok(false),
             Some(BoundAction::Delete) => {
-                writer.delete(table, &row.key, &old).await?;
+                writer.delete(table, &row.key, &own).await?;
                 Ok(true)
             }
             Some(BoundAction::Update(columns, assigned)) => {
                 let assigned = assigned.of(&rows, values).await?;
                 let mut new = old.clone();
                 for (attnum, value) in columns.iter().zip(assigned) {
-                    set(&mut new, table, *attnum, value, values.format)?;
+                    set(&mut new, target, *attnum, value, values.format)?;
                 }
-                writer.update(table, &row.key, &old, &new, columns).await?;
+                let replaced = Replaced {
+                    key: &row.key,
+                    old: &own,
+                    new: &new,
+                    columns,
+                };
+                writer.replace(target, &member, replaced).await?;
                 Ok(true)
             }
         }

@@ -32,6 +32,18 @@ pub(super) static OVERLOADS: &[Overload] = &[
         constraint,
     )
     .stable(),
+    Overload::new("pg_get_partkeydef", &[OID], PgType::Text, |call, args| {
+        of_table(call, args, pg_catalog::partition_key)
+    })
+    .stable(),
+    Overload::new(
+        "pg_get_partition_constraintdef",
+        &[OID],
+        PgType::Text,
+        |call, args| of_table(call, args, pg_catalog::partition_constraint),
+    )
+    .stable(),
+    Overload::new("pg_partition_root", &[OID], PgType::Oid, partition_root).stable(),
     Overload::new("pg_get_userbyid", &[OID], PgType::Name, role).stable(),
     Overload::new("pg_table_is_visible", &[OID], PgType::Bool, is_visible).stable(),
     Overload::new("pg_type_is_visible", &[OID], PgType::Bool, is_type).stable(),
@@ -231,6 +243,30 @@ fn index_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
             Ok(text_or_null(column))
         }
     }
+}
+
+/// What is known of a table.
+fn of_table(
+    call: &Call<'_>,
+    args: &[Datum],
+    known: fn(&crate::catalog::Catalog, u32) -> Option<String>,
+) -> SqlResult<Datum> {
+    let facts = facts(call)?;
+    Ok(known(facts.catalog, oid(args)).map_or(Datum::Null, Datum::Text))
+}
+
+/// The table that a partition is, in the end, a part of.
+fn partition_root(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let facts = facts(call)?;
+    let Some(table) = facts.catalog.table_by_oid(oid(args)) else {
+        return Ok(Datum::Null);
+    };
+    let root = facts.catalog.partitioned_above(table.oid).pop();
+    Ok(match root {
+        Some(root) => Datum::Oid(root.oid),
+        None if table.is_partitioned() => Datum::Oid(table.oid),
+        None => Datum::Null,
+    })
 }
 
 fn constraint(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {

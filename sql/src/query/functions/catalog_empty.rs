@@ -11,7 +11,7 @@ const fn nothing(name: &'static str, args: &'static [Arg]) -> Overload {
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    // No comments, rules, triggers, partitions or statistics objects.
+    // No comments, rules, triggers or statistics objects.
     nothing("obj_description", &[OID]),
     nothing("obj_description", &[OID, TEXT]),
     nothing("col_description", &[OID, INT4]),
@@ -20,7 +20,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     nothing("pg_get_ruledef", &[OID, BOOL]),
     nothing("pg_get_triggerdef", &[OID]),
     nothing("pg_get_triggerdef", &[OID, BOOL]),
-    nothing("pg_get_partkeydef", &[OID]),
     nothing("pg_get_statisticsobjdef_columns", &[OID]),
     nothing("pg_get_functiondef", &[OID]),
     nothing("pg_get_function_arguments", &[OID]),

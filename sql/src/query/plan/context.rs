@@ -31,11 +31,12 @@ use super::PlanContext;
 use super::analyze::Analyzer;
 use super::lookup::Found;
 use super::operators::Operators;
+use super::partition_relations::partition_relation;
 use super::relation::{Bound, Subqueries};
-use super::syntax::HIDDEN_CATALOG;
+use super::shown::Shown;
 use super::types::{Types, typed_field};
 use super::view::{Resolved, ViewSource};
-use crate::catalog::{QualifiedName, fold_identifier};
+use crate::catalog::{MARKED_CATALOG, QualifiedName, fold_identifier};
 use crate::error::{SqlError, state};
 
 /// Looks names up for SqlToRel.
@@ -82,9 +83,9 @@ impl<'a> Tables<'a> {
     fn source(
         &self,
         name: &QualifiedName,
-        hidden: Option<usize>,
+        shown: Shown,
     ) -> std::result::Result<Arc<dyn TableSource>, SqlError> {
-        let found = if hidden.is_some() {
+        let found = if shown.hidden.is_some() {
             self.context.stored_relation(name)?
         } else {
             self.context.relation(name)?
@@ -105,7 +106,8 @@ impl<'a> Tables<'a> {
                 {
                     resolved.relations.push(bound);
                 }
-                provider_as_source(Arc::new(StoredTable::new(&table, hidden)?))
+                let catalog = Some(self.context.catalog.as_ref()).filter(|_| !shown.only);
+                provider_as_source(Arc::new(StoredTable::new(&table, shown, catalog)?))
             }
             Found::View(view) => Arc::new(ViewSource::new(
                 view,
@@ -159,7 +161,7 @@ fn called(query: &Query, context: &PlanContext) -> HashMap<String, Vec<FieldRef>
 fn fields_of(found: Found) -> std::result::Result<Vec<FieldRef>, SqlError> {
     Ok(match found {
         Found::Table(table) => {
-            let table = StoredTable::new(&table, None)?;
+            let table = StoredTable::new(&table, Shown::default(), None)?;
             table.schema().fields().iter().cloned().collect()
         }
         Found::View(view) => view
@@ -199,17 +201,17 @@ pub(super) fn stored_oid(source: &dyn TableSource) -> Option<u32> {
 
 impl ContextProvider for Tables<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        let (schema, table, hidden) = match &name {
-            TableReference::Bare { table } => (None, table, None),
-            TableReference::Partial { schema, table } => (Some(schema), table, None),
+        let plain = Shown::default();
+        let (schema, table, shown) = match &name {
+            TableReference::Bare { table } => (None, table, plain),
+            TableReference::Partial { schema, table } => (Some(schema), table, plain),
             TableReference::Full {
                 catalog,
                 schema,
                 table,
-            } if catalog.starts_with(HIDDEN_CATALOG) => {
-                let number = catalog.get(HIDDEN_CATALOG.len()..).unwrap_or_default();
-                let index = number.parse().unwrap_or(0);
-                (Some(schema).filter(|s| !s.is_empty()), table, Some(index))
+            } if catalog.starts_with(MARKED_CATALOG) => {
+                let shown = Shown::read(catalog).unwrap_or_default();
+                (Some(schema).filter(|s| !s.is_empty()), table, shown)
             }
             TableReference::Full { catalog, table, .. } if catalog.as_ref() == BOUND_CATALOG => {
                 let named = |relation: &&Arc<InMemory>| relation.name == table.as_ref();
@@ -230,14 +232,14 @@ impl ContextProvider for Tables<'_> {
                         "cross-database references: \"{name}\""
                     ))));
                 }
-                (Some(schema), table, None)
+                (Some(schema), table, plain)
             }
         };
         let name = QualifiedName {
             schema: schema.map(|s| s.to_string()),
             name: table.to_string(),
         };
-        self.source(&name, hidden).map_err(external)
+        self.source(&name, shown).map_err(external)
     }
 
     fn get_table_function_source(
@@ -246,6 +248,12 @@ impl ContextProvider for Tables<'_> {
         args: Vec<Expr>,
     ) -> Result<Arc<dyn TableSource>> {
         let name = name.trim_matches('"').to_ascii_lowercase();
+        let bare = name.rsplit('.').next().unwrap_or(&name).trim_matches('"');
+        let format = &self.analyzer.format;
+        let partitions = partition_relation(bare, &args, self.context, format).map_err(external)?;
+        if let Some(provider) = partitions {
+            return Ok(provider_as_source(provider));
+        }
         let provider: Option<Arc<dyn TableProvider>> =
             functions::table_function(&name, args, &self.analyzer.format).map_err(external)?;
         match provider {

@@ -17,11 +17,13 @@ mod lookup;
 mod merged;
 mod names;
 mod operators;
+mod partition_relations;
 mod quantified;
 mod relation;
 mod rewrite;
 mod series_item;
 mod settle;
+mod shown;
 mod syntax;
 mod types;
 mod using;
@@ -53,6 +55,7 @@ pub(super) use coerce::{bare, constant_of, implicit, unify};
 pub use lookup::ViewScope;
 pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
+pub(crate) use shown::{Shown, TABLE_OID};
 pub(super) use syntax::{hidden_names, plain_table, query_of, star_from};
 pub(super) use types::{
     arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
@@ -160,6 +163,7 @@ pub(super) fn plan(
     let parameters = found.iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();
     view::mark_used(&plan, &mut resolved.relations)?;
     let mut tables = stored_tables(&plan).map_err(from_datafusion)?;
+    add_members(&mut tables, &context.catalog);
     view::note_tables(&mut tables, &resolved.through_views);
     // A table may be looked up under a name that WITH gives to something else.
     resolved.relations.retain(|r| tables.contains(&r.oid));
@@ -175,6 +179,17 @@ pub(super) fn plan(
         catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
     })
+}
+
+/// Adds the tables that rows of others are in.
+fn add_members(tables: &mut Vec<u32>, catalog: &Catalog) {
+    for root in tables.clone() {
+        if !catalog.has_children(root) {
+            continue;
+        }
+        let members: Vec<u32> = catalog.members(root).iter().map(|t| t.oid).collect();
+        view::note_tables(tables, &members);
+    }
 }
 
 /// Object identifiers of the stored tables in a plan.

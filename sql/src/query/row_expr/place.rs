@@ -37,6 +37,10 @@ pub(crate) enum Place {
     IndexPredicate,
     /// The USING of ALTER COLUMN TYPE.
     Using,
+    /// A value that a table is partitioned by.
+    PartitionKey,
+    /// A value of a partition's bound.
+    PartitionBound,
 }
 
 impl Place {
@@ -54,6 +58,8 @@ impl Place {
             Self::IndexExpression => "index expressions",
             Self::IndexPredicate => "index predicates",
             Self::Using => "transform expressions",
+            Self::PartitionKey => "partition key expressions",
+            Self::PartitionBound => "partition bound",
         }
     }
 
@@ -67,6 +73,8 @@ impl Place {
             Self::IndexExpression => Some("index expression"),
             Self::IndexPredicate => Some("index predicate"),
             Self::Using => Some("transform expression"),
+            Self::PartitionKey => Some("partition key expression"),
+            Self::PartitionBound => Some("partition bound"),
         }
     }
 

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::super::bound::InMemory;
-use super::super::plan::{MARK, typed_field};
+use super::super::plan::{MARK, TABLE_OID, typed_field};
 use super::super::scan::with_origin;
 use crate::catalog::{TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
@@ -51,6 +51,21 @@ impl RowRelation {
         }
     }
 
+    /// Rows of the target of a change: those of the table, each followed by the table
+    /// that it is in.
+    pub(crate) fn target(desc: &TableDescriptor, alias: &str) -> Self {
+        let mut relation = Self::table(desc, alias);
+        if desc.column(TABLE_OID).is_none() {
+            relation.columns.push(RowColumn {
+                name: TABLE_OID.to_owned(),
+                ty: PgType::Oid,
+                position: desc.columns.len(),
+                origin: None,
+            });
+        }
+        relation
+    }
+
     /// Rows of anything else: names and types of the columns, in order.
     #[allow(dead_code, reason = "rows of subqueries come next")]
     pub(crate) fn columns(
@@ -78,7 +93,10 @@ impl RowRelation {
     }
 
     fn items(&self) -> impl Iterator<Item = SelectItem> {
-        self.columns.iter().map(|column| {
+        let named = self.columns.iter();
+        // `*` does not stand for it.
+        let named = named.filter(|column| column.name != TABLE_OID || column.origin.is_some());
+        named.map(|column| {
             SelectItem::UnnamedExpr(Expr::CompoundIdentifier(vec![
                 Ident::with_quote('"', self.alias.clone()),
                 Ident::with_quote('"', column.name.clone()),

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, UInt64Builder};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
+use super::super::arrow_value::array_of;
 use super::exec::ScanShape;
 use super::table::Source;
 use crate::error::SqlError;
 use crate::types::arrow_build::ColumnAppender;
+use crate::types::arrow_map::arrow_type;
+use crate::types::{Datum, PgType};
 
 /// Stored bytes after which a batch is closed before it is full.
 const BATCH_BYTES: usize = 8 << 20;
@@ -19,6 +22,8 @@ enum ColumnBuilder {
     Key(BinaryBuilder),
     Csn(UInt64Builder),
     Row(BinaryBuilder),
+    /// The same for every row.
+    Table,
 }
 
 /// A batch under construction.
@@ -46,6 +51,7 @@ impl<'a> BatchBuilder<'a> {
                 Source::Key => ColumnBuilder::Key(BinaryBuilder::new()),
                 Source::Csn => ColumnBuilder::Csn(UInt64Builder::new()),
                 Source::Row => ColumnBuilder::Row(BinaryBuilder::new()),
+                Source::Table => ColumnBuilder::Table,
             });
         }
         Ok(Self {
@@ -75,6 +81,7 @@ impl<'a> BatchBuilder<'a> {
                 ColumnBuilder::Key(builder) => builder.append_value(key),
                 ColumnBuilder::Csn(builder) => builder.append_value(csn),
                 ColumnBuilder::Row(builder) => builder.append_value(row),
+                ColumnBuilder::Table => {}
             }
         }
         Ok(())
@@ -89,6 +96,11 @@ impl<'a> BatchBuilder<'a> {
                     Arc::new(builder.finish())
                 }
                 ColumnBuilder::Csn(mut builder) => Arc::new(builder.finish()),
+                ColumnBuilder::Table => {
+                    let oid = Datum::Oid(self.shape.info.desc.oid);
+                    let values = vec![oid; self.rows];
+                    array_of(&values, &arrow_type(PgType::Oid))?
+                }
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));

@@ -183,8 +183,9 @@ impl<'a> Filling<'a> {
         if let Some(replace) = &self.run.replace
             && let Some(rows) = replace.of(self.shape.target)
         {
-            for (key, csn, row) in rows {
-                self.batch.push(key, *csn, row)?;
+            let table = self.shape.info.desc.oid;
+            for row in rows.iter().filter(|row| row.table == table) {
+                self.batch.push(&row.key, row.csn, &row.stored)?;
             }
             self.done = true;
             return Ok(());

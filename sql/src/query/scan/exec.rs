@@ -91,7 +91,7 @@ impl TableScan {
         let replaced = run
             .and_then(|r| r.replace.as_ref())
             .and_then(|r| r.of(target))
-            .map(<[_]>::len);
+            .map(|rows| rows.iter().filter(|row| row.table == info.desc.oid).count());
         let bytes = match replaced {
             Some(_) => 0,
             None => run.map_or(0, |run| approximate_bytes(&info, &access, run)),
@@ -301,6 +301,13 @@ fn ordering(
         Vec::new()
     } else {
         vec![order]
+    }
+}
+
+impl TableScan {
+    /// Rows that it is taken to give.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
 }
 

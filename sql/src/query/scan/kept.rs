@@ -37,7 +37,7 @@ pub(super) fn wanted(
             let ty = shape.info.layout.column_type(*position)?;
             Some((*position, ty))
         }
-        Source::Key | Source::Csn | Source::Row => None,
+        Source::Key | Source::Csn | Source::Row | Source::Table => None,
     };
     shape.sources.iter().map(key).collect()
 }

@@ -11,14 +11,17 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::super::effort::Effort;
 use super::super::error::external;
-use super::super::plan::hidden_names;
+use super::super::plan::Shown;
+use super::super::plan::{TABLE_OID, hidden_names};
 use super::super::run::RunContext;
 use super::access;
+use super::append::append;
 use super::exec::{Projected, TableScan};
-use crate::catalog::TableDescriptor;
+use super::members::{Member, members_of};
+use crate::catalog::{Catalog, TableDescriptor};
 use crate::error::SqlError;
 use crate::exec::table::TableInfo;
-use crate::types::arrow_map;
+use crate::types::{PgType, arrow_map};
 
 /// Where an output column of a scan comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +34,19 @@ pub(super) enum Source {
     Csn,
     /// The stored row.
     Row,
+    /// The object identifier of the table that the row is in.
+    Table,
 }
 
 /// What the hidden columns give, in the order of their names.
-const HIDDEN: [(Source, DataType); 3] = [
-    (Source::Key, DataType::Binary),
-    (Source::Csn, DataType::UInt64),
-    (Source::Row, DataType::Binary),
-];
+fn hidden_columns() -> [(Source, DataType); 4] {
+    [
+        (Source::Key, DataType::Binary),
+        (Source::Csn, DataType::UInt64),
+        (Source::Row, DataType::Binary),
+        (Source::Table, arrow_map::arrow_type(PgType::Oid)),
+    ]
+}
 
 /// A stored table: schema and layout, but no data. A scan finds the read view in
 /// its task context, so that a plan can be kept and run again.
@@ -49,6 +57,8 @@ pub(crate) struct StoredTable {
     pub(super) sources: Vec<Source>,
     /// Its number among the tables with hidden columns, if it has them.
     target: Option<usize>,
+    /// The tables that its rows are in, if not in itself alone.
+    members: Option<Vec<Member>>,
     /// The primary key, by which other columns are known when rows are grouped.
     constraints: Constraints,
 }
@@ -69,30 +79,41 @@ const TABLE_KEY: &str = "pg.table";
 const ATTRIBUTE_KEY: &str = "pg.attribute";
 
 impl StoredTable {
-    /// Prepares a table; `hidden` adds the columns that a change or a lock needs of
-    /// its target, and tells it from other targets.
+    /// Prepares a table, with the rows of those that inherit from it when the
+    /// catalog is given.
     ///
     /// # Errors
     /// XX001 when the descriptor is damaged.
     pub(crate) fn new(
         desc: &Arc<TableDescriptor>,
-        hidden: Option<usize>,
+        shown: Shown,
+        catalog: Option<&Catalog>,
     ) -> std::result::Result<Self, SqlError> {
-        let mut fields = Vec::with_capacity(desc.columns.len() + HIDDEN.len());
+        let members = match catalog {
+            Some(catalog) => members_of(desc, catalog)?,
+            // Without its partitions a partitioned table is empty.
+            None => desc.is_partitioned().then(Vec::new),
+        };
+        let mut fields = Vec::with_capacity(desc.columns.len() + 5);
         let mut sources = Vec::with_capacity(fields.capacity());
         for (position, column) in desc.columns.iter().enumerate() {
             if column.dropped {
                 continue;
             }
-            let field = arrow_map::arrow_field(column.name.as_str(), column.ty, !column.not_null);
+            let not_null = column.not_null && all_not_null(members.as_deref(), position);
+            let field = arrow_map::arrow_field(column.name.as_str(), column.ty, !not_null);
             fields.push(with_origin(field, desc.oid, column.attnum));
             sources.push(Source::Attribute(position));
         }
-        if let Some(index) = hidden {
-            for (name, (source, ty)) in hidden_names(index).into_iter().zip(HIDDEN) {
+        if let Some(index) = shown.hidden {
+            for (name, (source, ty)) in hidden_names(index).into_iter().zip(hidden_columns()) {
                 fields.push(Field::new(name, ty, true));
                 sources.push(source);
             }
+        }
+        if shown.tableoid {
+            fields.push(arrow_map::arrow_field(TABLE_OID, PgType::Oid, false));
+            sources.push(Source::Table);
         }
         let mut key = Vec::with_capacity(desc.primary_key.len());
         for attnum in &desc.primary_key {
@@ -105,13 +126,16 @@ impl StoredTable {
             });
             key.extend(column);
         }
-        let constraints = if key.is_empty() || key.len() != desc.primary_key.len() {
+        // What inherits from a table may have its keys again.
+        let unique = members.is_none() || desc.is_partitioned();
+        let constraints = if !unique || key.is_empty() || key.len() != desc.primary_key.len() {
             Constraints::default()
         } else {
             Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
         };
         Ok(Self {
-            target: hidden,
+            target: shown.hidden,
+            members,
             constraints,
             info: Arc::new(TableInfo::new(Arc::clone(desc))?),
             schema: Arc::new(Schema::new(fields)),
@@ -123,6 +147,32 @@ impl StoredTable {
     pub(crate) fn oid(&self) -> u32 {
         self.info.desc.oid
     }
+}
+
+/// Whether a column is NOT NULL in all members.
+fn all_not_null(members: Option<&[Member]>, position: usize) -> bool {
+    members.into_iter().flatten().all(|member| {
+        let own = member.positions.get(position).copied().flatten();
+        own.and_then(|at| member.info.desc.columns.get(at))
+            .is_some_and(|column| column.not_null)
+    })
+}
+
+/// Where the columns come from in a member.
+fn sources_in(member: &Member, sources: &[Source]) -> std::result::Result<Vec<Source>, SqlError> {
+    let of = |source: &Source| match source {
+        Source::Attribute(position) => {
+            let own = member.positions.get(*position).copied().flatten();
+            own.map(Source::Attribute).ok_or_else(|| {
+                SqlError::corrupted(format!(
+                    "table \"{}\" lacks a column that it inherits",
+                    member.info.desc.name
+                ))
+            })
+        }
+        other => Ok(*other),
+    };
+    sources.iter().map(of).collect()
 }
 
 /// Says that a field is a column of a relation.
@@ -170,31 +220,44 @@ impl TableProvider for StoredTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let access = access::choose(&self.info.desc, filters).map_err(external)?;
         let run = state.config().get_extension::<RunContext>();
         let positions: Vec<usize> = match projection {
             Some(positions) => positions.clone(),
             None => (0..self.sources.len()).collect(),
         };
         let schema = Arc::new(self.schema.project(&positions)?);
-        let sources = positions
+        let sources: Vec<Source> = positions
             .iter()
             .filter_map(|p| self.sources.get(*p).copied())
             .collect();
         let target = Effort::scan_partitions(state.config());
-        let scan = TableScan::new(
-            Arc::clone(&self.info),
-            Projected {
-                schema,
+        let scan = |info: &Arc<TableInfo>, sources| {
+            let access = access::choose(&info.desc, filters).map_err(external)?;
+            let projected = Projected {
+                schema: Arc::clone(&schema),
                 sources,
                 target: self.target,
-            },
-            access,
-            limit,
-            run.as_deref(),
-            target,
-        )?;
-        Ok(Arc::new(scan))
+            };
+            TableScan::new(
+                Arc::clone(info),
+                projected,
+                access,
+                limit,
+                run.as_deref(),
+                target,
+            )
+        };
+        let Some(members) = &self.members else {
+            return Ok(Arc::new(scan(&self.info, sources)?));
+        };
+        let mut scans = Vec::with_capacity(members.len());
+        for member in members {
+            if member.may_have(filters).map_err(external)? {
+                let sources = sources_in(member, &sources).map_err(external)?;
+                scans.push(scan(&member.info, sources)?);
+            }
+        }
+        append(scans, &schema, target)
     }
 
     fn supports_filters_pushdown(

@@ -158,6 +158,7 @@ impl Fixture {
                     missing: None,
                     identity: None,
                     dropped: false,
+                    heritage: crate::catalog::Heritage::default(),
                 })
                 .collect(),
             primary_key: (1..=u16::try_from(key).unwrap()).collect(),
@@ -167,6 +168,7 @@ impl Fixture {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             on_commit: None,
+            family: crate::catalog::Family::default(),
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
         self.catalog.apply(&put);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, clinic};
 use crate::cancel::CancelReason;
-use crate::query::RowOverride;
+use crate::query::{RowOverride, StoredRow};
 use crate::txn::{Entry, Layer, StreamKey};
 use crate::types::{Datum, Numeric, PgType, RowLayout};
 
@@ -119,6 +119,17 @@ fn a_query_sees_the_changes_of_its_own_transaction() {
     assert_eq!(answer.lines(), "4", "others do not");
 }
 
+/// The second patient as a row of its own.
+fn new_patient(fixture: &Fixture, stored: Vec<u8>) -> RowOverride {
+    let mut tables = fixture.catalog.tables();
+    RowOverride::first(vec![StoredRow {
+        table: tables.find(|t| t.name == "patient").unwrap().oid,
+        key: key(2),
+        csn: 77,
+        stored,
+    }])
+}
+
 #[test]
 fn an_override_stands_in_for_the_table() {
     let fixture = clinic();
@@ -133,7 +144,7 @@ fn an_override_stands_in_for_the_table() {
         .unwrap();
     let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
     let stored = row(&fixture, "New");
-    run.replace = Some(RowOverride::first(vec![(key(2), 77, stored.clone())]));
+    run.replace = Some(new_patient(&fixture, stored.clone()));
     let batch = fixture.block_on(async {
         let mut stream = plan.execute(run).await.unwrap();
         stream.next().await.unwrap().unwrap()
@@ -165,7 +176,7 @@ fn an_override_is_of_one_mention_of_the_table() {
         )
         .unwrap();
     let mut run = fixture.run_of(fixture.view(&[]), Vec::new());
-    run.replace = Some(RowOverride::first(vec![(key(2), 77, row(&fixture, "New"))]));
+    run.replace = Some(new_patient(&fixture, row(&fixture, "New")));
     let mut lines: Vec<String> = fixture
         .answer(&plan, run)
         .unwrap()

@@ -20,7 +20,7 @@ use crate::sequence::SequenceSource;
 use crate::types::Datum;
 
 impl Session {
-    pub(super) async fn add_column(
+    pub(in super::super) async fn add_column(
         &mut self,
         definition: &ColumnDef,
         if_not_exists: bool,
@@ -62,7 +62,7 @@ impl Session {
 
     /// The value of the newest column in rows that are already there: its
     /// default, computed once.
-    fn set_missing(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
+    pub(in super::super) fn set_missing(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
         let info = self.stored_table(a)?;
         let mut before = a.table.clone();
         before.columns.pop();
@@ -112,7 +112,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn drop_column(
+    pub(in super::super) async fn drop_column(
         &mut self,
         name: &Ident,
         if_exists: bool,
@@ -154,7 +154,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn alter_column(
+    pub(in super::super) fn alter_column(
         &mut self,
         name: &Ident,
         op: &AlterColumnOperation,
@@ -201,7 +201,7 @@ impl Session {
 }
 
 /// Gives a column another name.
-pub(super) fn rename(
+pub(in super::super) fn rename(
     old: &Ident,
     new: &Ident,
     table: &mut TableDescriptor,
@@ -222,6 +222,16 @@ pub(super) fn rename(
     for check in &mut table.checks {
         if check.columns.contains(&attnum) {
             check.expression = rename_in(&check.expression, &before, &new)?;
+        }
+    }
+    let keys = table
+        .family
+        .partition_by
+        .iter_mut()
+        .flat_map(|by| &mut by.keys);
+    for key in keys.filter(|key| key.columns.contains(&attnum)) {
+        if let Some(text) = &key.expression {
+            key.expression = Some(rename_in(text, &before, &new)?);
         }
     }
     Ok(())

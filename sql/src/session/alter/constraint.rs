@@ -65,7 +65,11 @@ impl Session {
         Ok(())
     }
 
-    fn add_key(&mut self, request: &KeyRequest, a: &mut Alteration) -> Result<(), SqlError> {
+    pub(in super::super) fn add_key(
+        &mut self,
+        request: &KeyRequest,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
         if !a.layer.is_empty() {
             self.keep(a)?;
         }
@@ -94,7 +98,11 @@ impl Session {
     }
 
     /// Checks that every row of the table complies with a CHECK constraint.
-    pub(super) fn check_rows(&mut self, check: u32, a: &Alteration) -> Result<(), SqlError> {
+    pub(in super::super) fn check_rows(
+        &mut self,
+        check: u32,
+        a: &Alteration,
+    ) -> Result<(), SqlError> {
         let planning = self.planning()?;
         let session = self.session_info()?;
         let checks = Arc::new(TableChecks::plan(&a.table, Some(check), &planning)?);
@@ -171,7 +179,7 @@ impl Session {
 
     /// Drops the primary key: rows are keyed by a number from now on. Its columns
     /// stay NOT NULL.
-    pub(super) async fn drop_primary_key(
+    pub(in super::super) async fn drop_primary_key(
         &mut self,
         cascade: bool,
         a: &mut Alteration,

@@ -10,6 +10,8 @@ mod constraint;
 mod index;
 mod retype;
 
+pub(super) use column::rename as rename_column;
+
 use std::sync::Arc;
 
 use sqlparser::ast::{
@@ -19,6 +21,7 @@ use sqlparser::ast::{
 
 use super::Session;
 use super::objects::ViewChange;
+use super::partitions::{Spreading, refuse_in_family};
 use super::rewrite::{self, Rebuilding};
 use crate::catalog::{
     Catalog, CatalogChange, CatalogEntry, QualifiedName, RelationEntry, TableDescriptor,
@@ -31,13 +34,13 @@ use crate::types::Datum;
 
 /// A table being altered.
 pub(super) struct Alteration {
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     /// As it is so far.
-    table: TableDescriptor,
+    pub(super) table: TableDescriptor,
     /// Rows and index entries written on the way.
-    layer: Layer,
+    pub(super) layer: Layer,
     /// Sequences of new columns.
-    sequences: Vec<CatalogChange>,
+    pub(super) sequences: Vec<CatalogChange>,
 }
 
 /// Which operations come first.
@@ -109,23 +112,26 @@ impl Session {
         self.no_pending_checks("ALTER TABLE", &table)?;
         let mode = lock_mode(&alter.operations);
         self.lock_table(table.oid, mode).await?;
-        let mut alteration = Alteration {
-            catalog,
-            table,
-            layer: Layer::default(),
-            sequences: Vec::new(),
-        };
+        let mut alteration = Alteration::new(catalog, table);
         let mut operations: Vec<&AlterTableOperation> = alter.operations.iter().collect();
         operations.sort_by_key(|operation| pass(operation));
         for operation in operations {
+            let before = alteration.table.clone();
+            refuse_in_family(operation, &before, alter.only, &alteration.catalog)?;
             self.alter_one(operation, &mut alteration).await?;
             self.keep(&mut alteration)?;
+            let spreading = Spreading {
+                operation,
+                only: alter.only,
+            };
+            self.spread_change(before, spreading).await?;
+            alteration.catalog = self.catalog()?.as_ref().clone();
         }
         Ok("ALTER TABLE".to_owned())
     }
 
     /// Makes what was altered so far the transaction's.
-    fn keep(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
+    pub(super) fn keep(&mut self, a: &mut Alteration) -> Result<(), SqlError> {
         let entry = CatalogEntry::Table(Box::new(a.table.clone()));
         let layer = std::mem::take(&mut a.layer);
         let catalog = a.catalog.clone();
@@ -204,7 +210,7 @@ impl Session {
     }
 
     /// What the table holds now.
-    fn current_rows(&mut self) -> Result<ReadView, SqlError> {
+    pub(super) fn current_rows(&mut self) -> Result<ReadView, SqlError> {
         let snapshot = self.engine.snapshot();
         Ok(self.transaction()?.newest_view(snapshot))
     }

@@ -14,7 +14,7 @@ use crate::query::{Place, RowRelation, quote_ident};
 use crate::types::{PgType, key};
 
 impl Session {
-    pub(super) async fn set_type(
+    pub(in super::super) async fn set_type(
         &mut self,
         name: &Ident,
         data_type: &DataType,

@@ -7,7 +7,7 @@ use super::portal::{Current, Portal};
 use crate::error::{SqlError, state};
 use crate::exec::table::TableInfo;
 use crate::exec::write_plan::WritePlan;
-use crate::query::RowOverride;
+use crate::query::{RowOverride, StoredRow};
 
 impl Session {
     /// Changes the row that a cursor stands on.
@@ -34,13 +34,22 @@ impl Session {
         table: &TableInfo,
     ) -> Result<Current, SqlError> {
         let number = place_of(portal, table)?;
-        let key = portal.current_key(number).await?;
+        let (key, oid) = portal.current_key(number).await?;
+        let Some(desc) = self.catalog()?.table_by_oid(oid).cloned() else {
+            return Ok(None);
+        };
+        let rows = TableInfo::new(desc)?.rows;
         let snapshot = self.engine.snapshot();
         let view = self.transaction()?.view(snapshot);
-        let row = view.get(table.rows, &key, &mut Vec::new(), |version| {
+        let row = view.get(rows, &key, &mut Vec::new(), |version| {
             (version.csn, version.value.to_vec())
         })?;
-        Ok(row.map(|(csn, stored)| (key, csn, stored)))
+        Ok(row.map(|(csn, stored)| StoredRow {
+            table: oid,
+            key,
+            csn,
+            stored,
+        }))
     }
 }
 

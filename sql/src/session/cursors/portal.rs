@@ -6,6 +6,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::super::cursor::Rows;
 use super::super::fields::FieldDescription;
+use super::super::row_locks::HIDDEN;
 use super::super::{POSTGRES_EPOCH_US, Session};
 use super::kept::Kept;
 use super::parse::Direction;
@@ -129,13 +130,17 @@ impl Portal {
         Ok(true)
     }
 
-    /// The columns to keep of a batch: what the client sees and, after it, the keys.
+    /// The columns to keep of a batch: what the client sees and, after it, the keys and
+    /// the tables that they are of.
     fn shown(&self, batch: &RecordBatch) -> Result<RecordBatch, SqlError> {
         let visible = self.fields.len();
         if batch.num_columns() <= visible {
             return Ok(batch.clone());
         }
-        let keys = (0..self.tables.len()).map(|number| visible + 3 * number);
+        let keys = (0..self.tables.len()).flat_map(|number| {
+            let first = visible + HIDDEN * number;
+            [first, first + HIDDEN - 1]
+        });
         let columns: Vec<usize> = (0..visible).chain(keys).collect();
         batch
             .project(&columns)
@@ -275,12 +280,15 @@ impl Portal {
         Ok(())
     }
 
-    /// The key of the row that it stands on, in a table it reads.
-    pub(super) async fn current_key(&mut self, number: usize) -> Result<Vec<u8>, SqlError> {
+    /// The key of the row that it stands on, in a table it reads, and the table that
+    /// the row is in: that one or one below it.
+    pub(super) async fn current_key(&mut self, number: usize) -> Result<(Vec<u8>, u32), SqlError> {
         let (visible, position) = (self.fields.len(), self.position);
         let (first, batch) = self.kept.around(position).await?;
         let at = usize::try_from(position - first).unwrap_or(usize::MAX);
-        crate::exec::change::key_at(batch, visible + number, at)
+        let column = visible + 2 * number;
+        let key = crate::exec::change::key_at(batch, column, at);
+        key.zip(crate::exec::change::table_at(batch, column + 1, at))
             .ok_or_else(|| SqlError::internal("a row of a cursor has no key"))
     }
 }

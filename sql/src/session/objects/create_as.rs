@@ -7,7 +7,8 @@ use sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Statement};
 use super::super::execute::Execution;
 use super::super::{Outcome, Session};
 use crate::catalog::{
-    CatalogChange, CatalogEntry, Column, OnCommit, TableDescriptor, fold_identifier,
+    CatalogChange, CatalogEntry, Column, Family, Heritage, OnCommit, TableDescriptor,
+    fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::ddl::storable;
@@ -99,6 +100,7 @@ impl Session {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             on_commit: create.on_commit,
+            family: Family::default(),
         };
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
@@ -166,6 +168,7 @@ pub(super) fn columns_of(planned: &PlannedQuery, names: &[Ident]) -> Result<Vec<
             missing: None,
             identity: None,
             dropped: false,
+            heritage: Heritage::default(),
         });
     }
     Ok(columns)

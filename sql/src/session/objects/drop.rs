@@ -1,11 +1,13 @@
 //! DROP of relations, and what goes along.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{ObjectName, ObjectType};
 
 use super::super::Session;
 use crate::catalog::{
     Catalog, CatalogChange, Dependent, ObjectKind, QualifiedName, RelationEntry, SYSTEM_SCHEMAS,
-    cascade_notice, still_needed,
+    TableDescriptor, cascade_notice, still_needed,
 };
 use crate::error::{SqlError, state};
 use crate::txn::{Layer, LockMode};
@@ -95,9 +97,14 @@ impl Session {
             .copied()
             .chain(dependents.iter().map(|d| d.object))
             .collect();
+        let parts = partitions_among(&gone, &catalog);
         let mut catalog = catalog;
         let changes = self.remove_objects(&mut catalog, &gone).await?;
-        self.change_catalog(catalog, changes, Layer::default())
+        self.change_catalog(catalog, changes, Layer::default())?;
+        for (part, parent) in parts {
+            self.check_still_referred_to(&part, &parent)?;
+        }
+        Ok(())
     }
 
     /// Locks objects and removes them from the catalog; the changes to keep.
@@ -195,6 +202,22 @@ impl Session {
         }
         Err(missing)
     }
+}
+
+type Part = (Arc<TableDescriptor>, Arc<TableDescriptor>);
+
+/// Partitions that go without their parents, with those.
+fn partitions_among(gone: &[ObjectKind], catalog: &Catalog) -> Vec<Part> {
+    let part = |object: &ObjectKind| {
+        let ObjectKind::Relation(oid) = object else {
+            return None;
+        };
+        let table = catalog.table_by_oid(*oid).filter(|t| t.is_partition())?;
+        let parent = catalog.table_by_oid(*table.family.parents.first()?)?;
+        let stays = !gone.contains(&ObjectKind::Relation(parent.oid));
+        stays.then(|| (Arc::clone(table), Arc::clone(parent)))
+    };
+    gone.iter().filter_map(part).collect()
 }
 
 /// The relation, if it is of the kind that is to be dropped.

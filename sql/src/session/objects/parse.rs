@@ -85,6 +85,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(sql: &'a str, tokens: &[TokenWithSpan]) -> Self {
         let mut tokens = join_strings(tokens);
+        super::super::only::adapt(&mut tokens);
         let check = take_check_option(&mut tokens);
         let with_data = take_with_data(&mut tokens);
         let parser = Parser::new(&PostgreSqlDialect {})
@@ -227,6 +228,7 @@ fn create_view(
     r.parser.expect_keyword_is(Keyword::AS)?;
     let start = r.offset();
     let mut query = r.parser.parse_query()?;
+    super::super::only::settle(&mut query);
     let mut text = r.sql.get(start..r.end()).unwrap_or_default().to_owned();
     if let Some(written) = r.check.take() {
         check = Some(written);

@@ -2,25 +2,22 @@
 
 use sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, Join, JoinOperator, ObjectName, ObjectNamePart, Select,
-    SelectItem, TableAlias, TableFactor, TableWithJoins,
+    SelectItem, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
 use super::super::names::quoted;
+use super::super::shown::Shown;
 use super::super::{PlanContext, RowTarget};
 use crate::catalog::{QualifiedName, fold_identifier};
 use crate::error::SqlError;
 use crate::pg_catalog;
 
-/// Catalog part of a table name that stands for "with hidden columns"; the number
-/// of the table follows.
-pub(in super::super) const HIDDEN_CATALOG: &str = "\u{1f}hidden";
-
 /// Names of the columns that only the executor of changes and locks sees; tables
 /// after the first have their number added.
-const HIDDEN: [&str; 3] = ["__key", "__csn", "__row"];
+const HIDDEN: [&str; 4] = ["__key", "__csn", "__row", "__tab"];
 
 /// The names of the hidden columns of table number `index`.
-pub(in crate::query) fn hidden_names(index: usize) -> [String; 3] {
+pub(in crate::query) fn hidden_names(index: usize) -> [String; 4] {
     HIDDEN.map(|name| match index {
         0 => name.to_owned(),
         n => format!("{name}{n}"),
@@ -37,37 +34,7 @@ pub(super) fn show_hidden(from: &mut [TableWithJoins]) -> Result<(), SqlError> {
 }
 
 fn show_hidden_in(factor: &mut TableFactor, index: usize) -> Result<(), SqlError> {
-    match factor {
-        TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            ..
-        } => {
-            let Some(ObjectNamePart::Identifier(table)) = name.0.last().cloned() else {
-                return Err(SqlError::unsupported(format!("table name {name}")));
-            };
-            let schema = match name.0.len().checked_sub(2).and_then(|i| name.0.get(i)) {
-                Some(ObjectNamePart::Identifier(schema)) => quoted(fold_identifier(schema)),
-                _ => quoted(""),
-            };
-            if alias.is_none() {
-                *alias = Some(TableAlias {
-                    explicit: true,
-                    name: quoted(fold_identifier(&table)),
-                    columns: Vec::new(),
-                    at: None,
-                });
-            }
-            *name = ObjectName(vec![
-                ObjectNamePart::Identifier(quoted(format!("{HIDDEN_CATALOG}{index}"))),
-                ObjectNamePart::Identifier(schema),
-                ObjectNamePart::Identifier(table),
-            ]);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+    Shown::change(factor, |shown| shown.hidden = Some(index))
 }
 
 /// Marks every stored table of a FROM, and adds the hidden columns of all to the
@@ -86,7 +53,7 @@ pub(super) fn show_all(
         marker.mark_joins(item, false)?;
     }
     let targets = marker.targets;
-    let names: Vec<[String; 3]> = (0..targets.len()).map(hidden_names).collect();
+    let names: Vec<[String; 4]> = (0..targets.len()).map(hidden_names).collect();
     for item in &mut select.projection {
         let excluded: Vec<ObjectName> = match item {
             SelectItem::Wildcard(_) => names.iter().flatten().map(|n| name_of(n)).collect(),
@@ -104,7 +71,7 @@ pub(super) fn show_all(
         if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
             && !excluded.is_empty()
         {
-            options.opt_exclude = Some(ExcludeSelectItem::Multiple(excluded));
+            exclude(options, excluded);
         }
     }
     for (target, names) in targets.iter().zip(&names) {
@@ -118,7 +85,17 @@ pub(super) fn show_all(
     Ok(targets)
 }
 
-fn name_of(name: &str) -> ObjectName {
+/// Leaves columns out of what `*` stands for.
+pub(super) fn exclude(options: &mut WildcardAdditionalOptions, mut names: Vec<ObjectName>) {
+    match options.opt_exclude.take() {
+        Some(ExcludeSelectItem::Multiple(before)) => names.extend(before),
+        Some(ExcludeSelectItem::Single(before)) => names.push(before),
+        None => {}
+    }
+    options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));
+}
+
+pub(super) fn name_of(name: &str) -> ObjectName {
     ObjectName(vec![ObjectNamePart::Identifier(quoted(name))])
 }
 

@@ -10,12 +10,15 @@ mod from;
 mod hidden;
 mod mentioned;
 mod mixed_values;
+mod only;
+mod partition_calls;
 mod positions;
 mod recursion;
 mod recursive;
 mod refuse;
 mod select;
 mod set_operations;
+mod table_oid;
 mod ties;
 mod values;
 
@@ -29,7 +32,6 @@ use super::{Hidden, PlanContext, RowTarget, catalog_syntax, rewrite, series_item
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
-pub(super) use hidden::HIDDEN_CATALOG;
 pub(in crate::query) use hidden::hidden_names;
 pub(in crate::query) use select::{plain_table, query_of, star_from};
 pub(super) use set_operations::{SetOperation, of_relation};
@@ -116,6 +118,7 @@ impl VisitorMut for Preparer<'_> {
         rewrite::json_whole_rows(select, |factor| {
             using::columns_of(factor, self.context, &self.ctes)
         });
+        step(partition_calls::prepare(select, self.depth == 1))?;
         catalog_syntax::before(select, self.context);
         step(refuse::refuse_in_select(select))
     }
@@ -127,6 +130,7 @@ impl VisitorMut for Preparer<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
+        step(only::apply(factor))?;
         using::complete_alias(factor, self.context, &self.ctes);
         step(from::table_factor(factor))
     }
@@ -161,6 +165,7 @@ impl Preparer<'_> {
         using::name_sides(query, self.depth > 1, self.context, &self.ctes)?;
         series_item::move_to_from(&mut query.body)?;
         columns::name_columns(&mut query.body, query.order_by.as_ref())?;
+        table_oid::show(query, self.context, &self.ctes)?;
         if self.depth == 1
             && let SetExpr::Select(select) = query.body.as_mut()
         {

@@ -25,7 +25,8 @@ pub(super) fn create(r: &mut Reader<'_>, temporary: bool) -> Result<Option<Objec
     if !r.words(&[Keyword::AS]) || !begins_query(r) {
         return Ok(None);
     }
-    let query = r.parser.parse_query()?;
+    let mut query = r.parser.parse_query()?;
+    super::super::super::only::settle(&mut query);
     Ok(Some(ObjectCommand::CreateTableAs(CreateTableAs {
         temporary,
         if_not_exists,

@@ -12,6 +12,7 @@ pub mod error;
 mod exec;
 mod pg_catalog;
 pub mod query;
+mod routine;
 pub mod sequence;
 pub mod server_files;
 pub mod session;

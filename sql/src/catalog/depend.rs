@@ -1,7 +1,7 @@
 //! Which objects need which: what DROP has to refuse, or to take along.
 
 use super::snapshot::{Catalog, CatalogChange};
-use super::{CatalogEntry, ForeignKey, QualifiedName};
+use super::{CatalogEntry, ForeignKey, QualifiedName, is_of};
 use crate::error::{SqlError, state};
 
 /// Lines of a detail that clients get; the rest is counted.
@@ -22,6 +22,10 @@ pub enum ObjectKind {
     Default(u32, u16),
     /// A schema.
     Schema(u32),
+    /// A type.
+    Type(u32),
+    /// A function.
+    Function(u32),
 }
 
 /// An object that goes along with another one.
@@ -104,7 +108,9 @@ impl Catalog {
             roots.contains(&table) || found.iter().any(|d| d.object == table)
         };
         let part = |object| match object {
-            ObjectKind::Constraint(table, _) | ObjectKind::Default(table, _) => gone(table),
+            ObjectKind::Constraint(table, _)
+            | ObjectKind::Default(table, _)
+            | ObjectKind::Column(table, _) => gone(table),
             _ => false,
         };
         let said: Vec<Dependent> = found.iter().filter(|d| !part(d.object)).cloned().collect();
@@ -161,16 +167,43 @@ impl Catalog {
             ObjectKind::Index(oid, index) => {
                 direct.extend(references(oid, &|key| key.index == index));
             }
-            ObjectKind::Constraint(..) | ObjectKind::Default(..) => {}
+            ObjectKind::Constraint(..) | ObjectKind::Default(..) | ObjectKind::Function(_) => {}
+            ObjectKind::Type(oid) => direct.extend(self.made_of_type(oid)),
             ObjectKind::Schema(oid) => {
                 let tables = self.tables().filter(|t| t.schema == oid).map(|t| t.oid);
                 let views = self.views().filter(|v| v.schema == oid).map(|v| v.oid);
                 let sequences = self.sequences().filter(|s| s.schema == oid).map(|s| s.oid);
                 let inside = tables.chain(views).chain(sequences);
                 direct.extend(inside.map(|oid| (ObjectKind::Relation(oid), false)));
+                let types = self.user_types().filter(|t| t.schema == oid);
+                direct.extend(types.map(|t| (ObjectKind::Type(t.oid), false)));
+                let functions = self.functions().filter(|f| f.schema == oid);
+                direct.extend(functions.map(|f| (ObjectKind::Function(f.oid), false)));
             }
         }
         direct
+    }
+
+    /// Columns, views and other types that have a type in them.
+    fn made_of_type(&self, oid: u32) -> Vec<(ObjectKind, bool)> {
+        let mut found = Vec::new();
+        for table in self.tables() {
+            let columns = table.live_columns().filter(|c| is_of(c.ty, oid));
+            found.extend(columns.map(|c| (ObjectKind::Column(table.oid, c.attnum), false)));
+        }
+        let views = self
+            .views()
+            .filter(|v| v.columns.iter().any(|c| is_of(c.ty, oid)));
+        found.extend(views.map(|v| (ObjectKind::Relation(v.oid), false)));
+        let types = self.user_types().filter(|t| {
+            t.parts()
+                .into_iter()
+                .any(|part| is_of(self.settled(part), oid))
+        });
+        found.extend(types.map(|t| (ObjectKind::Type(t.oid), false)));
+        let functions = self.functions_with(oid).into_iter();
+        found.extend(functions.map(|oid| (ObjectKind::Function(oid), false)));
+        found
     }
 
     /// The defaults that take values of a sequence.
@@ -238,6 +271,31 @@ impl Catalog {
                 let name = self.schema_by_oid(oid).map_or("", |s| s.name.as_str());
                 format!("schema {name}")
             }
+            ObjectKind::Type(oid) => match self.user_type(oid) {
+                Some(ty) => {
+                    let name = self.shown_type_name(ty.schema, &ty.name, search_path);
+                    format!("type {name}")
+                }
+                None => format!("type {oid}"),
+            },
+            ObjectKind::Function(oid) => match self.function(oid) {
+                Some(function) => format!("function {}", function.shown()),
+                None => format!("function {oid}"),
+            },
+        }
+    }
+
+    /// A type's name, with its schema unless the bare name finds it.
+    pub fn shown_type_name(&self, schema: u32, name: &str, search_path: &[String]) -> String {
+        let bare = QualifiedName {
+            schema: None,
+            name: name.to_owned(),
+        };
+        let mut schemas = self.schemas_to_search(&bare, search_path);
+        let first = schemas.find(|schema| self.type_exists(*schema, name));
+        match self.schema_by_oid(schema) {
+            Some(s) if first != Some(schema) => format!("{}.{name}", s.name),
+            _ => name.to_owned(),
         }
     }
 
@@ -274,7 +332,22 @@ impl Catalog {
                 column.default = None;
                 Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))))
             }
-            ObjectKind::Column(..) | ObjectKind::Index(..) => None,
+            ObjectKind::Column(oid, attnum) => {
+                let mut table = self.table_by_oid(oid)?.as_ref().clone();
+                table.drop_column(attnum);
+                Some(CatalogChange::Put(CatalogEntry::Table(Box::new(table))))
+            }
+            ObjectKind::Type(oid) => {
+                let entry = self.user_type(oid)?.as_ref().clone();
+                Some(CatalogChange::Remove(CatalogEntry::Type(Box::new(entry))))
+            }
+            ObjectKind::Function(oid) => {
+                let entry = self.function(oid)?.as_ref().clone();
+                Some(CatalogChange::Remove(CatalogEntry::Function(Box::new(
+                    entry,
+                ))))
+            }
+            ObjectKind::Index(..) => None,
         }
     }
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::constraint::{CheckConstraint, ForeignKey};
 use super::family::{Family, Heritage};
+use super::function::FunctionDescriptor;
 use super::index::IndexDescriptor;
 use super::sequence::SequenceDescriptor;
+use super::user_type::TypeDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
@@ -165,6 +167,32 @@ impl TableDescriptor {
         self.columns.iter().map(|c| c.ty).collect()
     }
 
+    /// Makes a column one that was dropped, with what is only there for it. It keeps
+    /// its place in rows, but not a type that may go too.
+    pub fn drop_column(&mut self, attnum: u16) {
+        let own = self.oid;
+        self.foreign_keys.retain(|key| {
+            let refers = key.referenced == own && key.referenced_columns.contains(&attnum);
+            !key.columns.contains(&attnum) && !refers
+        });
+        self.checks.retain(|check| !check.columns.contains(&attnum));
+        self.indexes.retain(|i| !i.mentions(attnum));
+        let column = self.columns.iter_mut().find(|c| c.attnum == attnum);
+        if let Some(column) = column {
+            column.dropped = true;
+            column.not_null = false;
+            column.default = None;
+            column.missing = None;
+            column.identity = None;
+            column.name = format!("........pg.dropped.{attnum}........");
+            column.ty = match column.ty.base() {
+                PgType::Enum(_) => PgType::Int8,
+                ty if ty.user().is_some() => PgType::Bytea,
+                ty => ty,
+            };
+        }
+    }
+
     /// The foreign key with this object identifier.
     pub fn foreign_key(&self, oid: u32) -> Option<&ForeignKey> {
         self.foreign_keys.iter().find(|key| key.oid == oid)
@@ -220,6 +248,10 @@ pub enum CatalogEntry {
     View(Box<ViewDescriptor>),
     /// A sequence.
     Sequence(Box<SequenceDescriptor>),
+    /// A type.
+    Type(Box<TypeDescriptor>),
+    /// A function.
+    Function(Box<FunctionDescriptor>),
     /// A role.
     Role(RoleDescriptor),
     /// A database (system tenant only).
@@ -235,6 +267,9 @@ impl CatalogEntry {
             Self::Table(t) => (b't', t.oid),
             Self::View(v) => (b'v', v.oid),
             Self::Sequence(s) => (b'q', s.oid),
+            // Before the tables, which are read after it.
+            Self::Type(t) => (b'e', t.oid),
+            Self::Function(f) => (b'f', f.oid),
             Self::Role(r) => (b'r', r.oid),
             Self::Database(d) => (b'd', d.oid),
         };
@@ -282,7 +317,11 @@ pub(super) mod type_code {
         from: D,
     ) -> Result<PgType, D::Error> {
         let (oid, typmod) = <(u32, i32)>::deserialize(from)?;
-        PgType::from_oid(oid, typmod)
-            .ok_or_else(|| serde::de::Error::custom(format!("unknown type {oid}")))
+        match PgType::from_oid(oid, typmod) {
+            Some(ty) => Ok(ty),
+            // The catalog knows which one it is.
+            None if oid >= super::FIRST_USER_OID => Ok(PgType::Stored(oid)),
+            None => Err(serde::de::Error::custom(format!("unknown type {oid}"))),
+        }
     }
 }

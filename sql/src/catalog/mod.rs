@@ -10,10 +10,12 @@ mod constraint;
 mod depend;
 mod descriptor;
 mod family;
+mod function;
 mod index;
 mod names;
 mod sequence;
 mod snapshot;
+mod user_type;
 mod view;
 
 pub use bootstrap::bootstrap_changes;
@@ -28,10 +30,17 @@ pub use family::{
     Bound, BoundKey, Edge, EdgeKey, Family, Heritage, PartitionBy, PartitionKey, Strategy,
     attribute_map, mapped, value_key,
 };
+pub use function::{
+    FunctionBody, FunctionDescriptor, FunctionVolatility, Parameter, ParameterMode, ReturnType,
+};
 pub use index::{IndexDescriptor, KeyOrder};
 pub(crate) use names::MARKED_CATALOG;
 pub use names::{QualifiedName, fold_identifier};
 pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};
 pub(crate) use sequence::{mentioned_sequence, sequence_mention};
 pub use snapshot::{Catalog, CatalogChange, RelationEntry, SYSTEM_SCHEMAS};
+pub use user_type::{
+    AttributeDescriptor, DomainCheck, DomainDescriptor, LabelDescriptor, TypeDescriptor, TypeKind,
+    TypeNames, is_of,
+};
 pub use view::{BoundColumn, BoundQuery, BoundRelation, CheckOption, ViewColumn, ViewDescriptor};

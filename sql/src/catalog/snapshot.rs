@@ -8,11 +8,14 @@ use super::descriptor::{
     CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor, SchemaDescriptor,
     TableDescriptor,
 };
+use super::function::FunctionDescriptor;
 use super::index::IndexDescriptor;
 use super::names::QualifiedName;
 use super::sequence::SequenceDescriptor;
+use super::user_type::TypeDescriptor;
 use super::view::ViewDescriptor;
 use crate::error::{SqlError, state};
+use crate::types::PgType;
 
 /// Schemas that exist in every database and hold no stored tables.
 pub const SYSTEM_SCHEMAS: [(&str, u32); 2] = [("pg_catalog", 11), ("information_schema", 13_000)];
@@ -48,6 +51,12 @@ pub struct Catalog {
     sequences: BTreeMap<u32, Arc<SequenceDescriptor>>,
     roles: BTreeMap<u32, Arc<RoleDescriptor>>,
     databases: BTreeMap<u32, Arc<Database>>,
+    pub(super) types: BTreeMap<u32, Arc<TypeDescriptor>>,
+    pub(super) functions: BTreeMap<u32, Arc<FunctionDescriptor>>,
+    /// The types of users and of their arrays, by object identifier.
+    pub(super) defined: BTreeMap<u32, PgType>,
+    /// (schema, name) of the types of users and of their arrays.
+    pub(super) type_names: BTreeMap<(u32, String), u32>,
     counters: Counters,
     /// (schema, name) of every relation: tables and indexes share one name space.
     relations: BTreeMap<(u32, String), u32>,
@@ -67,6 +76,10 @@ impl Default for Catalog {
             sequences: BTreeMap::new(),
             roles: BTreeMap::new(),
             databases: BTreeMap::new(),
+            types: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            defined: BTreeMap::new(),
+            type_names: BTreeMap::new(),
             counters: Counters {
                 next_oid: FIRST_USER_OID,
                 next_stream: 1,
@@ -86,6 +99,7 @@ impl Catalog {
         for entry in entries {
             catalog.put(entry);
         }
+        catalog.settle_all();
         catalog.version = version;
         catalog
     }
@@ -120,8 +134,13 @@ impl Catalog {
             CatalogEntry::Database(d) => {
                 self.databases.insert(d.oid, Arc::new(d));
             }
-            CatalogEntry::Table(t) => {
+            CatalogEntry::Type(t) => self.put_type(*t),
+            CatalogEntry::Function(f) => {
+                self.functions.insert(f.oid, Arc::new(*f));
+            }
+            CatalogEntry::Table(mut t) => {
                 self.forget_names(t.oid);
+                self.settle_table(&mut t);
                 self.relations.insert((t.schema, t.name.clone()), t.oid);
                 for (name, oid) in relation_names(&t) {
                     self.relations.insert((t.schema, name), oid);
@@ -134,8 +153,11 @@ impl Catalog {
                 }
                 self.tables.insert(t.oid, Arc::new(*t));
             }
-            CatalogEntry::View(v) => {
+            CatalogEntry::View(mut v) => {
                 self.forget_view_name(v.oid);
+                for column in &mut v.columns {
+                    column.ty = self.settled(column.ty);
+                }
                 self.relations.insert((v.schema, v.name.clone()), v.oid);
                 self.views.insert(v.oid, Arc::new(*v));
             }
@@ -159,6 +181,10 @@ impl Catalog {
             CatalogEntry::Database(d) => {
                 self.databases.remove(&d.oid);
             }
+            CatalogEntry::Type(t) => self.remove_type(t.oid),
+            CatalogEntry::Function(f) => {
+                self.functions.remove(&f.oid);
+            }
             CatalogEntry::Table(t) => {
                 self.forget_names(t.oid);
                 self.tables.remove(&t.oid);
@@ -172,6 +198,94 @@ impl Catalog {
                 self.sequences.remove(&s.oid);
             }
         }
+    }
+
+    fn put_type(&mut self, entry: TypeDescriptor) {
+        let replaces = self.types.contains_key(&entry.oid);
+        self.remove_type(entry.oid);
+        let (schema, oid, array) = (entry.schema, entry.oid, entry.array_oid);
+        self.type_names.insert((schema, entry.name.clone()), oid);
+        self.type_names
+            .insert((schema, entry.array_name.clone()), array);
+        self.types.insert(oid, Arc::new(entry));
+        self.define(oid);
+        if replaces {
+            self.settle_all();
+        }
+    }
+
+    fn define(&mut self, oid: u32) {
+        let Some(entry) = self.types.get(&oid) else {
+            return;
+        };
+        let user = entry.define(self);
+        let array = entry.array_oid;
+        self.defined.insert(oid, user.ty());
+        if array != 0 {
+            self.defined.insert(array, PgType::Array(user.element()));
+        }
+    }
+
+    fn remove_type(&mut self, oid: u32) {
+        if let Some(old) = self.types.remove(&oid) {
+            self.type_names.remove(&(old.schema, old.name.clone()));
+            self.type_names
+                .remove(&(old.schema, old.array_name.clone()));
+            self.defined.remove(&oid);
+            self.defined.remove(&old.array_oid);
+        }
+    }
+
+    /// Looks up again what each use of a type means, after one was changed.
+    fn settle_all(&mut self) {
+        // A type may be made of types with a later identifier; each round settles at
+        // least one level.
+        for _ in 0..self.types.len() {
+            let before: Vec<Option<u32>> = self.definitions();
+            let oids: Vec<u32> = self.types.keys().copied().collect();
+            for oid in oids {
+                self.define(oid);
+            }
+            if self.definitions() == before {
+                break;
+            }
+        }
+        let user = |ty: PgType| ty.user().is_some() || matches!(ty, PgType::Stored(_));
+        let tables: Vec<Arc<TableDescriptor>> = self.tables.values().cloned().collect();
+        for mut table in tables {
+            if table.columns.iter().any(|c| user(c.ty)) {
+                self.settle_table(Arc::make_mut(&mut table));
+                self.tables.insert(table.oid, table);
+            }
+        }
+        let views: Vec<Arc<ViewDescriptor>> = self.views.values().cloned().collect();
+        for mut view in views {
+            if view.columns.iter().any(|c| user(c.ty)) {
+                for column in &mut Arc::make_mut(&mut view).columns {
+                    column.ty = self.settled(column.ty);
+                }
+                self.views.insert(view.oid, view);
+            }
+        }
+    }
+
+    fn settle_table(&self, table: &mut TableDescriptor) {
+        for column in &mut table.columns {
+            column.ty = self.settled(column.ty);
+        }
+        for key in table
+            .family
+            .partition_by
+            .iter_mut()
+            .flat_map(|by| &mut by.keys)
+        {
+            key.ty = self.settled(key.ty);
+        }
+    }
+
+    fn definitions(&self) -> Vec<Option<u32>> {
+        let types = self.defined.values();
+        types.map(|ty| ty.user().map(|u| u.number())).collect()
     }
 
     fn forget_sequence_name(&mut self, sequence: u32) {
@@ -209,6 +323,8 @@ impl Catalog {
             CatalogEntry::Schema(s) => self.schemas.contains_key(&s.oid),
             CatalogEntry::Role(r) => self.roles.contains_key(&r.oid),
             CatalogEntry::Database(d) => self.databases.contains_key(&d.oid),
+            CatalogEntry::Type(t) => self.types.contains_key(&t.oid),
+            CatalogEntry::Function(f) => self.functions.contains_key(&f.oid),
             CatalogEntry::Table(t) => self.tables.contains_key(&t.oid),
             CatalogEntry::View(v) => self.views.contains_key(&v.oid),
             CatalogEntry::Sequence(s) => self.sequences.contains_key(&s.oid),
@@ -403,7 +519,7 @@ impl Catalog {
             .find(|schema| self.relation_exists(*schema, &name.name))
     }
 
-    fn schemas_to_search<'a>(
+    pub(super) fn schemas_to_search<'a>(
         &'a self,
         name: &'a QualifiedName,
         search_path: &'a [String],

@@ -20,6 +20,7 @@ pub(crate) fn assign(
     target: PgType,
     format: &SessionFormat,
 ) -> Result<Datum, SqlError> {
+    let target = target.base();
     let value = convert(value, target, format)?;
     modifier::apply(target, value, Conversion::Assignment)
 }

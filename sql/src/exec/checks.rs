@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sqlparser::ast::{CheckConstraint as Said, Expr, Ident, VisitMut, VisitorMut};
 
+use super::domain::{ColumnRule, column_rules};
 use super::foreign_key::define::taken;
 use super::object_name::free_name;
+use super::table::datum_at;
 use super::target::Planning;
 use crate::catalog::{Catalog, CheckConstraint, Heritage, TableDescriptor, fold_identifier};
 use crate::error::{SqlError, state};
@@ -92,8 +94,8 @@ impl CheckRequest {
             validated: !self.not_valid,
             heritage: Heritage::default(),
         };
-        let planned = plan(table, std::slice::from_ref(&check), planning)?;
-        let ty = planned.columns().first().map(|c| c.pg_type);
+        let planned = plan(table, &[], std::slice::from_ref(&check), planning)?;
+        let ty = planned.columns().first().map(|c| c.pg_type.base());
         if !matches!(ty, Some(PgType::Bool | PgType::Unknown)) {
             let name = ty.map_or_else(String::new, PgType::sql_name);
             return Err(SqlError::new(
@@ -108,13 +110,17 @@ impl CheckRequest {
 
 fn plan(
     table: &TableDescriptor,
+    domains: &[ColumnRule],
     checks: &[CheckConstraint],
     planning: &Planning,
 ) -> Result<PlannedExpressions, SqlError> {
-    let exprs = checks
-        .iter()
-        .map(|check| parse_expression(&check.expression))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut exprs = Vec::with_capacity(domains.len() + checks.len());
+    for rule in domains {
+        exprs.extend(rule.condition(table)?);
+    }
+    for check in checks {
+        exprs.push(parse_expression(&check.expression)?);
+    }
     let relation = RowRelation::table(table, &table.name);
     planning.expressions(&exprs, &[relation], Place::Check, &mut Vec::new())
 }
@@ -177,6 +183,10 @@ pub(crate) fn rename_in(text: &str, old: &str, new: &str) -> Result<String, SqlE
 /// The CHECK constraints of a table, planned.
 #[derive(Debug)]
 pub(crate) struct TableChecks {
+    /// What the domains of the columns ask for, NOT NULL apart.
+    domains: Vec<ColumnRule>,
+    /// Columns whose domain refuses NULL.
+    not_null: Vec<ColumnRule>,
     /// In the order of their names, in which they are checked.
     checks: Vec<CheckConstraint>,
     planned: PlannedExpressions,
@@ -199,8 +209,19 @@ impl TableChecks {
             .cloned()
             .collect();
         checks.sort_by(|a, b| a.name.cmp(&b.name));
-        let planned = plan(table, &checks, planning)?;
-        Ok(Self { checks, planned })
+        let (domains, not_null) = match only {
+            Some(_) => (Vec::new(), Vec::new()),
+            None => column_rules(table)
+                .into_iter()
+                .partition(|rule| rule.check.is_some()),
+        };
+        let planned = plan(table, &domains, &checks, planning)?;
+        Ok(Self {
+            domains,
+            not_null,
+            checks,
+            planned,
+        })
     }
 
     /// Makes them ready for one statement.
@@ -218,6 +239,15 @@ impl TableChecks {
     }
 }
 
+/// What a row does not comply with.
+#[derive(Debug)]
+pub(crate) enum Broken<'a> {
+    /// A CHECK constraint of the table.
+    Check(&'a CheckConstraint),
+    /// What the domain of a column asks for.
+    Domain(&'a ColumnRule),
+}
+
 /// The CHECK constraints of a table, ready to look at rows.
 #[derive(Debug)]
 pub(crate) struct BoundChecks {
@@ -230,13 +260,22 @@ impl BoundChecks {
     ///
     /// # Errors
     /// Whatever a condition fails with.
-    pub(crate) fn violated(&self, rows: &[&[Datum]]) -> Result<Option<&CheckConstraint>, SqlError> {
+    pub(crate) fn violated(&self, rows: &[&[Datum]]) -> Result<Option<Broken<'_>>, SqlError> {
+        let null = |rule: &&ColumnRule| rows.iter().any(|r| datum_at(r, rule.attnum).is_null());
+        if let Some(rule) = self.checks.not_null.iter().find(null) {
+            return Ok(Some(Broken::Domain(rule)));
+        }
         let rows: Vec<[&[Datum]; 1]> = rows.iter().map(|row| [*row]).collect();
         let rows: Vec<&[&[Datum]]> = rows.iter().map(<[&[Datum]; 1]>::as_slice).collect();
         for values in self.evaluator.evaluate(&rows)? {
             let failed = values.iter().position(|v| *v == Datum::Bool(false));
-            if let Some(check) = failed.and_then(|at| self.checks.checks.get(at)) {
-                return Ok(Some(check));
+            let Some(at) = failed else { continue };
+            if let Some(rule) = self.checks.domains.get(at) {
+                return Ok(Some(Broken::Domain(rule)));
+            }
+            let at = at - self.checks.domains.len();
+            if let Some(check) = self.checks.checks.get(at) {
+                return Ok(Some(Broken::Check(check)));
             }
         }
         Ok(None)

@@ -10,11 +10,11 @@ use super::family::inherited::{Inherited, check_defaults, is_same_type, merge_co
 use super::foreign_key::define::ForeignKeyRequest;
 use super::keys::{KeyKind, KeyRequest, add_key, key_request};
 use crate::catalog::{
-    Catalog, Column, Family, Heritage, OnCommit, TableDescriptor, fold_identifier,
+    Catalog, Column, Family, Heritage, OnCommit, TableDescriptor, TypeNames, fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::insert::refuse_any;
-use crate::types::PgType;
+use crate::types::{PgType, oid};
 
 /// Constraints that a definition asks for, to be added when the columns are there.
 #[derive(Debug, Default)]
@@ -64,6 +64,7 @@ pub(crate) fn build_table(
     owner: &str,
     catalog: &mut Catalog,
     inherited: Inherited,
+    search_path: &[String],
 ) -> Result<(TableDescriptor, Asked), SqlError> {
     refuse_table_clauses(create)?;
     let mut table = TableDescriptor {
@@ -87,7 +88,11 @@ pub(crate) fn build_table(
     };
     let mut asked = Asked::default();
     for definition in &create.columns {
-        add_column(&mut table, definition, &mut asked)?;
+        let types = TypeNames {
+            catalog,
+            search_path,
+        };
+        add_column(&mut table, definition, &mut asked, types)?;
     }
     check_defaults(&table)?;
     for constraint in &create.constraints {
@@ -152,6 +157,7 @@ pub(crate) fn add_column(
     table: &mut TableDescriptor,
     definition: &ColumnDef,
     asked: &mut Asked,
+    types: TypeNames<'_>,
 ) -> Result<(), SqlError> {
     let name = fold_identifier(&definition.name);
     let inherited = table.column(&name).filter(|c| is_unmerged(c, &name, asked));
@@ -170,7 +176,7 @@ pub(crate) fn add_column(
     }
     let ty = match known {
         Some((_, ty)) if is_same_type(&definition.data_type) => ty,
-        _ => storable_type(&name, &definition.data_type)?,
+        _ => storable_type(&name, &definition.data_type, types)?,
     };
     let attnum = u16::try_from(table.columns.len() + 1).map_err(|_| {
         SqlError::new(
@@ -255,8 +261,12 @@ fn is_unmerged(column: &Column, name: &String, asked: &Asked) -> bool {
 ///
 /// # Errors
 /// Type errors; 0A000 for types that cannot be stored.
-pub(crate) fn storable_type(name: &str, data_type: &DataType) -> Result<PgType, SqlError> {
-    storable(name, PgType::from_sql_ast(data_type)?)
+pub(crate) fn storable_type(
+    name: &str,
+    data_type: &DataType,
+    types: TypeNames<'_>,
+) -> Result<PgType, SqlError> {
+    storable(name, types.find(data_type)?)
 }
 
 /// A type, if columns can have it.
@@ -269,6 +279,13 @@ pub(crate) fn storable(column: &str, ty: PgType) -> Result<PgType, SqlError> {
             "columns of type {}",
             ty.sql_name()
         ))),
+        PgType::Array(element) if element.has_domain() => {
+            Err(SqlError::unsupported("arrays of domains"))
+        }
+        PgType::Composite(user) if user.oid() == oid::RECORD => Err(SqlError::new(
+            state::INVALID_TABLE_DEFINITION,
+            format!("column \"{column}\" has pseudo-type record"),
+        )),
         PgType::Unknown | PgType::Void => Err(SqlError::new(
             state::INVALID_TABLE_DEFINITION,
             format!("column \"{column}\" has pseudo-type {}", ty.sql_name()),

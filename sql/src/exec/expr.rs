@@ -124,7 +124,7 @@ fn parameter(
 
 /// A parameter takes the type of its place, not the length or precision.
 fn without_modifier(ty: PgType) -> PgType {
-    PgType::from_oid(ty.oid(), -1).unwrap_or(ty)
+    ty.unmodified()
 }
 
 fn column(scope: &Scope<'_>, qualifier: Option<&str>, name: &str) -> Option<(ScalarExpr, PgType)> {

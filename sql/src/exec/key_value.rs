@@ -23,7 +23,7 @@ pub(crate) fn as_key(
             let bare = match ty {
                 // Without a length: trailing blanks are cut, nothing is refused.
                 PgType::Char(_) => PgType::Char(0),
-                other => PgType::from_oid(other.oid(), -1).unwrap_or(other),
+                other => other.unmodified(),
             };
             Some(assign(value, bare, format)?)
         }

@@ -6,6 +6,7 @@ pub(crate) mod assignments;
 pub(crate) mod change;
 pub(crate) mod checks;
 pub(crate) mod ddl;
+pub(crate) mod domain;
 pub(crate) mod expr;
 pub(crate) mod family;
 pub(crate) mod fast;

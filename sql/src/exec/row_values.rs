@@ -118,7 +118,7 @@ fn row_relations((target, other): (Named<'_>, Option<Named<'_>>)) -> Vec<RowRela
 /// 42804 when it is not.
 pub(crate) fn check_condition(planned: &PlannedExpressions, place: Place) -> Result<(), SqlError> {
     match planned.columns() {
-        [column] if column.pg_type != PgType::Bool => Err(SqlError::new(
+        [column] if column.pg_type.base() != PgType::Bool => Err(SqlError::new(
             state::DATATYPE_MISMATCH,
             format!(
                 "argument of {} must be type boolean, not type {}",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::checks::{BoundChecks, TableChecks};
+use super::checks::{BoundChecks, Broken, TableChecks};
 use super::planning::QueryPlanning;
 use super::table::TableInfo;
 use super::target::Planning;
@@ -116,12 +116,15 @@ impl StatementWriter<'_> {
     /// # Errors
     /// 23514.
     pub(super) fn check_rules(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
-        if table.desc.checks.is_empty() {
+        let domains = || table.desc.live_columns().any(|c| c.ty.has_domain());
+        if table.desc.checks.is_empty() && !domains() {
             return Ok(());
         }
         let checks = self.bound_checks(table)?;
-        let Some(check) = checks.violated(&[row])? else {
-            return Ok(());
+        let check = match checks.violated(&[row])? {
+            None => return Ok(()),
+            Some(Broken::Domain(rule)) => return Err(rule.broken()),
+            Some(Broken::Check(check)) => check,
         };
         let error = SqlError::new(
             state::CHECK_VIOLATION,

@@ -11,6 +11,7 @@ use crate::catalog::{
 };
 use crate::error::{SqlError, state};
 use crate::query::InMemory;
+use crate::types::PgType;
 
 /// Where a statement is planned: names and what they mean.
 #[derive(Clone)]
@@ -90,8 +91,13 @@ pub(crate) fn column(table: &TableInfo, attnum: u16) -> Result<&Column, SqlError
 /// # Errors
 /// XX001 when the stored text cannot be parsed.
 pub(crate) fn default_expr(column: &Column) -> Result<Option<Expr>, SqlError> {
-    let Some(text) = &column.default else {
-        return Ok(None);
+    let text = match (&column.default, column.ty) {
+        (Some(text), _) => text,
+        // What the domain says, or the one that it is over.
+        (None, ty) => match domain_default(ty) {
+            Some(text) => text,
+            None => return Ok(None),
+        },
     };
     crate::session::parse_expression(text)
         .map(Some)
@@ -102,6 +108,17 @@ pub(crate) fn default_expr(column: &Column) -> Result<Option<Expr>, SqlError> {
                 e.message()
             ))
         })
+}
+
+fn domain_default(ty: PgType) -> Option<&'static String> {
+    let PgType::Domain(user) = ty else {
+        return None;
+    };
+    let rules = user.rules()?;
+    rules
+        .default
+        .as_ref()
+        .or_else(|| domain_default(rules.base))
 }
 
 /// A possibly qualified single column name, as in `SET a = …`.

@@ -72,9 +72,7 @@ impl Printer<'_> {
             let ty = match other {
                 PgType::Varchar(_) => "text".to_owned(),
                 PgType::Char(_) => "bpchar".to_owned(),
-                other => {
-                    PgType::from_oid(other.oid(), -1).map_or_else(String::new, PgType::sql_name)
-                }
+                other => other.unmodified().sql_name(),
             };
             return format!("'{}'::{ty}", text.replace('\'', "''"));
         }

@@ -2,6 +2,7 @@
 
 use super::attribute::shown_default;
 use super::facts::indexes_of;
+use super::user_type::type_schema;
 use super::{Facts, Object, Row, definition, foreign_key, relation, types};
 use crate::catalog::{Column, Identity, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::types::{Datum, PgType};
@@ -14,7 +15,7 @@ fn yes_or_no(yes: bool) -> Datum {
     Datum::text(if yes { "YES" } else { "NO" })
 }
 
-fn database(facts: &Facts<'_>) -> Datum {
+pub(super) fn database(facts: &Facts<'_>) -> Datum {
     Datum::text(facts.session.database.as_str())
 }
 
@@ -52,7 +53,7 @@ pub(super) fn tables(facts: &Facts<'_>) -> Vec<Row> {
 }
 
 /// What the standard calls precision, for numbers and times.
-fn precision(ty: PgType) -> Row {
+pub(super) fn precision(ty: PgType) -> Row {
     let numeric = |digits: i32, radix: i32, scale: Option<i32>| {
         vec![
             ("numeric_precision", Datum::Int4(digits)),
@@ -98,8 +99,9 @@ fn lengths(characters: Option<u32>) -> Row {
     ]
 }
 
-fn data_type(ty: PgType) -> String {
-    match ty {
+pub(super) fn data_type(ty: PgType) -> String {
+    match ty.base() {
+        PgType::Enum(_) | PgType::Composite(_) => "USER-DEFINED".to_owned(),
         PgType::Array(_) => "ARRAY".to_owned(),
         PgType::Int2Vector | PgType::OidVector => "ARRAY".to_owned(),
         PgType::Char(_) => "character".to_owned(),
@@ -111,10 +113,15 @@ fn column_row(facts: &Facts<'_>, schema: &str, table: &str, name: &str, ty: PgTy
     let mut row = place(facts, schema, table);
     row.push(("column_name", Datum::text(name)));
     row.push(("data_type", Datum::text(data_type(ty))));
-    row.extend(precision(ty));
+    row.extend(precision(ty.base()));
     row.push(("udt_catalog", database(facts)));
-    row.push(("udt_schema", Datum::text("pg_catalog")));
-    row.push(("udt_name", Datum::text(ty.typname())));
+    if let PgType::Domain(_) = ty {
+        row.push(("domain_catalog", database(facts)));
+        row.push(("domain_schema", Datum::text(type_schema(facts, ty))));
+        row.push(("domain_name", Datum::text(ty.typname())));
+    }
+    row.push(("udt_schema", Datum::text(type_schema(facts, ty.base()))));
+    row.push(("udt_name", Datum::text(ty.base().typname())));
     row.push(("is_self_referencing", yes_or_no(false)));
     row.push(("is_identity", yes_or_no(false)));
     row.push(("identity_cycle", yes_or_no(false)));

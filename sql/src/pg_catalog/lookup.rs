@@ -2,6 +2,7 @@
 
 use super::facts::{FIRST_ROLE, Facts, system_schema};
 use super::{procedure, types};
+use crate::catalog::QualifiedName;
 use crate::error::{SqlError, SqlResult, state};
 use crate::query::quote_ident;
 use crate::types::PgType;
@@ -185,7 +186,33 @@ pub(crate) fn role_name<'a>(facts: &Facts<'a>, oid: u32) -> Option<&'a str> {
 ///
 /// # Errors
 /// 42704 for a type that does not exist here.
-pub(crate) fn type_oid(text: &str) -> SqlResult<u32> {
+pub(crate) fn type_oid(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
+    built_in_type_oid(text).or_else(|error| {
+        let written = text.trim();
+        let (name, array) = match written.strip_suffix("[]") {
+            Some(element) => (element, true),
+            None => (written, false),
+        };
+        let mut names = qualified(name)?;
+        let name = QualifiedName {
+            name: names.pop().unwrap_or_default(),
+            schema: names.pop(),
+        };
+        let found = facts.catalog.find_type(&name, &facts.session.search_path);
+        found
+            .and_then(|ty| {
+                if array {
+                    PgType::array_of(ty)
+                } else {
+                    Some(ty)
+                }
+            })
+            .map(PgType::oid)
+            .ok_or(error)
+    })
+}
+
+fn built_in_type_oid(text: &str) -> SqlResult<u32> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
@@ -228,7 +255,27 @@ fn spelled(name: &str) -> &str {
 }
 
 /// What `format_type` gives; without any modifier, `bpchar` is the standard's type.
-pub(crate) fn type_name(oid: u32, typmod: Option<i32>) -> String {
+pub(crate) fn type_name(facts: &Facts<'_>, oid: u32, typmod: Option<i32>) -> String {
+    let user = facts.catalog.type_by_oid(oid, -1);
+    let user = user.and_then(|ty| Some((ty, facts.catalog.user_type(ty.user()?.oid())?)));
+    let Some((ty, entry)) = user else {
+        return built_in_type_name(oid, typmod);
+    };
+    let path = &facts.session.search_path;
+    let shown = facts
+        .catalog
+        .shown_type_name(entry.schema, &entry.name, path);
+    let mut name = match shown.strip_suffix(&format!(".{}", entry.name)) {
+        Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(&entry.name)),
+        None => quote_ident(&entry.name),
+    };
+    if matches!(ty, PgType::Array(_)) {
+        name.push_str("[]");
+    }
+    name
+}
+
+fn built_in_type_name(oid: u32, typmod: Option<i32>) -> String {
     match PgType::from_oid(oid, typmod.unwrap_or(-1)) {
         Some(PgType::Char(0)) if typmod.is_none() => "character".to_owned(),
         Some(PgType::Array(PgType::Char(0))) if typmod.is_none() => "character[]".to_owned(),
@@ -245,18 +292,34 @@ pub(crate) fn type_name(oid: u32, typmod: Option<i32>) -> String {
 ///
 /// # Errors
 /// 42883 for a function that is not listed, 42602.
-pub(crate) fn procedure_oid(text: &str) -> SqlResult<u32> {
+pub(crate) fn procedure_oid(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
-    let name = text.split('(').next().unwrap_or_default();
-    let name = qualified(name)?.pop().unwrap_or_default();
-    procedure::oid_of(&name)
+    let written = text.split('(').next().unwrap_or_default();
+    let name = qualified(written)?.pop().unwrap_or_default();
+    if let Some(oid) = procedure::oid_of(&name) {
+        return Ok(oid);
+    }
+    let mut names = qualified(written)?;
+    names.pop();
+    let written = QualifiedName {
+        schema: names.pop(),
+        name,
+    };
+    let path = &facts.session.search_path;
+    let found = facts.catalog.functions_named(&written, path);
+    found
+        .first()
+        .map(|function| function.oid)
         .ok_or_else(|| unknown("function", text.trim(), state::UNDEFINED_FUNCTION))
 }
 
 /// A `regproc` as text.
-pub(crate) fn procedure_name(oid: u32) -> String {
+pub(crate) fn procedure_name(facts: &Facts<'_>, oid: u32) -> String {
+    if let Some(function) = facts.catalog.function(oid) {
+        return quote_ident(&function.name);
+    }
     procedure::name_of(oid).map_or_else(|| bare(oid), str::to_owned)
 }
 
@@ -290,9 +353,9 @@ mod tests {
             ("_text", 1_009),
             ("25", 25),
         ] {
-            assert_eq!(type_oid(text).unwrap(), oid, "{text}");
+            assert_eq!(built_in_type_oid(text).unwrap(), oid, "{text}");
         }
-        assert!(type_oid("nothing").unwrap_err().is("42704"));
+        assert!(built_in_type_oid("nothing").unwrap_err().is("42704"));
         for (oid, typmod, name) in [
             (1_043, Some(14), "character varying(10)"),
             (1_700, Some(655_366), "numeric(10,2)"),
@@ -303,7 +366,7 @@ mod tests {
             (0, None, "-"),
             (99_999, None, "???"),
         ] {
-            assert_eq!(type_name(oid, typmod), name);
+            assert_eq!(built_in_type_name(oid, typmod), name);
         }
     }
 }

@@ -23,9 +23,11 @@ mod namespace;
 mod partition;
 mod procedure;
 mod relation;
+pub(crate) mod routine;
 mod sequence;
 mod settings;
 mod types;
+mod user_type;
 mod view;
 
 pub(crate) use definition::{constraint_definition, index_column, index_definition};
@@ -49,7 +51,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 45] = [
+const FILLED: [(&str, Rows); 47] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -59,6 +61,8 @@ const FILLED: [(&str, Rows); 45] = [
     ("pg_inherits", partition::pg_inherits),
     ("pg_partitioned_table", partition::pg_partitioned_table),
     ("pg_type", types::pg_type),
+    ("pg_enum", user_type::pg_enum),
+    ("domains", user_type::domains),
     ("pg_index", index::pg_index),
     ("pg_indexes", index::pg_indexes),
     ("pg_constraint", constraint::pg_constraint),

@@ -1,4 +1,4 @@
-//! `pg_proc`: the functions that convert the types of `pg_type`.
+//! `pg_proc`: the functions that convert the types of `pg_type`, and those of users.
 //!
 //! Drivers look these up to learn how a type is sent. Functions that queries can
 //! call are not listed.
@@ -52,8 +52,9 @@ static PROCEDURES: LazyLock<Vec<Listed>> =
     LazyLock::new(|| TEXT.lines().filter_map(parse).collect());
 
 /// The functions.
-pub(super) fn pg_proc(_: &Facts<'_>) -> Vec<Row> {
-    PROCEDURES.iter().map(|p| p.row.clone()).collect()
+pub(super) fn pg_proc(facts: &Facts<'_>) -> Vec<Row> {
+    let built_in = PROCEDURES.iter().map(|p| p.row.clone());
+    built_in.chain(super::routine::pg_proc(facts)).collect()
 }
 
 /// The object identifier of a listed function.

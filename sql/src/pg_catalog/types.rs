@@ -127,8 +127,13 @@ pub(super) fn listed_name(oid: u32) -> Option<&'static str> {
 }
 
 /// The built-in types that exist here, and their arrays.
-pub(super) fn pg_type(_: &Facts<'_>) -> Vec<Row> {
-    TYPES.iter().map(|t| t.row.clone()).collect()
+pub(super) fn built_in() -> impl Iterator<Item = Row> {
+    TYPES.iter().map(|t| t.row.clone())
+}
+
+/// `pg_type`.
+pub(super) fn pg_type(facts: &Facts<'_>) -> Vec<Row> {
+    built_in().chain(super::user_type::pg_type(facts)).collect()
 }
 
 #[cfg(test)]

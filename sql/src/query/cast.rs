@@ -15,6 +15,7 @@ use super::functions::format_of;
 use super::plan::field_with;
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
+use crate::types::record::RecordValue;
 use crate::types::{Conversion, Datum, PgType, SessionFormat, modifier};
 
 /// Converts a value as `CAST` does.
@@ -31,6 +32,14 @@ pub(super) fn cast_value(
         (Datum::Array(array), PgType::Array(element)) => Ok(array
             .map(*element, |value| cast_value(value, *element, format))?
             .datum()),
+        (Datum::Record(record), PgType::Composite(user)) if record.ty != user => {
+            let values = record.values.into_iter().zip(user.attributes());
+            let values = values.map(|(value, a)| cast_value(value, a.ty, format));
+            Ok(RecordValue::datum(
+                user,
+                values.collect::<Result<Vec<_>, _>>()?,
+            ))
+        }
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
         (Datum::Bool(b), PgType::Int4) => Ok(Datum::Int4(i32::from(b))),
         (Datum::Bool(b), target) if target.is_textual() => cast_value(
@@ -87,6 +96,11 @@ pub(super) fn castable(from: PgType, to: PgType) -> bool {
     let _ = (Bytea, Uuid);
     match (from, to) {
         (a, b) if number(a) && number(b) => true,
+        (PgType::Composite(a), PgType::Composite(b)) => {
+            let (a, b) = (a.attributes(), b.attributes());
+            let pairs = a.iter().zip(b);
+            a.len() == b.len() && pairs.into_iter().all(|(a, b)| castable(a.ty, b.ty))
+        }
         (Int4, Bool) | (Bool, Int4) => true,
         (Int2 | Int4 | Int8, Oid) | (Oid, Int4 | Int8) => true,
         (Date, Timestamp | Timestamptz) => true,

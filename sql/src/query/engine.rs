@@ -73,6 +73,9 @@ impl Drop for QueryRuntime {
     }
 }
 
+/// Carries the engine to where parts of statements are planned.
+pub(super) struct EngineExtension(pub(super) QueryEngine);
+
 struct Shared {
     runtime: QueryRuntime,
     base: SessionState,
@@ -180,6 +183,7 @@ impl QueryEngine {
             .options_mut()
             .extensions
             .insert(CatalogExtension(Arc::clone(catalog)));
+        config.set_extension(Arc::new(EngineExtension(self.clone())));
         if let Some(run) = run {
             config.set_extension(Arc::new(RunContext {
                 view: run.view.clone(),

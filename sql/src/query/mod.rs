@@ -39,8 +39,11 @@ pub(crate) use bound::InMemory;
 pub(crate) use compact::compacted_batch as compacted;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::{is_aggregate, quote_ident};
-pub(crate) use plan::element_assignment;
 pub use plan::{Hidden, PlanContext, RowTarget, ViewScope};
+pub(crate) use plan::{
+    RoutineCall, assignable, element_assignment, first_row_or_null, query_of, routine_call,
+    routine_result, star_from,
+};
 pub use planned::{OutputColumn, PlannedQuery};
 pub(crate) use row_expr::{Place, PlannedExpressions, RowEvaluator, RowRelation};
 pub use run::{RowOverride, Run, StoredRow};

@@ -137,6 +137,11 @@ impl Session {
             }
             return Err(already_exists("relation", &name, state::DUPLICATE_TABLE));
         }
+        if catalog.type_exists(schema, &name) {
+            return Err(already_exists("type", &name, state::DUPLICATE_OBJECT).hint(
+                "A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type.",
+            ));
+        }
         let user = self.user.clone();
         let mut create = create.clone();
         for definition in &mut create.columns {
@@ -144,8 +149,15 @@ impl Session {
         }
         let inherited = self.inherited(&create, schema, &name, &mut catalog).await?;
         let requests = take_sequences(&mut create)?;
-        let (mut table, asked) =
-            build_table(&create, name, schema, &user, &mut catalog, inherited)?;
+        let (mut table, asked) = build_table(
+            &create,
+            name,
+            schema,
+            &user,
+            &mut catalog,
+            inherited,
+            self.settings.search_path(),
+        )?;
         for notice in &asked.notices {
             self.notice(notice.clone());
         }

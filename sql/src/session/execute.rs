@@ -72,6 +72,9 @@ impl Session {
         last: bool,
     ) -> Result<Outcome, SqlError> {
         self.start_statement(&stmt.command)?;
+        if let Some(called) = self.called(&stmt.command)? {
+            return self.carry_out(called, stmt).await;
+        }
         let plan = Arc::new(self.plan_command(&stmt.command, &[])?);
         if !plan.parameters.is_empty() {
             return Err(SqlError::new(

@@ -25,7 +25,8 @@ impl FieldDescription {
             name,
             table_oid,
             column,
-            ty,
+            // Clients are told of the type that a domain is over.
+            ty: ty.base(),
             format: Format::Text,
         }
     }

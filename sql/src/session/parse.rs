@@ -89,11 +89,43 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
                 .position(position_of(sql, e.location))
         })?;
     let source: Arc<str> = Arc::from(sql);
-    tokens
-        .split(|t| t.token == Token::SemiColon)
+    split_statements(&tokens)
+        .into_iter()
         .filter(|t| t.iter().any(is_meaningful))
         .map(|t| parse_one(&source, t))
         .collect()
+}
+
+/// Cuts tokens at semicolons, but not between BEGIN ATOMIC and its END.
+fn split_statements(tokens: &[TokenWithSpan]) -> Vec<&[TokenWithSpan]> {
+    let mut statements = Vec::new();
+    let (mut start, mut depth) = (0, 0usize);
+    let mut before: Option<&TokenWithSpan> = None;
+    for (at, token) in tokens.iter().enumerate() {
+        match &token.token {
+            Token::SemiColon if depth == 0 => {
+                statements.extend(tokens.get(start..at));
+                start = at + 1;
+                before = None;
+                continue;
+            }
+            Token::Word(word) if word.quote_style.is_none() => {
+                let atomic = word.value.eq_ignore_ascii_case("atomic")
+                    && before.is_some_and(|t| is_word(t, Keyword::BEGIN));
+                if atomic || (depth > 0 && word.keyword == Keyword::CASE) {
+                    depth += 1;
+                } else if depth > 0 && word.keyword == Keyword::END {
+                    depth -= 1;
+                }
+            }
+            _ => {}
+        }
+        if is_meaningful(token) {
+            before = Some(token);
+        }
+    }
+    statements.extend(tokens.get(start..));
+    statements
 }
 
 pub(super) fn is_meaningful(token: &TokenWithSpan) -> bool {
@@ -305,6 +337,32 @@ pub(crate) fn parse_statement(sql: &str) -> Result<Statement, SqlError> {
         Some(Command::Sql(statement)) => Ok(*statement),
         _ => Err(SqlError::internal(format!("no statement: {sql}"))),
     }
+}
+
+/// Parses the statements of a function.
+///
+/// # Errors
+/// 42601; 0A000 for statements that functions cannot have.
+pub(crate) fn parse_statements(sql: &str) -> Result<Vec<Statement>, SqlError> {
+    let statements = parse(sql)?.into_iter();
+    let statement = |parsed: ParsedStatement| match parsed.command {
+        Command::Sql(statement) => match *statement {
+            Statement::Query(_)
+            | Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_) => Ok(*statement),
+            _ => Err(SqlError::unsupported(format!(
+                "in a function: {}",
+                parsed.text
+            ))),
+        },
+        _ => Err(SqlError::unsupported(format!(
+            "in a function: {}",
+            parsed.text
+        ))),
+    };
+    statements.map(statement).collect()
 }
 
 /// Parses a stored query.

@@ -176,7 +176,7 @@ impl Planner<'_> {
             return Ok(None);
         };
         let planning = self.planning(None);
-        let mut parameters = declared_types(declared)?;
+        let mut parameters = self.declared_types(declared)?;
         let plan = match statement.as_ref() {
             Statement::Query(query) => fast::plan_select(query, &planning, &mut parameters)?,
             Statement::Update(update) => fast::plan_update(update, &planning, &mut parameters)?,
@@ -198,7 +198,7 @@ impl Planner<'_> {
         declared: &[u32],
         info: &Arc<SessionInfo>,
     ) -> Result<CachedPlan, SqlError> {
-        let mut parameters = declared_types(declared)?;
+        let mut parameters = self.declared_types(declared)?;
         let kind = match command {
             Command::Sql(statement) => self.plan_statement(statement, &mut parameters, info)?,
             Command::CurrentOf(statement, cursor) => {
@@ -357,20 +357,24 @@ fn refuse_hidden_writes(query: &Query) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn declared_types(oids: &[u32]) -> Result<Vec<Option<PgType>>, SqlError> {
-    oids.iter().map(|oid| declared_type(*oid)).collect()
-}
-
-fn declared_type(oid: u32) -> Result<Option<PgType>, SqlError> {
-    if oid == 0 {
-        return Ok(None);
+impl Planner<'_> {
+    fn declared_types(&self, oids: &[u32]) -> Result<Vec<Option<PgType>>, SqlError> {
+        oids.iter().map(|oid| self.declared_type(*oid)).collect()
     }
-    match PgType::from_oid(oid, -1) {
-        Some(PgType::Unknown) => Ok(None),
-        Some(ty) => Ok(Some(ty)),
-        None => Err(SqlError::new(
-            state::FEATURE_NOT_SUPPORTED,
-            format!("parameters of the type with OID {oid} are not supported"),
-        )),
+
+    fn declared_type(&self, oid: u32) -> Result<Option<PgType>, SqlError> {
+        if oid == 0 {
+            return Ok(None);
+        }
+        match self.catalog.type_by_oid(oid, -1) {
+            Some(PgType::Unknown) => Ok(None),
+            // Values come without the check of a domain.
+            Some(ty) if ty.has_domain() => Ok(Some(ty.base())),
+            Some(ty) => Ok(Some(ty)),
+            None => Err(SqlError::new(
+                state::FEATURE_NOT_SUPPORTED,
+                format!("parameters of the type with OID {oid} are not supported"),
+            )),
+        }
     }
 }

@@ -187,9 +187,11 @@ impl Session {
     ) -> Result<String, SqlError> {
         let name = fold_identifier(name);
         self.statements.make_way(&name)?;
+        let catalog = self.catalog()?;
         let declared = types
             .iter()
-            .map(|t| PgType::from_sql_ast(t).map(|ty| ty.oid()))
+            .map(|t| catalog.type_of_ast(t, self.settings.search_path()))
+            .map(|ty| ty.map(PgType::oid))
             .collect::<Result<Vec<_>, _>>()?;
         let inner = ParsedStatement {
             command: Command::Sql(Box::new(statement.clone())),

@@ -17,8 +17,10 @@ use crate::types::interval::Interval;
 use crate::types::numeric::wide::narrow;
 use crate::types::oid;
 use crate::types::pg_type::PgType;
+use crate::types::user;
 
-/// Metadata key of a field: the type's OID and modifier, as "1043:14".
+/// Metadata key of a field: the type's OID and modifier, as "1043:14"; for a user's
+/// type also the number of its definition.
 pub const PG_TYPE_KEY: &str = "pg.type";
 
 /// The Arrow type columns of `ty` have.
@@ -42,7 +44,15 @@ pub fn arrow_type(ty: PgType) -> DataType {
         PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
         PgType::Void => DataType::Null,
-        PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => DataType::BinaryView,
+        PgType::Array(_)
+        | PgType::Int2Vector
+        | PgType::OidVector
+        | PgType::Composite(_)
+        | PgType::Domain(_)
+        | PgType::Stored(_) => DataType::BinaryView,
+        // Nothing else is of this type: a label that lost its type is not taken for
+        // a number or a text.
+        PgType::Enum(_) => DataType::Time64(TimeUnit::Nanosecond),
         PgType::Text
         | PgType::Varchar(_)
         | PgType::Char(_)
@@ -69,10 +79,21 @@ pub fn arrow_field(name: impl Into<String>, ty: PgType, nullable: bool) -> Field
 
 /// The metadata of a field of this type.
 pub fn type_metadata(ty: PgType) -> HashMap<String, String> {
-    HashMap::from([(
-        PG_TYPE_KEY.to_owned(),
-        format!("{}:{}", ty.oid(), ty.typmod()),
-    )])
+    HashMap::from([(PG_TYPE_KEY.to_owned(), type_text(ty))])
+}
+
+/// A type as text, for as long as the process runs.
+pub(crate) fn type_text(ty: PgType) -> String {
+    let mut text = format!("{}:{}", ty.oid(), ty.typmod());
+    if let Some(user) = ty.user() {
+        let array = if matches!(ty, PgType::Array(_)) {
+            "a"
+        } else {
+            ""
+        };
+        text.push_str(&format!(":{array}{}", user.number()));
+    }
+    text
 }
 
 /// The PostgreSQL type of a field: from its metadata, if the field still has
@@ -86,8 +107,21 @@ pub fn pg_type_of_field(field: &Field) -> PgType {
         .unwrap_or_else(|| pg_type_of(field.data_type()))
 }
 
-fn parse_metadata(text: &str) -> Option<PgType> {
+/// The type that such a text stands for.
+pub(crate) fn parse_metadata(text: &str) -> Option<PgType> {
     let (oid, typmod) = text.split_once(':')?;
+    if let Some((_, number)) = typmod.split_once(':') {
+        let (number, array) = match number.strip_prefix('a') {
+            Some(number) => (number, true),
+            None => (number, false),
+        };
+        let ty = user::numbered(number.parse().ok()?)?.ty();
+        return if array {
+            PgType::array_of(ty)
+        } else {
+            Some(ty)
+        };
+    }
     PgType::from_oid(oid.parse().ok()?, typmod.parse().ok()?)
 }
 

@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type,
-    Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType,
+    Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, Time64NanosecondType,
     TimestampMicrosecondType, UInt32Type,
 };
 use bigdecimal::num_bigint::BigInt;
@@ -16,6 +16,7 @@ use crate::types::arrow_map::{
 use crate::types::datum::Datum;
 use crate::types::numeric::{Numeric, wide};
 use crate::types::pg_type::PgType;
+use crate::types::record;
 use crate::types::text_in::parse_uuid;
 
 /// All values of an array whose column has type `ty`.
@@ -72,6 +73,13 @@ pub(crate) fn canonical_datum(array: &ArrayRef, row: usize, ty: PgType) -> SqlRe
             .map(|value| Datum::Interval(interval_from_arrow(value))),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => match ty.element() {
             Some(element) => array_of(array, row, element)?,
+            None => None,
+        },
+        PgType::Enum(user) => {
+            primitive::<Time64NanosecondType>(array, row).map(|position| user.value_at(position))
+        }
+        PgType::Composite(user) => match array.as_binary_view_opt() {
+            Some(images) => Some(record::decode(user, images.value(row))?),
             None => None,
         },
         PgType::Void => Some(Datum::Null),

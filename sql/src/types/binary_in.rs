@@ -14,11 +14,13 @@ use crate::types::json;
 use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::{MAX_SCALE, Numeric};
 use crate::types::pg_type::PgType;
+use crate::types::record;
 use crate::types::text_in::no_zero_byte;
 
 /// The value these bytes stand for, with the type's modifier applied. 22P03
 /// when they are not a value of the type, 22021 for text that is not UTF-8.
 pub fn binary_in(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
+    let ty = ty.base();
     let value = match ty.plain() {
         PgType::Bool => Datum::Bool(fixed::<1>(bytes)? != [0]),
         PgType::Int2 => Datum::Int2(i16::from_be_bytes(fixed(bytes)?)),
@@ -51,7 +53,9 @@ pub fn binary_in(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
             [] => return Err(wrong_format()),
         },
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => array(ty, bytes)?,
-        PgType::Void | PgType::Rounded(_) => Datum::Null,
+        PgType::Enum(user) => user.read_label(utf8(bytes)?)?,
+        PgType::Composite(user) => record::read_binary(user, bytes)?,
+        PgType::Void | PgType::Rounded(_) | PgType::Domain(_) | PgType::Stored(_) => Datum::Null,
         PgType::InternalChar => match bytes {
             [0] => Datum::Text(String::new()),
             bytes => Datum::Text(utf8(bytes)?.to_owned()),

@@ -11,6 +11,7 @@ use crate::types::text_out::padding;
 
 /// Appends the binary form of a value. NULL has none: nothing is appended.
 pub fn write_binary(ty: PgType, value: &Datum, out: &mut impl BufMut) {
+    let ty = ty.base();
     match value {
         Datum::Null => {}
         Datum::Bool(v) => out.put_u8(u8::from(*v)),
@@ -45,6 +46,8 @@ pub fn write_binary(ty: PgType, value: &Datum, out: &mut impl BufMut) {
             out.put_slice(v.as_bytes());
         }
         Datum::Array(v) => write_array(ty, v, out),
+        Datum::Enum(v) => out.put_slice(v.label().as_bytes()),
+        Datum::Record(v) => v.write_binary(out),
     }
 }
 

@@ -9,6 +9,8 @@
 //! | numeric(p <= 18, s) / numeric(p <= 38, s) | the unscaled value as i64 / i128, little endian |
 //! | other numeric | 4 and the wide form (see [`crate::types::numeric`]); older rows: a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
 //! | text, varchar, char(n), name, json, jsonb | UTF-8 |
+//! | enum | the position of the label, i64 little endian |
+//! | rows | see [`crate::types::record`] |
 //! | bytea | as is |
 //! | arrays | their image (see [`crate::types::array::image`]) |
 
@@ -21,6 +23,7 @@ use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::numeric::wide::{self, narrow};
 use crate::types::pg_type::PgType;
+use crate::types::record;
 use crate::types::row::Width;
 
 /// Digits an `i64` certainly holds.
@@ -41,9 +44,12 @@ pub fn width(ty: PgType) -> Width {
         PgType::Bool => Width::Fixed(1),
         PgType::Int2 => Width::Fixed(2),
         PgType::Int4 | PgType::Float4 | PgType::Oid | PgType::Date => Width::Fixed(4),
-        PgType::Int8 | PgType::Float8 | PgType::Time | PgType::Timestamp | PgType::Timestamptz => {
-            Width::Fixed(8)
-        }
+        PgType::Int8
+        | PgType::Float8
+        | PgType::Time
+        | PgType::Timestamp
+        | PgType::Timestamptz
+        | PgType::Enum(_) => Width::Fixed(8),
         PgType::Uuid | PgType::Interval => Width::Fixed(16),
         PgType::Numeric(Some(modifier)) => match fixed_numeric(modifier) {
             Some((true, _)) => Width::Fixed(8),
@@ -83,6 +89,8 @@ pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
         }
         (ty, Datum::Text(v)) if ty.is_textual() => out.extend_from_slice(v.as_bytes()),
         (_, Datum::Array(array)) => image::encode(array, out)?,
+        (PgType::Enum(_), Datum::Enum(v)) => out.extend_from_slice(&v.position.to_le_bytes()),
+        (PgType::Composite(_), Datum::Record(v)) => v.encode(out)?,
         _ => return Err(mismatch(ty, value)),
     }
     Ok(())
@@ -109,6 +117,8 @@ pub fn decode(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
         PgType::Json => Datum::Json(text(bytes)?.to_owned()),
         PgType::Jsonb => Datum::Jsonb(text(bytes)?.to_owned()),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => decode_array(ty, bytes)?,
+        PgType::Enum(user) => user.value_at(i64::from_le_bytes(fixed(bytes)?)),
+        PgType::Composite(user) => record::decode(user, bytes)?,
         PgType::Void => Datum::Null,
         _ => Datum::Text(text(bytes)?.to_owned()),
     })

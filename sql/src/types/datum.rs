@@ -8,6 +8,8 @@ use crate::types::interval::Interval;
 use crate::types::key;
 use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
+use crate::types::record::RecordValue;
+use crate::types::user::EnumValue;
 
 /// `date` and `timestamp` values that stand for "later than every date".
 pub const DATE_INFINITY: i32 = i32::MAX;
@@ -66,6 +68,10 @@ pub enum Datum {
     Oid(u32),
     /// An array or vector
     Array(Box<ArrayValue>),
+    /// A value of an enum
+    Enum(EnumValue),
+    /// A row
+    Record(Box<RecordValue>),
 }
 
 impl Datum {
@@ -129,15 +135,18 @@ impl Datum {
             Datum::Jsonb(_) => PgType::Jsonb,
             Datum::Oid(_) => PgType::Oid,
             Datum::Array(array) => PgType::array_of(array.element)?,
+            Datum::Enum(value) => PgType::Enum(value.ty),
+            Datum::Record(record) => PgType::Composite(record.ty),
         })
     }
 
     /// Whether a column of type `ty` can hold the value as it is. NULL fits
     /// everywhere; modifiers are not looked at.
     pub fn fits(&self, ty: PgType) -> bool {
-        match (self, ty) {
+        match (self, ty.base()) {
             (Datum::Null, _) => true,
             (Datum::Text(_), ty) => ty.is_textual(),
+            (Datum::Record(record), PgType::Composite(user)) => record.ty == user,
             (Datum::Array(array), ty) => ty
                 .element()
                 .is_some_and(|element| element.oid() == array.element.oid()),
@@ -166,6 +175,8 @@ impl Datum {
             Datum::Jsonb(_) => 16,
             Datum::Oid(_) => 17,
             Datum::Array(_) => 18,
+            Datum::Enum(_) => 19,
+            Datum::Record(_) => 20,
             Datum::Null => 255,
         }
     }
@@ -203,6 +214,8 @@ impl Ord for Datum {
             (Datum::Interval(a), Datum::Interval(b)) => a.cmp(b),
             (Datum::Oid(a), Datum::Oid(b)) => a.cmp(b),
             (Datum::Array(a), Datum::Array(b)) => a.cmp(b),
+            (Datum::Enum(a), Datum::Enum(b)) => a.cmp(b),
+            (Datum::Record(a), Datum::Record(b)) => a.values.cmp(&b.values),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
@@ -244,6 +257,8 @@ impl Hash for Datum {
             Datum::Interval(value) => value.hash(state),
             Datum::Oid(value) => value.hash(state),
             Datum::Array(value) => value.hash(state),
+            Datum::Enum(value) => value.hash(state),
+            Datum::Record(value) => value.values.hash(state),
         }
     }
 }

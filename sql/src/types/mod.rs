@@ -27,6 +27,7 @@ pub mod modifier;
 pub mod numeric;
 pub mod oid;
 pub mod pg_type;
+pub mod record;
 pub mod row;
 pub mod styles;
 pub mod text_in;
@@ -34,6 +35,7 @@ pub mod text_out;
 #[cfg(test)]
 mod text_tests;
 mod type_name;
+pub mod user;
 mod wire_column;
 pub mod wire_encode;
 
@@ -48,6 +50,7 @@ pub use modifier::Conversion;
 pub use numeric::Numeric;
 pub use oid::Oid;
 pub use pg_type::PgType;
+pub use record::RecordValue;
 pub use row::{RowLayout, RowView};
 pub use styles::{DateOrder, DateStyle, IntervalStyle, Styles};
 pub use text_in::text_in;

@@ -16,6 +16,7 @@ pub enum Conversion {
 
 /// The value as the type keeps it. 22001 and 22003 when it does not fit.
 pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datum> {
+    let ty = ty.base();
     Ok(match (ty, value) {
         (PgType::Numeric(Some((precision, scale))), Datum::Numeric(value)) => {
             Datum::Numeric(value.with_modifier(precision, scale)?)

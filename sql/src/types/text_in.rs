@@ -9,11 +9,12 @@ use crate::types::numeric::Numeric;
 use crate::types::numeric::is_space;
 use crate::types::pg_type::PgType;
 use crate::types::styles::IntervalStyle;
-use crate::types::{array, datetime_in, interval_in};
+use crate::types::{array, datetime_in, interval_in, record};
 
 /// The value a text stands for, with the type's modifier applied. Errors are
 /// PostgreSQL's (22P02, 22003, 22007, 22008, 22001).
 pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datum> {
+    let ty = ty.base();
     let value = match ty.plain() {
         PgType::Bool => Datum::Bool(parse_bool(text)?),
         PgType::Int2 => Datum::Int2(parse_integer(text, "smallint")?),
@@ -41,7 +42,9 @@ pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datu
         PgType::Array(element) => array::parse_array(*element, text, format)?,
         PgType::Int2Vector => array::parse_vector(PgType::Int2, text, format)?,
         PgType::OidVector => array::parse_vector(PgType::Oid, text, format)?,
-        PgType::Void | PgType::Rounded(_) => Datum::Null,
+        PgType::Enum(user) => user.read_label(text)?,
+        PgType::Composite(user) => record::read_text(user, text, format)?,
+        PgType::Void | PgType::Rounded(_) | PgType::Domain(_) | PgType::Stored(_) => Datum::Null,
         PgType::Text
         | PgType::Varchar(_)
         | PgType::Char(_)

@@ -13,6 +13,7 @@ use crate::types::pg_type::PgType;
 ///
 /// The type matters for `char(n)`, which is padded, and for vectors.
 pub fn write_text(ty: PgType, value: &Datum, format: &SessionFormat, out: &mut impl BufMut) {
+    let ty = ty.base();
     match value {
         Datum::Null => {}
         Datum::Bool(value) => out.put_u8(if *value { b't' } else { b'f' }),
@@ -48,6 +49,8 @@ pub fn write_text(ty: PgType, value: &Datum, format: &SessionFormat, out: &mut i
             PgType::Int2Vector | PgType::OidVector => write_vector(array, format, out),
             _ => write_array(array, format, out),
         },
+        Datum::Enum(value) => out.put_slice(value.label().as_bytes()),
+        Datum::Record(record) => record.write_text(format, out),
     }
 }
 

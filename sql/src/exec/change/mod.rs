@@ -236,7 +236,7 @@ pub(crate) fn note_parameter(value: &Expr, ty: PgType, parameters: &mut Paramete
         if let Some(slot) = parameters.get_mut(index)
             && slot.is_none()
         {
-            *slot = PgType::from_oid(ty.oid(), -1);
+            *slot = Some(ty.unmodified());
         }
     }
 }

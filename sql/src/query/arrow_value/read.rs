@@ -18,6 +18,7 @@ use crate::types::array::image;
 use crate::types::arrow_map::{self, date_from_arrow, interval_from_arrow, timestamp_from_arrow};
 use crate::types::calendar::UNIX_EPOCH_MICROS;
 use crate::types::numeric::wide;
+use crate::types::record;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
 
 /// The value at `row` of an Arrow array that holds values of type `ty`.
@@ -31,6 +32,7 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
     if array.is_null(row) {
         return Ok(Datum::Null);
     }
+    let ty = ty.base();
     let datum = match array.data_type() {
         DataType::Null => Datum::Null,
         DataType::Boolean => Datum::Bool(array.as_boolean().value(row)),
@@ -68,9 +70,12 @@ pub fn datum_at(array: &dyn Array, row: usize, ty: PgType) -> Result<Datum, SqlE
         DataType::Time64(TimeUnit::Microsecond) => {
             Datum::Time(array.as_primitive::<Time64MicrosecondType>().value(row))
         }
-        DataType::Time64(TimeUnit::Nanosecond) => {
-            Datum::Time(array.as_primitive::<Time64NanosecondType>().value(row) / 1_000)
-        }
+        DataType::Time64(TimeUnit::Nanosecond) => match ty.base() {
+            PgType::Enum(user) => {
+                user.value_at(array.as_primitive::<Time64NanosecondType>().value(row))
+            }
+            _ => return Err(SqlError::internal("a label without its enum")),
+        },
         DataType::Timestamp(unit, zone) => {
             let micros = timestamp_micros(array, row, *unit)?;
             match zone {
@@ -194,7 +199,10 @@ fn list(array: &ListArray, row: usize, ty: PgType) -> Result<Datum, SqlError> {
 fn binary(bytes: &[u8], ty: PgType) -> Result<Datum, SqlError> {
     match ty.element() {
         Some(element) => Ok(image::decode(element, bytes)?.datum()),
-        None => Ok(Datum::Bytea(bytes.to_vec())),
+        None => match ty.base() {
+            PgType::Composite(user) => record::decode(user, bytes),
+            _ => Ok(Datum::Bytea(bytes.to_vec())),
+        },
     }
 }
 
@@ -211,7 +219,7 @@ pub(in crate::query) fn datum_of_scalar(
     }
     let array = scalar.to_array().map_err(from_datafusion)?;
     let value = datum_at(array.as_ref(), 0, ty)?;
-    match (value, ty) {
+    match (value, ty.base()) {
         (Datum::Numeric(n), PgType::Numeric(Some((_, scale)))) => {
             Ok(Datum::Numeric(exact_scale(n, scale)))
         }

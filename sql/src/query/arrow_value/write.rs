@@ -100,6 +100,8 @@ pub(in crate::query) fn scalar_as(value: &Datum, ty: &DataType) -> Result<Scalar
         }
         (Datum::Array(array), DataType::List(field)) => list_scalar(array, field)?,
         (Datum::Array(array), _) => ScalarValue::BinaryView(Some(image::image(array)?)),
+        (Datum::Enum(v), _) => ScalarValue::Time64Nanosecond(Some(v.position)),
+        (Datum::Record(v), _) => ScalarValue::BinaryView(Some(v.image()?)),
         _ => return Err(mismatch()),
     })
 }

@@ -299,11 +299,20 @@ fn is_visible(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 }
 
 /// All types are in `pg_catalog`, which is always searched.
-fn is_type(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
-    Ok(match PgType::from_oid(oid(args), -1) {
-        Some(_) => Datum::Bool(true),
-        None => Datum::Null,
-    })
+fn is_type(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let facts = facts(call)?;
+    let Some(ty) = facts.catalog.type_by_oid(oid(args), -1) else {
+        return Ok(Datum::Null);
+    };
+    let user = ty.user().and_then(|u| facts.catalog.user_type(u.oid()));
+    let visible = user.is_none_or(|entry| {
+        let path = &facts.session.search_path;
+        let shown = facts
+            .catalog
+            .shown_type_name(entry.schema, &entry.name, path);
+        shown == entry.name
+    });
+    Ok(Datum::Bool(visible))
 }
 
 fn is_table(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {

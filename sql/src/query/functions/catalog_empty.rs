@@ -21,10 +21,6 @@ pub(super) static OVERLOADS: &[Overload] = &[
     nothing("pg_get_triggerdef", &[OID]),
     nothing("pg_get_triggerdef", &[OID, BOOL]),
     nothing("pg_get_statisticsobjdef_columns", &[OID]),
-    nothing("pg_get_functiondef", &[OID]),
-    nothing("pg_get_function_arguments", &[OID]),
-    nothing("pg_get_function_identity_arguments", &[OID]),
-    nothing("pg_get_function_result", &[OID]),
     nothing("pg_tablespace_location", &[OID]),
     // No replication, no temporary schemas.
     Overload::new("pg_is_in_recovery", &[], PgType::Bool, |_, _| {

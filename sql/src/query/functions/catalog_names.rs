@@ -21,12 +21,12 @@ fn relation(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
     pg_catalog::relation_oid(facts, text)
 }
 
-fn type_of(_: &Facts<'_>, text: &str) -> SqlResult<u32> {
-    pg_catalog::type_oid(text)
+fn type_of(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
+    pg_catalog::type_oid(facts, text)
 }
 
-fn procedure(_: &Facts<'_>, text: &str) -> SqlResult<u32> {
-    pg_catalog::procedure_oid(text)
+fn procedure(facts: &Facts<'_>, text: &str) -> SqlResult<u32> {
+    pg_catalog::procedure_oid(facts, text)
 }
 
 fn collation(_: &Facts<'_>, text: &str) -> SqlResult<u32> {
@@ -84,12 +84,12 @@ macro_rules! identifiers {
                 Ok(or_null(pg_catalog::role_oid(&facts(call)?, str_at(args, 0))))
             })
             .stable(),
-            Overload::new("to_regtype", &[TEXT], PgType::Oid, |_, args| {
-                Ok(or_null(pg_catalog::type_oid(str_at(args, 0))))
+            Overload::new("to_regtype", &[TEXT], PgType::Oid, |call, args| {
+                Ok(or_null(pg_catalog::type_oid(&facts(call)?, str_at(args, 0))))
             })
             .stable(),
-            Overload::new("to_regproc", &[TEXT], PgType::Oid, |_, args| {
-                Ok(or_null(pg_catalog::procedure_oid(str_at(args, 0))))
+            Overload::new("to_regproc", &[TEXT], PgType::Oid, |call, args| {
+                Ok(or_null(pg_catalog::procedure_oid(&facts(call)?, str_at(args, 0))))
             })
             .stable(),
             Overload::new("format_type", &[OID, Arg::Is(PgType::Int4)], PgType::Text, format_type)
@@ -106,11 +106,11 @@ identifiers![
         relation,
         pg_catalog::relation_name
     ),
-    ("__regtype", "__regtype_text", type_of, |_, oid| {
-        pg_catalog::type_name(oid, None)
+    ("__regtype", "__regtype_text", type_of, |facts, oid| {
+        pg_catalog::type_name(facts, oid, None)
     }),
-    ("__regproc", "__regproc_text", procedure, |_, oid| {
-        pg_catalog::procedure_name(oid)
+    ("__regproc", "__regproc_text", procedure, |facts, oid| {
+        pg_catalog::procedure_name(facts, oid)
     }),
     (
         "__regnamespace",
@@ -140,10 +140,14 @@ identifiers![
     ),
 ];
 
-fn format_type(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+fn format_type(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let Some(oid) = oid_at(args, 0) else {
         return Ok(Datum::Null);
     };
     let typmod = at(args, 1).as_i64().and_then(|m| i32::try_from(m).ok());
-    Ok(Datum::Text(pg_catalog::type_name(oid, typmod)))
+    Ok(Datum::Text(pg_catalog::type_name(
+        &facts(call)?,
+        oid,
+        typmod,
+    )))
 }

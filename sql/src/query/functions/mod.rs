@@ -15,8 +15,10 @@ mod bytes;
 mod catalog;
 mod catalog_empty;
 mod catalog_names;
+mod catalog_routine;
 mod catalog_text;
 mod datetime;
+mod enumeration;
 mod format;
 mod interval;
 mod json;
@@ -30,6 +32,7 @@ mod plain;
 mod quote;
 mod range;
 mod regexp;
+mod routine;
 mod sequence;
 mod series;
 mod session;
@@ -93,8 +96,10 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(catalog_text::OVERLOADS)
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
+        .chain(catalog_routine::OVERLOADS)
         .chain(datetime::overloads())
         .chain(bits::OVERLOADS)
+        .chain(enumeration::OVERLOADS)
         .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())
@@ -104,6 +109,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
         .chain(range::OVERLOADS)
+        .chain(routine::OVERLOADS)
         .chain(sequence::OVERLOADS)
         .chain(regexp::OVERLOADS)
         .chain(text::OVERLOADS)
@@ -123,6 +129,9 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
             )))
         })
         .collect();
+    for value in routine::RoutineValue::all() {
+        functions.push(Arc::new(ScalarUDF::new_from_impl(value)));
+    }
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
@@ -281,6 +290,9 @@ pub(super) fn resolve(
     }
     if let Some(apply) = any.downcast_ref::<super::apply::Apply>() {
         return Some(Ok(Resolved::Fixed(apply.ty)));
+    }
+    if let Some(check) = any.downcast_ref::<super::plan::DomainCheck>() {
+        return Some(Ok(Resolved::Fixed(check.result())));
     }
     if let Some(cast) = any.downcast_ref::<super::cast::CastFunction>() {
         return Some(Ok(Resolved::Fixed(cast.result())));

@@ -128,6 +128,33 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
     }
 }
 
+/// Whether PostgreSQL casts when a value of type `from` is assigned to `to`.
+pub(crate) fn assignable(from: PgType, to: PgType) -> bool {
+    let (from, to) = (from.base(), to.base());
+    let number = |ty| number_rank(ty).is_some();
+    implicit(from, to)
+        || (number(from) && number(to))
+        || matches!(
+            (from.plain(), to.plain()),
+            (
+                PgType::Timestamp | PgType::Timestamptz,
+                PgType::Date | PgType::Time
+            ) | (PgType::Timestamptz, PgType::Timestamp)
+                | (PgType::Interval, PgType::Time)
+                | (PgType::Json, PgType::Jsonb)
+                | (PgType::Jsonb, PgType::Json)
+        )
+        || matches!(to, PgType::Text | PgType::Varchar(_) | PgType::Char(_))
+        || match (from, to) {
+            (PgType::Array(a), PgType::Array(b)) => assignable(*a, *b),
+            (PgType::Composite(a), PgType::Composite(b)) => {
+                let (a, b) = (a.attributes(), b.attributes());
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| assignable(a.ty, b.ty))
+            }
+            _ => false,
+        }
+}
+
 /// A literal of type `ty`.
 pub(super) fn literal(value: &Datum, ty: PgType) -> SqlResult<Expr> {
     let scalar = scalar_of_datum(value, ty)?;

@@ -280,7 +280,10 @@ impl ContextProvider for Tables<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(Types))
+        Some(Arc::new(Types {
+            catalog: Arc::clone(&self.context.catalog),
+            search_path: self.context.search_path.clone(),
+        }))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

@@ -13,9 +13,11 @@ mod coerce;
 mod comparable;
 mod context;
 mod correlate;
+mod domain;
 mod lookup;
 mod merged;
 mod names;
+mod nested;
 mod operators;
 mod partition_relations;
 mod quantified;
@@ -51,12 +53,17 @@ use crate::error::SqlError;
 use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
+pub(crate) use coerce::assignable;
 pub(super) use coerce::{bare, constant_of, implicit, unify};
+pub(super) use domain::DomainCheck;
 pub use lookup::ViewScope;
 pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
 pub(crate) use shown::{Shown, TABLE_OID};
-pub(super) use syntax::{hidden_names, plain_table, query_of, star_from};
+pub(crate) use syntax::{
+    RoutineCall, first_row_or_null, query_of, routine_call, routine_result, star_from,
+};
+pub(super) use syntax::{hidden_names, plain_table};
 pub(super) use types::{
     arrow_type, field_type, field_with, parameter_index, type_metadata, typed_field,
 };
@@ -143,7 +150,7 @@ pub(super) fn plan(
         None => query.clone(),
     };
     let prepared = syntax::prepare(query, context)?;
-    let analyzer = Arc::new(Analyzer::new(context));
+    let analyzer = Arc::new(Analyzer::new(context, state));
     let tables = Tables::new(context, state, &analyzer, &prepared.query);
     let statement = Statement::Query(Box::new(prepared.query));
     let plan = SqlToRel::new(&tables)

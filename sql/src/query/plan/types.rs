@@ -26,6 +26,9 @@ use super::super::functions::{self, Resolved};
 use super::analyze::Analyzer;
 use super::coerce;
 use super::rewrite::{INT4_LITERAL, INT8_LITERAL};
+use super::settle::routine_type;
+use super::syntax::{ARGUMENT, RESULT};
+use crate::catalog::Catalog;
 use crate::error::{SqlError, SqlResult};
 use crate::types::{PgType, arrow_map};
 
@@ -58,8 +61,13 @@ pub(in crate::query) fn field_with(field: Field, ty: PgType) -> Field {
     field.with_metadata(arrow_map::type_metadata(ty))
 }
 
-/// The type of a field.
+/// The type of a field; of one of a domain, the type that it is over.
 pub(in crate::query) fn field_type(field: &Field) -> PgType {
+    declared_type(field).base()
+}
+
+/// The type of a field, which may be a domain.
+pub(in crate::query) fn declared_type(field: &Field) -> PgType {
     if field.metadata().contains_key(arrow_map::PG_TYPE_KEY) {
         arrow_map::pg_type_of_field(field)
     } else {
@@ -69,14 +77,20 @@ pub(in crate::query) fn field_type(field: &Field) -> PgType {
 
 /// Type names in casts.
 #[derive(Debug)]
-pub(super) struct Types;
+pub(super) struct Types {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) search_path: Vec<String>,
+}
 
 impl TypePlanner for Types {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
         let ty = match sql_type {
             t if *t == INT4_LITERAL => PgType::Int4,
             t if *t == INT8_LITERAL => PgType::Int8,
-            other => PgType::from_sql_ast(other).map_err(external)?,
+            other => self
+                .catalog
+                .type_of_ast(other, &self.search_path)
+                .map_err(external)?,
         };
         // The name tells the cast from those the planner puts in itself.
         Ok(Some(Arc::new(typed_field("cast", ty, true))))
@@ -172,6 +186,7 @@ impl Analyzer {
             "coalesce" | "greatest" | "least" => {
                 coerce::common(&name.to_uppercase(), &types()?).map_err(external)
             }
+            ARGUMENT | RESULT => Ok(routine_type(&function.args)?.base()),
             "nullif" => Ok(types()?.first().copied().unwrap_or(PgType::Text)),
             _ => self.planned_type(&Expr::ScalarFunction(function.clone()), schema),
         }
@@ -201,8 +216,11 @@ impl Analyzer {
             | "pg_single" | "lag" | "lead" => first()?,
             // Arrays are gathered to arrays of their own type.
             "array_agg" => match first()? {
-                PgType::Array(PgType::Bytea) => {
-                    return Err(external(SqlError::unsupported("array_agg(bytea[])")));
+                array @ PgType::Array(PgType::Bytea | PgType::Composite(_)) => {
+                    return Err(external(SqlError::unsupported(format!(
+                        "array_agg({})",
+                        array.sql_name()
+                    ))));
                 }
                 array if array.element().is_some() => array,
                 PgType::Unknown => PgType::Array(&PgType::Text),
@@ -309,7 +327,7 @@ fn literal_type(value: &ScalarValue, metadata: Option<&FieldMetadata>) -> PgType
             .collect();
         let field = Field::new("", value.data_type(), true).with_metadata(map);
         if field.metadata().contains_key(arrow_map::PG_TYPE_KEY) {
-            return arrow_map::pg_type_of_field(&field);
+            return arrow_map::pg_type_of_field(&field).base();
         }
     }
     match value {

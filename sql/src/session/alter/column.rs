@@ -7,7 +7,7 @@ use sqlparser::ast::{AlterColumnOperation, ColumnDef, Ident};
 use super::super::rewrite::{contains_nulls, for_each_row};
 use super::super::{POSTGRES_EPOCH_US, Session};
 use super::Alteration;
-use crate::catalog::{ObjectKind, TableDescriptor, fold_identifier};
+use crate::catalog::{ObjectKind, TableDescriptor, TypeNames, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::checks::rename_in;
 use crate::exec::ddl::{Asked, add_column, column_mut};
@@ -47,7 +47,11 @@ impl Session {
         bind_column(&mut definition, &a.catalog, self.settings.search_path())?;
         let request = take_sequence(&mut definition)?;
         let mut asked = Asked::default();
-        add_column(&mut a.table, &definition, &mut asked)?;
+        let types = TypeNames {
+            catalog: &a.catalog,
+            search_path: self.settings.search_path(),
+        };
+        add_column(&mut a.table, &definition, &mut asked, types)?;
         if let Some(request) = request {
             let made = self.attach_sequences(vec![request], &mut a.table, &mut a.catalog)?;
             for change in &made {
@@ -136,21 +140,7 @@ impl Session {
         }
         let root = [ObjectKind::Column(a.table.oid, attnum)];
         self.drop_dependents(&root, None, cascade, a).await?;
-        a.table.foreign_keys.retain(|key| {
-            let refers = key.referenced == a.table.oid && key.referenced_columns.contains(&attnum);
-            !key.columns.contains(&attnum) && !refers
-        });
-        a.table
-            .checks
-            .retain(|check| !check.columns.contains(&attnum));
-        a.table.indexes.retain(|i| !i.mentions(attnum));
-        let column = column_mut(&mut a.table, name)?;
-        column.dropped = true;
-        column.not_null = false;
-        column.default = None;
-        column.missing = None;
-        column.identity = None;
-        column.name = format!("........pg.dropped.{attnum}........");
+        a.table.drop_column(attnum);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::super::{Session, rewrite};
 use super::Alteration;
 use crate::catalog::{Catalog, ObjectKind, TableDescriptor, fold_identifier, still_needed};
 use crate::error::{SqlError, state};
-use crate::exec::checks::{CheckRequest, TableChecks};
+use crate::exec::checks::{Broken, CheckRequest, TableChecks};
 use crate::exec::ddl::Asked;
 use crate::exec::foreign_key::{self, define::taken};
 use crate::exec::insert::refuse_any;
@@ -112,7 +112,10 @@ impl Session {
         let mut waiting: Vec<Vec<Datum>> = Vec::new();
         let violated = |rows: &mut Vec<Vec<Datum>>| {
             let slices: Vec<&[Datum]> = rows.iter().map(Vec::as_slice).collect();
-            let found = checks.violated(&slices)?.map(|check| check.name.clone());
+            let found = checks.violated(&slices)?.map(|broken| match broken {
+                Broken::Check(check) => check.name.clone(),
+                Broken::Domain(rule) => rule.domain.to_owned(),
+            });
             rows.clear();
             match found {
                 None => Ok(()),

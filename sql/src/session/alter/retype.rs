@@ -4,7 +4,7 @@ use sqlparser::ast::{DataType, Expr, Ident};
 
 use super::super::Session;
 use super::Alteration;
-use crate::catalog::{Catalog, ObjectKind, fold_identifier};
+use crate::catalog::{Catalog, ObjectKind, TypeNames, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::ddl::storable_type;
 use crate::exec::foreign_key;
@@ -24,7 +24,11 @@ impl Session {
         let name = fold_identifier(name);
         let column = Catalog::column(&a.table, &name)?.clone();
         let attnum = column.attnum;
-        let to = storable_type(&name, data_type)?;
+        let types = TypeNames {
+            catalog: &a.catalog,
+            search_path: self.settings.search_path(),
+        };
+        let to = storable_type(&name, data_type, types)?;
         self.refuse_used_by_view(attnum, a)?;
         let keyed = a.table.primary_key.contains(&attnum)
             || a.table.indexes.iter().any(|i| i.columns.contains(&attnum));
@@ -69,6 +73,10 @@ impl Session {
                 column.ty = to;
                 column.missing = None;
             }
+        }
+        if to.has_domain() {
+            // Its conditions would have to be checked for the rows that are there.
+            return Err(SqlError::unsupported("ALTER COLUMN … TYPE of a domain"));
         }
         Defaults::check(&a.table, &planning)?;
         let new = self.stored_table(a)?;
@@ -177,6 +185,7 @@ fn assignable(from: PgType, to: PgType) -> bool {
             PgType::Timestamp | PgType::Timestamptz | PgType::Interval
         )
     };
+    let (from, to) = (from.base(), to.base());
     from.oid() == to.oid()
         || from == PgType::Unknown
         || text(to)

@@ -117,9 +117,20 @@ impl Session {
         for object in objects {
             if let ObjectKind::Relation(oid)
             | ObjectKind::Constraint(oid, _)
+            | ObjectKind::Column(oid, _)
             | ObjectKind::Default(oid, _) = object
             {
                 self.lock_table(*oid, LockMode::AccessExclusive).await?;
+            }
+            if let ObjectKind::Column(oid, attnum) = object
+                && let Some(table) = catalog.table_by_oid(*oid)
+                && table.primary_key.contains(attnum)
+            {
+                // The rows would have to be written again.
+                return Err(SqlError::unsupported(format!(
+                    "dropping {} of a primary key along",
+                    catalog.describe(*object, self.settings.search_path())
+                )));
             }
             if let ObjectKind::Relation(oid) = object
                 && let Some(table) = catalog.table_by_oid(*oid).cloned()

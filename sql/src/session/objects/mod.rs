@@ -5,10 +5,12 @@ mod alter_view;
 mod create_as;
 mod create_view;
 mod drop;
+mod function;
 mod parse;
 mod sequence;
 mod sequence_options;
 mod temporary;
+mod user_type;
 
 use sqlparser::ast::{Ident, ObjectName, Query};
 
@@ -17,7 +19,9 @@ use crate::catalog::CheckOption;
 use crate::error::{SqlError, state};
 use crate::query::PlannedQuery;
 use create_as::CreateTableAs;
+use function::FunctionCommand;
 use sequence::{CreateSequence, SequenceChange};
+use user_type::TypeCommand;
 
 pub(super) use create_as::select_into;
 pub(super) use drop::DroppedKind;
@@ -47,6 +51,10 @@ pub(crate) enum ObjectCommand {
         if_exists: bool,
         change: SequenceChange,
     },
+    /// CREATE, ALTER and DROP FUNCTION.
+    Function(FunctionCommand),
+    /// CREATE, ALTER and DROP of types and domains.
+    Type(TypeCommand),
 }
 
 /// CREATE VIEW as it is written.
@@ -117,6 +125,8 @@ impl Session {
                 if_exists,
                 change,
             } => self.alter_sequence(name, *if_exists, change).await,
+            ObjectCommand::Function(command) => self.function_command(command).await,
+            ObjectCommand::Type(command) => self.type_command(command).await,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The grammar of commands about objects.
 
 mod create_as;
+mod function;
 mod sequence;
+mod user_type;
 
 use sqlparser::ast::{Ident, ObjectName, SetExpr};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -28,6 +30,7 @@ pub(in super::super) fn parse(
     let reads: fn(&mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> = match first {
         Some(word) if is_word(word, Keyword::CREATE) => create,
         Some(word) if is_word(word, Keyword::ALTER) => alter,
+        Some(word) if is_word(word, Keyword::DROP) => user_type::drop,
         _ => return Ok(None),
     };
     let mut reader = Reader::new(sql, tokens);
@@ -207,6 +210,15 @@ fn create(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     if r.words(&[Keyword::SEQUENCE]) {
         return sequence::create(r, temporary).map(Some);
     }
+    if r.words(&[Keyword::FUNCTION]) {
+        return function::create(r, or_replace).map(Some);
+    }
+    if r.words(&[Keyword::TYPE]) {
+        return user_type::create(r).map(Some);
+    }
+    if r.words(&[Keyword::DOMAIN]) {
+        return user_type::create_domain(r).map(Some);
+    }
     Ok(None)
 }
 
@@ -286,6 +298,15 @@ fn view_options(options: &[sqlparser::ast::SqlOption]) -> Result<Option<CheckOpt
 fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     if r.words(&[Keyword::ALTER, Keyword::SEQUENCE]) {
         return sequence::alter(r).map(Some);
+    }
+    if r.words(&[Keyword::ALTER, Keyword::FUNCTION]) {
+        return function::alter(r).map(Some);
+    }
+    if r.words(&[Keyword::ALTER, Keyword::TYPE]) {
+        return user_type::alter(r, false).map(Some);
+    }
+    if r.words(&[Keyword::ALTER, Keyword::DOMAIN]) {
+        return user_type::alter(r, true).map(Some);
     }
     if !r.words(&[Keyword::ALTER, Keyword::VIEW]) {
         return Ok(None);

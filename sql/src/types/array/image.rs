@@ -43,6 +43,7 @@ pub fn is_exact(element: PgType) -> bool {
             | PgType::Time
             | PgType::Timestamp
             | PgType::Timestamptz
+            | PgType::Enum(_)
     ) || element.is_textual()
 }
 

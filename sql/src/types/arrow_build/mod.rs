@@ -10,7 +10,7 @@ use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
     Decimal256Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
     IntervalMonthDayNanoBuilder, LargeBinaryBuilder, NullArray, StringViewBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
+    Time64MicrosecondBuilder, Time64NanosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow::datatypes::DataType;
 
@@ -56,12 +56,15 @@ enum Builder {
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
     Array(BinaryViewBuilder),
+    Record(BinaryViewBuilder),
+    Enum(Time64NanosecondBuilder),
     Null(usize),
 }
 
 impl ColumnAppender {
     /// A builder for a column of this type, with room for `capacity` values.
     pub fn new(ty: PgType, capacity: usize) -> ColumnAppender {
+        let ty = ty.base();
         let builder = match (ty, arrow_type(ty)) {
             (_, DataType::Boolean) => Builder::Bool(BooleanBuilder::with_capacity(capacity)),
             (_, DataType::Int16) => Builder::Int16(Int16Builder::with_capacity(capacity)),
@@ -86,6 +89,10 @@ impl ColumnAppender {
             (PgType::Array(_) | PgType::Int2Vector | PgType::OidVector, _) => {
                 Builder::Array(BinaryViewBuilder::with_capacity(capacity))
             }
+            (PgType::Composite(_), _) => {
+                Builder::Record(BinaryViewBuilder::with_capacity(capacity))
+            }
+            (PgType::Enum(_), _) => Builder::Enum(Time64NanosecondBuilder::with_capacity(capacity)),
             (PgType::Uuid, _) => Builder::Uuid(StringViewBuilder::with_capacity(capacity)),
             (_, DataType::BinaryView) => {
                 Builder::Binary(BinaryViewBuilder::with_capacity(capacity))
@@ -141,7 +148,8 @@ impl ColumnAppender {
             Builder::Text(b) => b
                 .try_append_value(cell::text(bytes)?)
                 .map_err(|error| too_big(&error))?,
-            Builder::Binary(b) | Builder::Array(b) => {
+            Builder::Enum(b) => b.append_value(i64::from_le_bytes(cell::fixed(bytes)?)),
+            Builder::Binary(b) | Builder::Array(b) | Builder::Record(b) => {
                 b.try_append_value(bytes).map_err(|error| too_big(&error))?
             }
             Builder::Date(b) => {
@@ -204,6 +212,10 @@ impl ColumnAppender {
                 };
                 b.try_append_value(image).map_err(|error| too_big(&error))?;
             }
+            (Builder::Enum(b), Datum::Enum(v)) => b.append_value(v.position),
+            (Builder::Record(b), Datum::Record(v)) => b
+                .try_append_value(v.image()?)
+                .map_err(|error| too_big(&error))?,
             (_, value) => {
                 return Err(SqlError::internal(format!(
                     "value of type {:?} in a column of type {}",
@@ -229,7 +241,8 @@ impl ColumnAppender {
             Builder::Decimal256(b, _) => b.append_null(),
             Builder::Wide(b, _) => b.append_null(),
             Builder::Text(b) | Builder::Uuid(b) => b.append_null(),
-            Builder::Binary(b) | Builder::Array(b) => b.append_null(),
+            Builder::Binary(b) | Builder::Array(b) | Builder::Record(b) => b.append_null(),
+            Builder::Enum(b) => b.append_null(),
             Builder::Date(b) => b.append_null(),
             Builder::Time(b) => b.append_null(),
             Builder::Timestamp(b) => b.append_null(),
@@ -252,7 +265,8 @@ impl ColumnAppender {
             Builder::Decimal256(b, _) => Arc::new(b.finish()),
             Builder::Wide(b, _) => Arc::new(b.finish()),
             Builder::Text(b) | Builder::Uuid(b) => Arc::new(b.finish()),
-            Builder::Binary(b) | Builder::Array(b) => Arc::new(b.finish()),
+            Builder::Binary(b) | Builder::Array(b) | Builder::Record(b) => Arc::new(b.finish()),
+            Builder::Enum(b) => Arc::new(b.finish()),
             Builder::Date(b) => Arc::new(b.finish()),
             Builder::Time(b) => Arc::new(b.finish()),
             Builder::Timestamp(b) => Arc::new(b.finish()),

@@ -12,6 +12,7 @@
 //! | numeric | class byte, exponent, digit pairs (see below) |
 //! | text, bytea | bytes, 0 written as 0 255, ended by 0 0 |
 //! | uuid | 16 bytes |
+//! | enum | the position of the label, big endian, sign bit flipped |
 //! | interval | its span in microseconds, i128 big endian, sign bit flipped |
 //!
 //! Numeric: 0 -Infinity, 1 negative, 2 zero, 3 positive, 4 Infinity, 5 NaN.
@@ -51,7 +52,10 @@ const SIGN_128: u128 = 1 << 127;
 pub fn supports(ty: PgType) -> bool {
     match ty.element() {
         Some(element) => supports(element),
-        None => !matches!(ty, PgType::Json | PgType::Void),
+        None => !matches!(
+            ty.base(),
+            PgType::Json | PgType::Void | PgType::Composite(_) | PgType::Stored(_)
+        ),
     }
 }
 
@@ -82,6 +86,12 @@ pub fn encode(value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
         }
         Datum::Jsonb(v) => jsonb::encode_jsonb(v, out)?,
         Datum::Array(v) => image::encode_key(v, out)?,
+        Datum::Enum(v) => out.extend_from_slice(&(v.position ^ i64::MIN).to_be_bytes()),
+        // Only to compare by: rows are no columns of stored keys.
+        Datum::Record(v) => {
+            encode_all(&v.values, out)?;
+            out.push(0);
+        }
         Datum::Json(_) => {
             let name = value
                 .natural_type()
@@ -143,6 +153,7 @@ pub fn decode(ty: PgType, bytes: &mut &[u8]) -> SqlResult<Datum> {
             Datum::Interval(Interval::from_span(span).ok_or_else(corrupt)?)
         }
         PgType::Jsonb => Datum::Jsonb(jsonb::decode_jsonb(bytes)?),
+        PgType::Enum(user) => user.value_at(take_i64(bytes)?),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => {
             image::decode_key(ty.element().ok_or_else(corrupt)?, bytes)?.datum()
         }

@@ -9,6 +9,7 @@ pub use rounded::Rounded;
 
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::oid::{self, Oid};
+use crate::types::user::UserType;
 use std::sync::LazyLock;
 
 /// Most characters `varchar(n)` and `char(n)` can declare (PostgreSQL's limit).
@@ -77,6 +78,14 @@ pub enum PgType {
     Int2Vector,
     /// `oidvector`, used in the system catalogs
     OidVector,
+    /// An enum
+    Enum(&'static UserType),
+    /// A domain: values are those of the type it is over ([`PgType::base`])
+    Domain(&'static UserType),
+    /// A composite type, or the rows that an expression makes (`record`)
+    Composite(&'static UserType),
+    /// A user's type as the catalog stores it, before it is looked up there
+    Stored(Oid),
 }
 
 /// Types an array can have as element: OID, OID of the array, the type.
@@ -129,6 +138,9 @@ impl PgType {
     /// The type an array of `element` has; the element's modifier is dropped.
     /// `None` for elements that have no array here (arrays, pseudo-types).
     pub fn array_of(element: PgType) -> Option<PgType> {
+        if let PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) = element {
+            return Some(PgType::Array(user.element()));
+        }
         let wanted = element.oid();
         ELEMENTS
             .iter()
@@ -157,6 +169,7 @@ impl PgType {
             PgType::Array(element) => Some(*element),
             PgType::Int2Vector => Some(PgType::Int2),
             PgType::OidVector => Some(PgType::Oid),
+            PgType::Domain(_) => self.base().element(),
             _ => None,
         }
     }
@@ -192,6 +205,8 @@ impl PgType {
             PgType::Int2Vector => oid::INT2VECTOR,
             PgType::OidVector => oid::OIDVECTOR,
             PgType::Array(element) => element.array_oid(),
+            PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) => user.oid(),
+            PgType::Stored(oid) => oid,
         }
     }
 
@@ -200,7 +215,8 @@ impl PgType {
         match self {
             PgType::Int2Vector => oid::INT2VECTOR_ARRAY,
             PgType::OidVector => oid::OIDVECTOR_ARRAY,
-            PgType::Array(_) | PgType::Unknown | PgType::Void => 0,
+            PgType::Array(_) | PgType::Unknown | PgType::Void | PgType::Stored(_) => 0,
+            PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) => user.array_oid(),
             other => {
                 let wanted = other.oid();
                 ELEMENTS
@@ -230,7 +246,12 @@ impl PgType {
         match self.plain() {
             PgType::Bool | PgType::InternalChar => 1,
             PgType::Int2 => 2,
-            PgType::Int4 | PgType::Float4 | PgType::Date | PgType::Oid | PgType::Void => 4,
+            PgType::Int4
+            | PgType::Float4
+            | PgType::Date
+            | PgType::Oid
+            | PgType::Void
+            | PgType::Enum(_) => 4,
             PgType::Int8
             | PgType::Float8
             | PgType::Time
@@ -284,15 +305,24 @@ impl PgType {
             PgType::Oid => "oid",
             PgType::Unknown => "unknown",
             PgType::Void => "void",
+            PgType::Array(PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user)) => {
+                user.shown_array()
+            }
             PgType::Array(element) => array_name(*element),
             PgType::Int2Vector => "int2vector",
             PgType::OidVector => "oidvector",
+            PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) => user.shown(),
+            PgType::Stored(_) => "???",
         }
     }
 
     /// The name in `pg_type.typname`: "varchar", "_int4".
     pub fn typname(self) -> String {
-        match self.plain() {
+        let ty = match self {
+            PgType::Rounded(_) => self.plain(),
+            other => other,
+        };
+        match ty {
             PgType::Bool => "bool",
             PgType::Int2 => "int2",
             PgType::Int4 => "int4",
@@ -305,7 +335,11 @@ impl PgType {
             PgType::Timestamp => "timestamp",
             PgType::Timestamptz => "timestamptz",
             PgType::InternalChar => "char",
+            PgType::Array(PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user)) => {
+                user.array_name()
+            }
             PgType::Array(element) => return format!("_{}", element.typname()),
+            PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) => user.name(),
             other => other.base_name(),
         }
         .to_owned()
@@ -367,7 +401,7 @@ impl PgType {
     /// Whether values are kept as text.
     pub fn is_textual(self) -> bool {
         matches!(
-            self,
+            self.base(),
             PgType::Text
                 | PgType::Varchar(_)
                 | PgType::Char(_)

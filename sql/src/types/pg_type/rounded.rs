@@ -40,8 +40,9 @@ impl PgType {
         PgType::Rounded(Rounded { kind, digits })
     }
 
-    /// The type without the digits that its seconds are rounded to. How values are
-    /// kept, read and written does not depend on those.
+    /// The type without the digits that its seconds are rounded to, and instead of a
+    /// domain what it is over. How values are kept, read and written does not depend
+    /// on those.
     pub fn plain(self) -> PgType {
         match self {
             PgType::Rounded(rounded) => match rounded.kind {
@@ -50,6 +51,7 @@ impl PgType {
                 Kind::Timestamptz => PgType::Timestamptz,
                 Kind::Interval => PgType::Interval,
             },
+            PgType::Domain(_) => self.base().plain(),
             other => other,
         }
     }

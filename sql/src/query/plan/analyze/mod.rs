@@ -11,6 +11,7 @@ mod unnest;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::Alias;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -23,6 +24,7 @@ use super::super::error::external;
 use super::super::functions::session_format;
 use super::PlanContext;
 use super::coerce::bare;
+use super::nested::Nested;
 use super::settle::{self, refuse_outer_aggregates};
 use super::types::{field_type, type_metadata};
 use crate::error::{SqlError, state};
@@ -35,6 +37,8 @@ pub(super) struct Analyzer {
     parameters: Mutex<Vec<Option<PgType>>>,
     /// How literals are read.
     pub(super) format: SessionFormat,
+    /// How what is kept in the catalog is planned, if there is anything.
+    pub(super) nested: Option<Nested>,
 }
 
 /// Whether a sort above a projection asks subqueries.
@@ -81,10 +85,11 @@ impl Place {
 }
 
 impl Analyzer {
-    pub(super) fn new(context: &PlanContext) -> Self {
+    pub(super) fn new(context: &PlanContext, state: &SessionState) -> Self {
         Self {
             parameters: Mutex::new(context.param_types.clone()),
             format: session_format(&context.session),
+            nested: Nested::new(context, state),
         }
     }
 
@@ -93,6 +98,7 @@ impl Analyzer {
         Self {
             parameters: Mutex::new(Vec::new()),
             format,
+            nested: None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::super::super::planned::OutputColumn;
 use super::super::super::scan::{is_hidden_column, origin};
 use super::super::names::visible_name;
 use super::super::operators::text_if_unknown;
-use super::super::types::arrow_type;
+use super::super::types::{arrow_type, declared_type};
 use super::Analyzer;
 use crate::error::SqlError;
 use crate::types::PgType;
@@ -36,7 +36,11 @@ impl Analyzer {
             let (table_oid, attnum) = origin(field).unwrap_or((0, 0));
             columns.push(OutputColumn {
                 name: visible_name(field.name()).to_owned(),
-                pg_type: ty,
+                // A column of a domain stays one in a table that is made of it.
+                pg_type: match declared_type(field) {
+                    domain @ PgType::Domain(_) if domain.base() == ty => domain,
+                    _ => ty,
+                },
                 table_oid,
                 attnum,
             });
@@ -115,6 +119,7 @@ fn sent_as(actual: &DataType, ty: PgType) -> Option<DataType> {
         DataType::Timestamp(unit, Some(zone)) if zone.as_ref() != "UTC" => {
             Some(DataType::Timestamp(*unit, Some("UTC".into())))
         }
+        DataType::Time64(TimeUnit::Nanosecond) if matches!(ty, PgType::Enum(_)) => None,
         DataType::Time64(TimeUnit::Nanosecond) | DataType::Time32(_) => {
             Some(DataType::Time64(TimeUnit::Microsecond))
         }

@@ -78,7 +78,7 @@ pub(in super::super) fn check_comparable(
 
 /// Whether values have an order that neither their text nor their bytes have.
 pub(in super::super) fn compared_by_key(ty: PgType) -> bool {
-    ty == PgType::Jsonb || image::has_forms(ty)
+    matches!(ty, PgType::Jsonb | PgType::Composite(_)) || image::has_forms(ty)
 }
 
 /// The comparison that an operator is.

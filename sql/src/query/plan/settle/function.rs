@@ -1,14 +1,40 @@
 //! Function calls: which function is meant, and the types it takes.
 
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
-use datafusion::logical_expr::{Expr, Operator, ScalarUDF, when};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, when};
 
 use super::super::super::error::external;
 use super::super::super::functions::{self, Overload, Resolved, ResolvedFunction};
 use super::super::analyze::Analyzer;
-use super::super::coerce;
-use crate::types::PgType;
+use super::super::coerce::{self, assignable, implicit, literal};
+use super::super::syntax::{ARGUMENT, RESULT};
+use super::super::types::declared_type;
+use crate::error::{SqlError, state};
+use crate::types::{Datum, PgType, arrow_map};
+
+/// The type that a call of `__argument` or `__result` says.
+pub(in super::super) fn routine_type(args: &[Expr]) -> Result<PgType> {
+    let text = match args.get(1) {
+        Some(Expr::Literal(
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::Utf8View(Some(text))
+            | ScalarValue::LargeUtf8(Some(text)),
+            _,
+        )) => arrow_map::parse_metadata(text),
+        _ => None,
+    };
+    text.ok_or_else(|| external(SqlError::internal("a call says no type")))
+}
+
+/// The name of the domain that an expression is of.
+fn domain_of(expr: &Expr, schema: &DFSchema) -> Option<&'static str> {
+    let field = expr.to_field(schema).ok()?.1;
+    match declared_type(&field) {
+        PgType::Domain(user) => Some(user.shown()),
+        _ => None,
+    }
+}
 
 impl Analyzer {
     /// A call of the function that is meant.
@@ -20,6 +46,13 @@ impl Analyzer {
                 Resolved::Fixed(_) => Ok(func.call(args)),
                 Resolved::Overload(overload) if matches!(overload.name, "__any" | "__all") => {
                     self.quantified(overload, args, schema)
+                }
+                Resolved::Overload(overload) if overload.name == "pg_typeof" => {
+                    // Of a domain, which its values do not tell.
+                    match args.first().and_then(|arg| domain_of(arg, schema)) {
+                        Some(name) => literal(&Datum::text(name), PgType::Text).map_err(external),
+                        None => self.overload(overload, args, schema),
+                    }
                 }
                 Resolved::Overload(overload) => self.overload(overload, args, schema),
             },
@@ -42,8 +75,36 @@ impl Analyzer {
                     }
                     Ok(func.call(settled))
                 }
+                ARGUMENT | RESULT => self.routine_value(func.name(), args, schema),
                 _ => Ok(func.call(args)),
             },
+        }
+    }
+
+    /// An argument or the result of a user's function, in the type it has there.
+    fn routine_value(&self, name: &str, mut args: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+        let to = routine_type(&args)?;
+        args.truncate(1);
+        let value = args.pop().unwrap_or_default();
+        let from = self.type_of(&value, schema)?;
+        let allowed = match name {
+            ARGUMENT => implicit(from, to.base()) || from.oid() == to.base().oid(),
+            _ => assignable(from, to),
+        };
+        if !allowed {
+            return Err(external(SqlError::new(
+                state::UNDEFINED_FUNCTION,
+                format!(
+                    "function does not take arguments of type {}, but of type {}",
+                    from.base_name(),
+                    to.base_name()
+                ),
+            )));
+        }
+        let value = self.coerce(value, from, to.base(), schema)?;
+        match to {
+            PgType::Domain(domain) => self.in_domain(value, domain),
+            _ => Ok(value),
         }
     }
 

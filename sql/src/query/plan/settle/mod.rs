@@ -16,11 +16,12 @@ use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr};
 
 use super::analyze::Analyzer;
-use super::types::{field_type, is_comparison};
+use super::types::{declared_type, is_comparison};
 use crate::types::PgType;
 
 pub(super) use self::answer::Place;
 pub(super) use self::apply::refuse_outer_aggregates;
+pub(super) use self::function::routine_type;
 pub(super) use self::joinable::lateral_becomes_join;
 
 impl Analyzer {
@@ -67,8 +68,12 @@ impl Analyzer {
             return Ok(Expr::Cast(Cast { expr, field }));
         }
         let from = self.type_of(&expr, schema)?;
-        let to = field_type(&field);
+        let declared = declared_type(&field);
+        let to = declared.base();
         let cast = self.coerce(*expr, from, to, schema)?;
+        if let PgType::Domain(domain) = declared {
+            return self.in_domain(cast, domain);
+        }
         if !to.is_textual() || self.type_of(&cast, schema)?.oid() == to.oid() {
             return Ok(cast);
         }

@@ -16,6 +16,7 @@ mod positions;
 mod recursion;
 mod recursive;
 mod refuse;
+mod routine;
 mod select;
 mod set_operations;
 mod table_oid;
@@ -33,7 +34,10 @@ use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
 pub(in crate::query) use hidden::hidden_names;
-pub(in crate::query) use select::{plain_table, query_of, star_from};
+pub(super) use routine::{ARGUMENT, RESULT};
+pub(crate) use routine::{RoutineCall, first_row_or_null, routine_call, routine_result};
+pub(in crate::query) use select::plain_table;
+pub(crate) use select::{query_of, star_from};
 pub(super) use set_operations::{SetOperation, of_relation};
 
 /// A query ready to be planned.
@@ -50,6 +54,7 @@ pub(super) struct Prepared {
 /// # Errors
 /// 0A000 for syntax that is not supported; 42601 where PostgreSQL has none.
 pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepared, SqlError> {
+    routine::expand(&mut query, context)?;
     let locks = std::mem::take(&mut query.locks);
     let mut names = CteNames(Vec::new());
     let _ = Visit::visit(&query, &mut names);

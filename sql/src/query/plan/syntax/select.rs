@@ -6,7 +6,7 @@ use sqlparser::ast::{
 };
 
 /// A query that is only a SELECT.
-pub(in crate::query) fn query_of(select: Select) -> Query {
+pub(crate) fn query_of(select: Select) -> Query {
     Query {
         with: None,
         body: Box::new(SetExpr::Select(Box::new(select))),
@@ -22,7 +22,7 @@ pub(in crate::query) fn query_of(select: Select) -> Query {
 }
 
 /// `SELECT * FROM from`.
-pub(in crate::query) fn star_from(from: Vec<TableWithJoins>) -> Select {
+pub(crate) fn star_from(from: Vec<TableWithJoins>) -> Select {
     Select {
         select_token: sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
         optimizer_hints: Vec::new(),

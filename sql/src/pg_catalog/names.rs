@@ -36,7 +36,7 @@ pub(super) fn pg_prepared_statements(facts: &Facts<'_>) -> Vec<Row> {
             let prepared = &entry.prepared;
             let types = prepared.parameter_types().iter();
             let types = types
-                .map(|oid| Datum::text(super::type_name(*oid, None)))
+                .map(|oid| Datum::text(super::type_name(facts, *oid, None)))
                 .collect();
             let runs = i64::try_from(prepared.runs()).unwrap_or(i64::MAX);
             vec![

@@ -290,7 +290,7 @@ impl Planner<'_> {
         declared: &[u32],
         info: &Arc<SessionInfo>,
     ) -> Result<CachedPlan, SqlError> {
-        let mut parameters = declared_types(declared)?;
+        let mut parameters = self.declared_types(declared)?;
         if updatable && query.locks.is_empty() {
             let mut found = parameters.clone();
             // Whatever stands in the way, the plain query is there.

@@ -15,6 +15,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::windows::WindowAggExec;
 
 use super::error::from_datafusion;
 use super::pass::PassBatches;
@@ -42,6 +43,22 @@ pub(super) fn below_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
         Ok(Transformed::yes(replace_children_if_necessary(
             node,
             vec![compact],
+        )?))
+    })
+    .data()
+}
+
+/// Counts the rows that windows keep: an operator of whole partitions keeps all of its
+/// input, and joins it into one batch.
+pub(super) fn below_windows(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        let Some(window) = node.downcast_ref::<WindowAggExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let counting = PassBatches::counting("WindowInput", Arc::clone(window.input()), 2);
+        Ok(Transformed::yes(replace_children_if_necessary(
+            node,
+            vec![counting],
         )?))
     })
     .data()

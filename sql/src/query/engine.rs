@@ -237,6 +237,8 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     // Field metadata carries PostgreSQL's types; DataFusion's aggregates do not
     // all keep it, which this check would take for a mistake.
     options.execution.skip_physical_aggregate_schema_check = true;
+    // Rows of windows come in the order of their partitions, as in PostgreSQL.
+    options.optimizer.repartition_windows = false;
     options.execution.time_zone = Some("UTC".to_owned());
     options.explain.logical_plan_only = false;
 

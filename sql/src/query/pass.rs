@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -23,6 +24,8 @@ pub(super) struct PassBatches {
     name: &'static str,
     input: Arc<dyn ExecutionPlan>,
     each: Each,
+    /// How many copies of its rows whoever is above keeps until the end.
+    kept: usize,
 }
 
 impl PassBatches {
@@ -36,6 +39,22 @@ impl PassBatches {
             name,
             input,
             each: Arc::new(each),
+            kept: 0,
+        })
+    }
+
+    /// A step below an operator that keeps all rows, `copies` times, without saying so:
+    /// they count as memory of the query.
+    pub(super) fn counting(
+        name: &'static str,
+        input: Arc<dyn ExecutionPlan>,
+        copies: usize,
+    ) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Self {
+            name,
+            input,
+            each: Arc::new(Ok),
+            kept: copies,
         })
     }
 }
@@ -88,6 +107,7 @@ impl ExecutionPlan for PassBatches {
                 name: self.name,
                 input,
                 each: Arc::clone(&self.each),
+                kept: self.kept,
             })),
             _ => internal_err!("{} has one input", self.name),
         }
@@ -106,10 +126,17 @@ impl ExecutionPlan for PassBatches {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let memory = MemoryConsumer::new(self.name).register(context.memory_pool());
         let input = self.input.execute(partition, context)?;
         let schema = input.schema();
-        let each = Arc::clone(&self.each);
-        let batches = input.map(move |batch| batch.and_then(|batch| each(batch)));
+        let (each, kept) = (Arc::clone(&self.each), self.kept);
+        let batches = input.map(move |batch| {
+            let batch = batch?;
+            if kept > 0 {
+                memory.try_grow(batch.get_array_memory_size().saturating_mul(kept))?;
+            }
+            each(batch)
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }

@@ -225,6 +225,7 @@ impl PlannedQuery {
             .create_physical_plan(&plan)
             .await
             .and_then(compact::below_sorts)
+            .and_then(compact::below_windows)
             .map_err(from_datafusion)?;
         let reserve = effort.merge_reserve(&physical, limit);
         let context = TaskContext::from(&session_state)

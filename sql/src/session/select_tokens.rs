@@ -1,25 +1,23 @@
 //! Spellings of SELECT that sqlparser's grammar lacks, as ones that it has.
 
 use sqlparser::keywords::Keyword;
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 /// Rewrites the tokens of a statement.
-pub(super) fn adapt(tokens: &mut [TokenWithSpan]) {
+pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
+    super::frame_tokens::adapt(tokens);
+    super::grouping_tokens::adapt(tokens);
     let places: Vec<usize> = tokens
         .iter()
         .enumerate()
         .filter(|(_, token)| !matches!(token.token, Token::Whitespace(_)))
         .map(|(place, _)| place)
         .collect();
-    let mut gone = Vec::new();
     for (number, &place) in places.iter().enumerate() {
         let at = |ahead: usize| places.get(number + ahead).copied();
         order_using(tokens, place, at(1));
-        frame_interval(tokens, [Some(place), at(1), at(2), at(3)]);
+        rows_from(tokens, [Some(place), at(1), at(2)]);
         gone.extend(cast_collation(tokens, [Some(place), at(1), at(2), at(3)]));
-        if excludes_nothing(tokens, [Some(place), at(1), at(2), at(3)]) {
-            gone.extend([Some(place), at(1), at(2)].into_iter().flatten());
-        }
     }
     for place in gone {
         if let Some(token) = tokens.get_mut(place) {
@@ -58,6 +56,31 @@ fn put(tokens: &mut [TokenWithSpan], place: Option<usize>, new: Token) {
     }
 }
 
+/// What `ROWS FROM` becomes: the name of a function.
+pub(crate) const ROWS_FROM: &str = "\u{1f}rows from";
+
+/// `ROWS FROM (f(x), …)` as a call.
+fn rows_from(tokens: &mut [TokenWithSpan], places: [Option<usize>; 3]) {
+    let [rows, from, open] = places;
+    if !is_word(token(tokens, rows), "rows")
+        || !is_word(token(tokens, from), "from")
+        || token(tokens, open) != Some(&Token::LParen)
+    {
+        return;
+    }
+    put(
+        tokens,
+        rows,
+        Token::Word(Word {
+            value: ROWS_FROM.to_owned(),
+            quote_style: Some('"'),
+            keyword: Keyword::NoKeyword,
+        }),
+    );
+    let space = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
+    put(tokens, from, space);
+}
+
 /// `ORDER BY x USING >` sorts downwards.
 fn order_using(tokens: &mut [TokenWithSpan], place: usize, next: Option<usize>) {
     if !is_word(token(tokens, Some(place)), "using") {
@@ -71,33 +94,4 @@ fn order_using(tokens: &mut [TokenWithSpan], place: usize, next: Option<usize>) 
     put(tokens, Some(place), Token::make_keyword(order));
     let space = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
     put(tokens, next, space);
-}
-
-/// `'1 day'::interval PRECEDING` in a window's frame.
-fn frame_interval(tokens: &mut [TokenWithSpan], places: [Option<usize>; 4]) {
-    let [text, colons, ty, way] = places;
-    let direction = matches!(
-        token(tokens, way),
-        Some(Token::Word(w)) if matches!(w.keyword, Keyword::PRECEDING | Keyword::FOLLOWING)
-    );
-    let Some(Token::SingleQuotedString(value)) = token(tokens, text).cloned() else {
-        return;
-    };
-    let cast = matches!(token(tokens, colons), Some(Token::DoubleColon));
-    if !direction || !cast || !is_word(token(tokens, ty), "interval") {
-        return;
-    }
-    put(tokens, text, Token::make_keyword("INTERVAL"));
-    let space = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
-    put(tokens, colons, space);
-    put(tokens, ty, Token::SingleQuotedString(value));
-}
-
-/// `EXCLUDE NO OTHERS` at the end of a frame says nothing.
-fn excludes_nothing(tokens: &[TokenWithSpan], places: [Option<usize>; 4]) -> bool {
-    let [exclude, no, others, end] = places;
-    is_word(token(tokens, exclude), "exclude")
-        && is_word(token(tokens, no), "no")
-        && is_word(token(tokens, others), "others")
-        && matches!(token(tokens, end), Some(Token::RParen))
 }

@@ -8,8 +8,10 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, ScalarUDF, WindowFunctionDefinition};
 
+use super::super::functions::window::Framed;
+use super::super::stop::Stop;
 use super::lateral::Lateral;
 use super::run::{Bound, Runtime};
 use super::{Apply, Question};
@@ -149,7 +151,30 @@ impl Change for Bind<'_> {
 
 /// Makes the subqueries of a plan that are run for rows ready to run.
 pub(in super::super) fn bind(plan: LogicalPlan, runtime: &Arc<Runtime>) -> Result<LogicalPlan> {
-    replace(plan, &mut Bind(runtime))
+    watch_windows(replace(plan, &mut Bind(runtime))?, &runtime.stop)
+}
+
+/// Window functions that end when `stop` is set.
+fn watch_windows(plan: LogicalPlan, stop: &Stop) -> Result<LogicalPlan> {
+    let plan = plan.transform_up_with_subqueries(|node| {
+        if !matches!(node, LogicalPlan::Window(_)) {
+            return Ok(Transformed::no(node));
+        }
+        node.map_expressions(|expr| {
+            expr.transform_up(|expr| {
+                let Expr::WindowFunction(mut call) = expr else {
+                    return Ok(Transformed::no(expr));
+                };
+                if let WindowFunctionDefinition::WindowUDF(function) = &call.fun
+                    && let Some(watched) = Framed::watched(function, stop)
+                {
+                    call.fun = WindowFunctionDefinition::WindowUDF(Arc::new(watched));
+                }
+                Ok(Transformed::yes(Expr::WindowFunction(call)))
+            })
+        })
+    })?;
+    Ok(plan.data)
 }
 
 /// What a plan refers to of the queries around it, each once.

@@ -259,7 +259,8 @@ impl Bound {
             .query_planner()
             .create_physical_plan(&plan, state)
             .await
-            .and_then(compact::below_sorts)?;
+            .and_then(compact::below_sorts)
+            .and_then(compact::below_windows)?;
         let plan = stop::watch(plan, &self.runtime.stop)?;
         execute_stream(plan, Arc::clone(&self.runtime.context))
     }

@@ -224,7 +224,7 @@ fn add_days(micros: i64, months: i32, days: i32) -> SqlResult<i64> {
 
 /// An instant plus an interval: months and days on the local clock, time as it
 /// passes.
-fn add_in_zone(
+pub(super) fn add_in_zone(
     zone: &crate::types::calendar::TimeZone,
     micros: i64,
     step: Interval,
@@ -270,7 +270,7 @@ fn difference(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     }))
 }
 
-fn interval_plus(left: &Datum, right: &Datum, sign: i32) -> SqlResult<Datum> {
+pub(super) fn interval_plus(left: &Datum, right: &Datum, sign: i32) -> SqlResult<Datum> {
     let (Datum::Interval(a), Datum::Interval(b)) = (left, right) else {
         return Err(mismatch());
     };
@@ -297,7 +297,7 @@ fn over(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 
 /// An interval times a factor: fractions of a month become days of 30, those of
 /// a day become time (`interval_mul` in timestamp.c).
-fn times(interval: &Datum, factor: &Datum) -> SqlResult<Datum> {
+pub(super) fn times(interval: &Datum, factor: &Datum) -> SqlResult<Datum> {
     let (Datum::Interval(i), Datum::Float8(factor)) = (interval, factor) else {
         return Err(mismatch());
     };

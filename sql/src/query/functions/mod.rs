@@ -27,18 +27,21 @@ mod math;
 mod notify;
 mod numeric_key;
 mod numeric_sum;
+mod ordered_set;
 mod overload;
 mod plain;
 mod quote;
 mod range;
 mod regexp;
 mod routine;
+mod sample;
 mod sequence;
 mod series;
 mod session;
 mod text;
 mod value;
 mod variance;
+pub(in crate::query) mod window;
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -106,13 +109,17 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(locks::overloads())
         .chain(math::overloads())
         .chain(notify::OVERLOADS)
+        .chain(ordered_set::OVERLOADS)
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(routine::OVERLOADS)
+        .chain(sample::OVERLOADS)
         .chain(sequence::OVERLOADS)
+        .chain(series::OVERLOADS)
         .chain(regexp::OVERLOADS)
         .chain(text::OVERLOADS)
+        .chain(window::OVERLOADS)
 }
 
 /// Scalar functions to register over DataFusion's.

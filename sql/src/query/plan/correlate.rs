@@ -16,43 +16,36 @@ use sqlparser::ast::{
 
 use super::names::quoted;
 use super::rewrite::{aggregate as array_aggregate, call};
+use super::series_item::SERIES;
 use crate::catalog::fold_identifier;
+use crate::query::is_aggregate;
 
-/// Aggregates, which give a row even where there is none.
-const AGGREGATES: [&str; 22] = [
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "__avg",
-    "array_agg",
-    "string_agg",
-    "bool_and",
-    "bool_or",
-    "every",
-    "bit_and",
-    "bit_or",
-    "json_agg",
-    "jsonb_agg",
-    "json_object_agg",
-    "jsonb_object_agg",
-    "stddev",
-    "stddev_samp",
-    "variance",
-    "var_samp",
-    "any_value",
-];
-
-struct Aggregates;
+/// Looks for aggregates, which give a row even where there is none. Those of
+/// subqueries are not the query's own.
+#[derive(Default)]
+struct Aggregates {
+    depth: usize,
+}
 
 impl Visitor for Aggregates {
     type Break = ();
 
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::Function(function) = expr
+            && self.depth == 0
+            && function.over.is_none()
             && let Some(ident) = function.name.0.last().and_then(ObjectNamePart::as_ident)
-            && AGGREGATES.contains(&fold_identifier(ident).as_str())
+            && (!function.within_group.is_empty() || is_aggregate(&fold_identifier(ident)))
         {
             return ControlFlow::Break(());
         }
@@ -65,7 +58,7 @@ pub(super) fn has_aggregate(select: &Select) -> bool {
     select
         .projection
         .iter()
-        .any(|item| item.visit(&mut Aggregates).is_break())
+        .any(|item| item.visit(&mut Aggregates::default()).is_break())
 }
 
 /// What a table of a FROM is referred to by: its schema, when it may be written
@@ -340,7 +333,7 @@ pub(super) fn rows_of_array(name: &str, function: &Function) -> Option<Expr> {
         return None;
     };
     match name {
-        "generate_subscripts" => {
+        "generate_subscripts" | SERIES => {
             let args = list
                 .args
                 .iter()
@@ -349,7 +342,12 @@ pub(super) fn rows_of_array(name: &str, function: &Function) -> Option<Expr> {
                     _ => None,
                 })
                 .collect();
-            Some(elements(call("__subscripts", args)))
+            let array = if name == SERIES {
+                "__series"
+            } else {
+                "__subscripts"
+            };
+            Some(elements(call(array, args)))
         }
         "_pg_expandarray" => Some(elements(array.clone())),
         _ => None,

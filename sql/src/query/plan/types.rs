@@ -242,7 +242,10 @@ impl Analyzer {
     ) -> Result<PgType> {
         let name = match &window.fun {
             WindowFunctionDefinition::AggregateUDF(f) => f.name().to_owned(),
-            WindowFunctionDefinition::WindowUDF(f) => f.name().to_owned(),
+            WindowFunctionDefinition::WindowUDF(f) => match functions::window::framed_type(f) {
+                Some(ty) => return Ok(ty),
+                None => f.name().to_owned(),
+            },
         };
         self.aggregate_type(&name, &window.params.args, expr, schema)
     }

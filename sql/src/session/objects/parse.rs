@@ -91,6 +91,7 @@ impl<'a> Reader<'a> {
         super::super::only::adapt(&mut tokens);
         let check = take_check_option(&mut tokens);
         let with_data = take_with_data(&mut tokens);
+        super::super::select_tokens::adapt(&mut tokens);
         let parser = Parser::new(&PostgreSqlDialect {})
             .with_recursion_limit(RECURSION_LIMIT)
             .with_tokens_with_locations(tokens);

@@ -8,7 +8,6 @@ use sqlparser::ast::{
 use super::super::super::functions::is_hidden;
 use super::super::correlate;
 use super::super::names::quoted;
-use super::super::series_item::SERIES;
 use super::ast::call;
 use super::frame::restore_frame;
 use super::literal::number_digits;
@@ -36,14 +35,14 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
     if name.starts_with("__") {
         return Ok(None);
     }
+    if let Some(new) = super::ordered_set::within_group(&name, function)? {
+        return Ok(Some(new));
+    }
     if is_hidden(&name) {
         return Err(SqlError::new(
             state::UNDEFINED_FUNCTION,
             format!("function {name} does not exist"),
         ));
-    }
-    if name == SERIES {
-        return Err(SqlError::unsupported("generate_series in this place"));
     }
     match name.as_str() {
         "array_agg" => return Ok(Some(super::array::aggregate(function.clone()))),

@@ -45,8 +45,24 @@ fn columns_of(name: &str) -> Option<&'static [(&'static str, Option<&'static str
     })
 }
 
+/// The functions that give the columns of a function of JSON or text that makes rows.
+pub(in super::super) fn lists_of(
+    name: &str,
+) -> Option<impl Iterator<Item = (&'static str, Option<&'static str>)>> {
+    columns_of(name).map(|columns| columns.iter().copied())
+}
+
+/// Whether a function makes rows.
+pub(in super::super) fn makes_rows(name: &str) -> bool {
+    columns_of(name).is_some()
+        || matches!(
+            name,
+            "unnest" | "generate_series" | "generate_subscripts" | "_pg_expandarray"
+        )
+}
+
 /// The arguments of a call, when none of them has a name.
-fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+pub(in super::super) fn plain_arguments(args: &[FunctionArg]) -> Option<Vec<Expr>> {
     args.iter()
         .map(|arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => Some(arg.clone()),

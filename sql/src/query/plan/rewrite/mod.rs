@@ -9,6 +9,7 @@ mod function;
 mod interval;
 mod json;
 mod literal;
+mod ordered_set;
 mod row;
 mod row_in_subquery;
 
@@ -25,7 +26,9 @@ pub(super) use self::array::aggregate;
 pub(crate) use self::array::element_assignment;
 pub(super) use self::ast::{call, number};
 pub(super) use self::frame::restore_frame;
-pub(super) use self::json::{rows as json_rows, whole_rows as json_whole_rows};
+pub(super) use self::json::{
+    lists_of, makes_rows, plain_arguments, rows as json_rows, whole_rows as json_whole_rows,
+};
 pub(super) use self::literal::{INT4_LITERAL, INT8_LITERAL, restore_literal};
 
 /// Refuses what the rewrites would hide.

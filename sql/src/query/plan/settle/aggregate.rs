@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrameBound, WindowFrameUnits};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::super::super::error::external;
 use super::super::super::functions;
@@ -79,18 +79,6 @@ impl Analyzer {
         for sort in &mut call.params.order_by {
             let expr = std::mem::take(&mut sort.expr);
             let wide = expr.get_type(schema)? == DataType::LargeBinary;
-            let frame = &call.params.window_frame;
-            let distance = |bound: &WindowFrameBound| {
-                !bound.is_unbounded() && *bound != WindowFrameBound::CurrentRow
-            };
-            if wide
-                && frame.units == WindowFrameUnits::Range
-                && (distance(&frame.start_bound) || distance(&frame.end_bound))
-            {
-                return Err(external(SqlError::unsupported(
-                    "RANGE with a distance over a numeric without precision",
-                )));
-            }
             sort.expr = if wide {
                 functions::numeric_key_text(expr)
             } else {
@@ -99,7 +87,7 @@ impl Analyzer {
         }
         if call.params.distinct {
             return Err(external(SqlError::unsupported(
-                "DISTINCT in window functions",
+                "DISTINCT for window functions",
             )));
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::super::super::error::external;
 use super::super::super::functions::{self, Overload, Resolved, ResolvedFunction};
 use super::super::analyze::Analyzer;
 use super::super::coerce::{self, assignable, implicit, literal};
-use super::super::syntax::{ARGUMENT, RESULT};
+use super::super::syntax::{ARGUMENT, FRAME, RESULT};
 use super::super::types::declared_type;
 use crate::error::{SqlError, state};
 use crate::types::{Datum, PgType, arrow_map};
@@ -44,6 +44,8 @@ impl Analyzer {
         match functions::resolve(func.inner().as_ref(), &types) {
             Some(resolved) => match resolved.map_err(external)? {
                 Resolved::Fixed(_) => Ok(func.call(args)),
+                // The note of a window's frame, which the window takes as it is.
+                Resolved::Overload(overload) if overload.name == FRAME => Ok(func.call(args)),
                 Resolved::Overload(overload) if matches!(overload.name, "__any" | "__all") => {
                     self.quantified(overload, args, schema)
                 }

@@ -10,6 +10,7 @@ mod like;
 mod list;
 mod member;
 mod subquery;
+mod window;
 
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::Cast;
@@ -54,8 +55,7 @@ impl Analyzer {
                 if call.fun.name() == "sum" {
                     self.widen_sum(&mut call.params.args, schema)?;
                 }
-                self.window_call(&mut call, schema)?;
-                Ok(Expr::WindowFunction(call))
+                self.window(*call, schema)
             }
             other => Ok(other),
         }

@@ -4,12 +4,16 @@ use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef
 
 use super::super::names::quoted;
 use super::super::rewrite::{call, json_rows, number};
+use super::from_functions;
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
 /// Functions in FROM name their column after themselves or their alias.
 pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
+    from_functions::rows_from(factor)?;
+    from_functions::ordinality(factor);
     refuse_clauses(factor)?;
+    from_functions::series(factor);
     json_rows(factor);
     match factor {
         TableFactor::Table {
@@ -45,18 +49,6 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
 fn refuse_clauses(factor: &TableFactor) -> Result<(), SqlError> {
     match factor {
         TableFactor::Table {
-            with_ordinality: true,
-            ..
-        }
-        | TableFactor::Function {
-            with_ordinality: true,
-            ..
-        }
-        | TableFactor::UNNEST {
-            with_ordinality: true,
-            ..
-        } => Err(SqlError::unsupported("WITH ORDINALITY")),
-        TableFactor::Table {
             args: None,
             sample: Some(_),
             ..
@@ -69,7 +61,7 @@ fn refuse_clauses(factor: &TableFactor) -> Result<(), SqlError> {
 }
 
 /// A function's name without its schema.
-fn function_name(name: &ObjectName) -> String {
+pub(super) fn function_name(name: &ObjectName) -> String {
     name.0
         .last()
         .and_then(ObjectNamePart::as_ident)

@@ -7,6 +7,8 @@
 mod columns;
 mod fetch;
 mod from;
+mod from_functions;
+mod grouping;
 mod hidden;
 mod mentioned;
 mod mixed_values;
@@ -17,11 +19,13 @@ mod recursion;
 mod recursive;
 mod refuse;
 mod routine;
+mod sample;
 mod select;
 mod set_operations;
 mod table_oid;
 mod ties;
 mod values;
+mod window;
 
 use std::ops::ControlFlow;
 
@@ -39,6 +43,7 @@ pub(crate) use routine::{RoutineCall, first_row_or_null, routine_call, routine_r
 pub(in crate::query) use select::plain_table;
 pub(crate) use select::{query_of, star_from};
 pub(super) use set_operations::{SetOperation, of_relation};
+pub(super) use window::{FRAME, read_frame};
 
 /// A query ready to be planned.
 pub(super) struct Prepared {
@@ -137,7 +142,19 @@ impl VisitorMut for Preparer<'_> {
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
         step(only::apply(factor))?;
         using::complete_alias(factor, self.context, &self.ctes);
-        step(from::table_factor(factor))
+        let sampled = matches!(
+            factor,
+            TableFactor::Table {
+                sample: Some(_),
+                ..
+            }
+        );
+        let columns = if sampled {
+            using::columns_of(factor, self.context, &self.ctes)
+        } else {
+            None
+        };
+        step(sample::sampled(factor, columns).and_then(|()| from::table_factor(factor)))
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
@@ -153,6 +170,8 @@ impl Preparer<'_> {
     fn enter_query(&mut self, query: &mut Query) -> Result<(), SqlError> {
         refuse::refuse_in_query(query)?;
         fetch::fetch_to_limit(query)?;
+        window::resolve(query)?;
+        grouping::expand(&mut query.body)?;
         if let Some(with) = &mut query.with {
             recursion::check(with)?;
             for cte in &mut with.cte_tables {
@@ -168,7 +187,7 @@ impl Preparer<'_> {
             }
         }
         using::name_sides(query, self.depth > 1, self.context, &self.ctes)?;
-        series_item::move_to_from(&mut query.body)?;
+        series_item::move_to_from(&mut query.body);
         columns::name_columns(&mut query.body, query.order_by.as_ref())?;
         table_oid::show(query, self.context, &self.ctes)?;
         if self.depth == 1

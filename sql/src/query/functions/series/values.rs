@@ -1,91 +1,25 @@
-//! `generate_series` in FROM. Its values are made as they are read.
+//! The values of a series.
 
-use std::fmt;
-use std::sync::Arc;
-
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
-use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-
-use super::super::arrow_value::array_of;
-use super::super::error::{external, from_arrow, from_datafusion};
-use super::super::plan::{constant_of, typed_field};
-use super::interval::add_local;
+use super::super::super::cast::cast_value;
+use super::super::interval::add_local;
 use crate::error::{SqlError, SqlResult, state};
-use crate::types::{Datum, Interval, PgType, SessionFormat};
-
-/// A function in FROM; `None` when there is no such function.
-///
-/// # Errors
-/// 22023 for a step of zero, 0A000 for arguments that are not constants.
-pub(in crate::query) fn table_function(
-    name: &str,
-    args: Vec<Expr>,
-    format: &SessionFormat,
-) -> SqlResult<Option<Arc<dyn TableProvider>>> {
-    if name != "generate_series" {
-        return Ok(None);
-    }
-    let mut values = Vec::with_capacity(args.len());
-    for arg in &args {
-        values.push(constant_of(arg, format)?.ok_or_else(|| {
-            SqlError::unsupported("generate_series with arguments that are not constants")
-        })?);
-    }
-    let (ty, series) = series(&values, format)?;
-    let schema = Arc::new(Schema::new(vec![typed_field("generate_series", ty, true)]));
-    let partition = SeriesPartition {
-        schema: Arc::clone(&schema),
-        series,
-    };
-    let table = StreamingTable::try_new(schema, vec![Arc::new(partition)]);
-    Ok(Some(Arc::new(table.map_err(from_datafusion)?)))
-}
-
-/// A series that is read from the start each time.
-struct SeriesPartition {
-    schema: SchemaRef,
-    series: Series,
-}
-
-impl fmt::Debug for SeriesPartition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SeriesPartition")
-    }
-}
-
-impl PartitionStream for SeriesPartition {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = context.session_config().batch_size();
-        let schema = Arc::clone(&self.schema);
-        let mut series = self.series.clone();
-        let batches =
-            std::iter::from_fn(move || series.batch(&schema, rows).map_err(external).transpose());
-        Box::pin(RecordBatchStreamAdapter::new(
-            Arc::clone(&self.schema),
-            futures::stream::iter(batches),
-        ))
-    }
-}
+use crate::types::{Datum, Interval, Numeric, PgType, SessionFormat};
 
 /// Values that are still to come.
 #[derive(Clone)]
-enum Series {
+pub(super) enum Series {
     /// `None` = nothing is left.
     Integers {
         next: Option<i64>,
         last: i64,
         step: i64,
         small: bool,
+    },
+    /// Numerics; `None` = nothing is left.
+    Numerics {
+        next: Option<Numeric>,
+        last: Numeric,
+        step: Numeric,
     },
     /// Local times in microseconds, which steps of months and days are added to.
     Timestamps {
@@ -97,25 +31,8 @@ enum Series {
 }
 
 impl Series {
-    /// The next values, `rows` at most; `None` after the last.
-    fn batch(&mut self, schema: &SchemaRef, rows: usize) -> SqlResult<Option<RecordBatch>> {
-        let mut values = Vec::with_capacity(rows);
-        while values.len() < rows {
-            match self.next()? {
-                Some(value) => values.push(value),
-                None => break,
-            }
-        }
-        if values.is_empty() {
-            return Ok(None);
-        }
-        let array = array_of(&values, schema.field(0).data_type())?;
-        RecordBatch::try_new(Arc::clone(schema), vec![array])
-            .map(Some)
-            .map_err(from_arrow)
-    }
-
-    fn next(&mut self) -> SqlResult<Option<Datum>> {
+    /// The next value; `None` after the last.
+    pub(super) fn next(&mut self) -> SqlResult<Option<Datum>> {
         match self {
             Self::Integers {
                 next,
@@ -131,6 +48,17 @@ impl Series {
                     Ok(value) if *small => Datum::Int4(value),
                     _ => Datum::Int8(value),
                 }))
+            }
+            Self::Numerics { next, last, step } => {
+                let up = !step.is_negative();
+                let Some(value) = next
+                    .take()
+                    .filter(|v| if up { v <= last } else { v >= last })
+                else {
+                    return Ok(None);
+                };
+                *next = Some(value.add(step)?);
+                Ok(Some(Datum::Numeric(value)))
             }
             Self::Timestamps {
                 next,
@@ -165,7 +93,14 @@ fn zero_step() -> SqlError {
     )
 }
 
-fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType, Series)> {
+/// The series that these arguments ask for, and the type of its values.
+///
+/// # Errors
+/// 22023 for a step of zero, 42883 for other arguments.
+pub(super) fn series(
+    args: &[(Datum, PgType)],
+    format: &SessionFormat,
+) -> SqlResult<(PgType, Series)> {
     let whole = |(value, ty): &(Datum, PgType)| match (value, ty) {
         (Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_), _) => value.as_i64(),
         _ => None,
@@ -193,6 +128,42 @@ fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType
                 },
             ))
         }
+        [first, last] | [first, last, _] if numbers(args) => {
+            let number = |value: &(Datum, PgType)| match cast_value(
+                value.0.clone(),
+                PgType::Numeric(None),
+                format,
+            )? {
+                Datum::Numeric(value) => Ok(value),
+                _ => Err(no_series(args)),
+            };
+            let step = match args.get(2) {
+                Some(step) => number(step)?,
+                None => Numeric::from_i128(1, 0),
+            };
+            let (first, last) = (number(first)?, number(last)?);
+            let bounds = [
+                (&first, "start value"),
+                (&last, "stop value"),
+                (&step, "step size"),
+            ];
+            for (value, what) in bounds {
+                if !value.is_finite() {
+                    let kind = if *value == Numeric::NAN {
+                        "NaN"
+                    } else {
+                        "infinity"
+                    };
+                    let message = format!("{what} cannot be {kind}");
+                    return Err(SqlError::new(state::INVALID_PARAMETER_VALUE, message));
+                }
+            }
+            if step.is_zero() {
+                return Err(zero_step());
+            }
+            let next = Some(first);
+            Ok((PgType::Numeric(None), Series::Numerics { next, last, step }))
+        }
         [first, last, (Datum::Interval(step), _)] => timestamps(first, last, *step, format),
         [first, last, (Datum::Text(step), PgType::Unknown)] => {
             let Datum::Interval(step) =
@@ -213,6 +184,16 @@ fn series(args: &[(Datum, PgType)], format: &SessionFormat) -> SqlResult<(PgType
         )),
         _ => Err(no_series(args)),
     }
+}
+
+/// Whether all are numbers, and numerics among them.
+fn numbers(args: &[(Datum, PgType)]) -> bool {
+    args.iter().all(|(value, _)| {
+        matches!(
+            value,
+            Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Numeric(_)
+        )
+    })
 }
 
 fn no_series(args: &[(Datum, PgType)]) -> SqlError {
@@ -242,7 +223,7 @@ fn timestamps(
         PgType::Timestamp
     };
     let read = |value: &(Datum, PgType)| -> SqlResult<i64> {
-        match super::super::cast::cast_value(value.0.clone(), PgType::Timestamptz, format)? {
+        match cast_value(value.0.clone(), PgType::Timestamptz, format)? {
             Datum::Timestamptz(instant) => {
                 Ok(instant + i64::from(format.time_zone.offset_at(instant)) * 1_000_000)
             }

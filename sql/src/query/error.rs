@@ -298,6 +298,13 @@ fn map_plan(message: &str) -> SqlError {
     if line.contains("subquery can only be used in") {
         return SqlError::unsupported("a correlated subquery in this place").with_internal(message);
     }
+    if line.contains("is not in grouping columns") {
+        return SqlError::new(
+            state::GROUPING_ERROR,
+            "arguments to GROUPING must be grouping expressions of the associated query level",
+        )
+        .with_internal(message);
+    }
     if line.contains("must be boolean") || line.contains("non-boolean") {
         return SqlError::new(state::DATATYPE_MISMATCH, line).with_internal(message);
     }

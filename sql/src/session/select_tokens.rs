@@ -13,6 +13,7 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
         .filter(|(_, token)| !matches!(token.token, Token::Whitespace(_)))
         .map(|(place, _)| place)
         .collect();
+    let mut gone = Vec::new();
     for (number, &place) in places.iter().enumerate() {
         let at = |ahead: usize| places.get(number + ahead).copied();
         order_using(tokens, place, at(1));

@@ -58,9 +58,7 @@ impl Session {
                 if *tag == "VACUUM" {
                     self.not_in_block(tag)?;
                 }
-                self.notice(format!(
-                    "{tag} has nothing to do: storage keeps itself compact and statistics are live"
-                ));
+                // Storage keeps itself compact and statistics are live.
                 (*tag).to_owned()
             }
             Command::Object(command) => self.object_command(command).await?,

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::sum::Sum;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 
 use super::super::error::external;
 use super::numeric_sum::{GroupSums, OneSum};
+use super::value_sum::ValueSum;
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -31,15 +32,28 @@ pub(in crate::query) fn sum_type(ty: PgType) -> PgType {
     match ty {
         PgType::Int2 | PgType::Int4 => PgType::Int8,
         PgType::Int8 | PgType::Numeric(_) => PgType::Numeric(None),
-        PgType::Float4 | PgType::Float8 => PgType::Float8,
+        PgType::Unknown => PgType::Float8,
         other => other,
     }
+}
+
+/// The sum that an average is made of, until the type of its argument is known: reals
+/// are averaged in double precision.
+pub(in crate::query) const TOTAL: &str = "__total";
+
+static SUM: LazyLock<Arc<AggregateUDF>> =
+    LazyLock::new(|| Arc::new(AggregateUDF::new_from_impl(PgSum::new("sum"))));
+
+/// The aggregate `sum`.
+pub(in crate::query) fn sum() -> Arc<AggregateUDF> {
+    Arc::clone(&SUM)
 }
 
 /// The aggregates of this module.
 pub(super) fn all() -> Vec<Arc<AggregateUDF>> {
     vec![
-        Arc::new(AggregateUDF::new_from_impl(PgSum::new())),
+        Arc::clone(&SUM),
+        Arc::new(AggregateUDF::new_from_impl(PgSum::new(TOTAL))),
         Arc::clone(&SINGLE),
     ]
 }
@@ -47,13 +61,15 @@ pub(super) fn all() -> Vec<Arc<AggregateUDF>> {
 /// `sum`: bigint sums are numeric, so that they cannot overflow.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PgSum {
+    name: &'static str,
     inner: Sum,
     signature: Signature,
 }
 
 impl PgSum {
-    fn new() -> Self {
+    fn new(name: &'static str) -> Self {
         Self {
+            name,
             inner: Sum::new(),
             signature: Signature::user_defined(Volatility::Immutable),
         }
@@ -62,7 +78,7 @@ impl PgSum {
 
 impl AggregateUDFImpl for PgSum {
     fn name(&self) -> &str {
-        "sum"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -83,7 +99,8 @@ impl AggregateUDFImpl for PgSum {
             // a smaller type that was widened before.
             DataType::Int64 => DataType::Int64,
             DataType::UInt32 | DataType::UInt64 => sum_of_bigints(),
-            DataType::Float32 | DataType::Float64 | DataType::Null => DataType::Float64,
+            DataType::Float64 | DataType::Null => DataType::Float64,
+            DataType::Float32 | DataType::Interval(IntervalUnit::MonthDayNano) => ty.clone(),
             decimal if decimal.is_decimal() => decimal.clone(),
             DataType::LargeBinary => DataType::LargeBinary,
             other => return Err(no_sum(super::super::plan::type_of_arrow(other).base_name())),
@@ -93,6 +110,7 @@ impl AggregateUDFImpl for PgSum {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match arg_types.first() {
             Some(ty) if is_any_size(ty) => Ok(DataType::LargeBinary),
+            Some(ty) if ValueSum::of(ty).is_some() => Ok(ty.clone()),
             _ => self.inner.return_type(arg_types),
         }
     }
@@ -106,6 +124,14 @@ impl AggregateUDFImpl for PgSum {
         if sums_any_size(&args) {
             return Ok(Box::new(OneSum::default()));
         }
+        if let Some(sum) = ValueSum::of(args.return_field.data_type()) {
+            return match args.is_distinct {
+                false => Ok(Box::new(sum)),
+                true => Err(external(SqlError::unsupported(
+                    "sum of DISTINCT reals or intervals",
+                ))),
+            };
+        }
         self.inner.accumulator(args)
     }
 
@@ -114,11 +140,16 @@ impl AggregateUDFImpl for PgSum {
             let state = Field::new("sum", DataType::LargeBinary, true);
             return Ok(vec![Arc::new(state)]);
         }
+        if ValueSum::of(args.return_field.data_type()).is_some() {
+            let state = Field::new("sum", args.return_field.data_type().clone(), true);
+            return Ok(vec![Arc::new(state)]);
+        }
         self.inner.state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        sums_any_size(&args) || self.inner.groups_accumulator_supported(args)
+        let by_value = ValueSum::of(args.return_field.data_type()).is_some();
+        sums_any_size(&args) || (!by_value && self.inner.groups_accumulator_supported(args))
     }
 
     fn create_groups_accumulator(
@@ -134,6 +165,9 @@ impl AggregateUDFImpl for PgSum {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if sums_any_size(&args) {
             return Ok(Box::new(OneSum::sliding()));
+        }
+        if let Some(sum) = ValueSum::of(args.return_field.data_type()) {
+            return Ok(Box::new(sum));
         }
         self.inner.create_sliding_accumulator(args)
     }

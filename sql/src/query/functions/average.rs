@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 use super::super::arrow_value::{array_of, datum_at};
 use super::super::error::external;
 use super::super::plan::field_with;
+use super::interval::times;
 use crate::error::{SqlError, SqlResult};
 use crate::types::{Datum, Numeric, PgType};
 
@@ -33,6 +34,7 @@ impl Average {
     pub(super) fn result(types: &[PgType]) -> PgType {
         match types.first() {
             Some(PgType::Float4 | PgType::Float8) => PgType::Float8,
+            Some(PgType::Interval) => PgType::Interval,
             _ => PgType::Numeric(None),
         }
     }
@@ -40,6 +42,7 @@ impl Average {
     fn arrow_result(sum: &DataType) -> DataType {
         match sum {
             DataType::Float64 | DataType::Float32 => DataType::Float64,
+            interval @ DataType::Interval(_) => interval.clone(),
             _ => DataType::LargeBinary,
         }
     }
@@ -68,10 +71,10 @@ impl ScalarUDFImpl for Average {
             .map(|f| f.data_type().clone())
             .collect();
         let target = self.return_type(&types)?;
-        let ty = if target == DataType::Float64 {
-            PgType::Float8
-        } else {
-            PgType::Numeric(None)
+        let ty = match target {
+            DataType::Float64 => PgType::Float8,
+            DataType::Interval(_) => PgType::Interval,
+            _ => PgType::Numeric(None),
         };
         Ok(Arc::new(field_with(Field::new("avg", target, true), ty)))
     }
@@ -94,6 +97,10 @@ impl ScalarUDFImpl for Average {
             ))));
         }
         let target = args.return_field.data_type();
+        let ty = match target {
+            DataType::Interval(_) => PgType::Interval,
+            _ => PgType::Numeric(None),
+        };
         let rows = (0..sums.len())
             .map(|row| {
                 let count = if counts.is_null(row) {
@@ -101,7 +108,7 @@ impl ScalarUDFImpl for Average {
                 } else {
                     counts.value(row)
                 };
-                average(&datum_at(sums.as_ref(), row, PgType::Numeric(None))?, count)
+                average(&datum_at(sums.as_ref(), row, ty)?, count)
             })
             .collect::<SqlResult<Vec<_>>>()
             .and_then(|values| array_of(&values, target))
@@ -113,6 +120,7 @@ impl ScalarUDFImpl for Average {
 fn average(sum: &Datum, count: i64) -> SqlResult<Datum> {
     match sum {
         Datum::Numeric(sum) if count != 0 => sum.divide(&Numeric::from(count)).map(Datum::Numeric),
+        Datum::Interval(_) if count != 0 => times(sum, &Datum::Float8(1.0 / count as f64)),
         _ => Ok(Datum::Null),
     }
 }

@@ -40,6 +40,7 @@ mod series;
 mod session;
 mod text;
 mod value;
+mod value_sum;
 mod variance;
 pub(in crate::query) mod window;
 
@@ -55,7 +56,7 @@ use super::session_info::{SessionInfo, session_of};
 use crate::error::SqlResult;
 use crate::types::{PgType, SessionFormat};
 
-pub(super) use aggregate::{single, sum_of_bigints, sum_type};
+pub(super) use aggregate::{TOTAL, single, sum, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;

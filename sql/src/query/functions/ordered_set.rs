@@ -1,12 +1,15 @@
 //! Ordered-set aggregates, as functions of the sorted values that were gathered.
 
-use super::args::{FLOAT8, INTERVAL, at};
+use std::cmp::Ordering;
+
+use super::args::{FLOAT8, INTERVAL, TEXT, at, str_at};
 use super::interval::{interval_plus, times};
 use super::overload::{Arg, Call, Gives, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{ArrayValue, Datum, PgType};
 
 const FLOATS: PgType = PgType::Array(&PgType::Float8);
+const INTEGERS: PgType = PgType::Array(&PgType::Int4);
 const INTERVALS: PgType = PgType::Array(&PgType::Interval);
 
 /// The functions of a fraction, or of an array of them, and the values.
@@ -57,6 +60,30 @@ pub(super) static OVERLOADS: &[Overload] = &[
         },
     ),
     Overload::generic("__mode", &[Arg::AnyArray], Gives::Element, mode),
+    Overload::new(
+        "__compared",
+        &[Arg::Compatible, Arg::CompatibleArray, TEXT],
+        INTEGERS,
+        compared,
+    )
+    .lenient(),
+    Overload::new("__runs", &[Arg::AnyArray], INTEGERS, runs),
+    Overload::new(
+        "__hypothetical_rank",
+        &[TEXT, Arg::Any],
+        PgType::Int8,
+        hypothetical,
+    )
+    .lenient()
+    .variadic(),
+    Overload::new(
+        "__hypothetical_part",
+        &[TEXT, Arg::Any],
+        PgType::Float8,
+        hypothetical,
+    )
+    .lenient()
+    .variadic(),
 ];
 
 /// The value at a fraction of a sorted list that is not empty.
@@ -145,4 +172,96 @@ fn mode(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         rest = rest.get(same.max(1)..).unwrap_or_default();
     }
     Ok(best.map_or(Datum::Null, |(_, value)| value.clone()))
+}
+
+fn integers(values: impl Iterator<Item = i32>) -> Datum {
+    ArrayValue::list(PgType::Int4, values.map(Datum::Int4).collect()).datum()
+}
+
+/// How each value of a list sorts beside a value: before it, with it or behind it.
+fn compared(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let Datum::Array(list) = at(args, 1) else {
+        return Ok(Datum::Null);
+    };
+    let (value, how) = (at(args, 0), str_at(args, 2));
+    let by_null = if how.contains('n') {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    };
+    let order = |other: &Datum| match (other.is_null(), value.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => by_null,
+        (false, true) => by_null.reverse(),
+        (false, false) if how.contains('d') => value.cmp(other),
+        (false, false) => other.cmp(value),
+    };
+    Ok(integers(
+        list.values.iter().map(|other| order(other) as i32),
+    ))
+}
+
+/// A number for each value of a sorted list, the same for neighbours that are equal.
+fn runs(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let list = values(args, 0)?;
+    let mut run = 0;
+    let mut last: Option<&Datum> = None;
+    let mut numbers = Vec::with_capacity(list.values.len());
+    for value in &list.values {
+        let same = last.is_some_and(|last| match (last.is_null(), value.is_null()) {
+            (false, false) => last == value,
+            (one, other) => one == other,
+        });
+        run += i32::from(!same);
+        numbers.push(run);
+        last = Some(value);
+    }
+    Ok(integers(numbers.into_iter()))
+}
+
+/// The rank and the like of a row that is not there: of how it compares in each
+/// column, and of where the values of each column change.
+fn hypothetical(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let columns: Vec<&[Datum]> = args
+        .iter()
+        .skip(1)
+        .map(|column| match column {
+            Datum::Array(list) => list.values.as_slice(),
+            _ => &[],
+        })
+        .collect();
+    let rows = columns.first().map_or(0, |column| column.len());
+    let (mut before, mut beside, mut distinct) = (0_i64, 0_i64, 0_i64);
+    let mut last: Option<Vec<&Datum>> = None;
+    for row in 0..rows {
+        let at_row = |column: &&[Datum]| column.get(row).and_then(Datum::as_i64).unwrap_or(0);
+        let order = columns
+            .iter()
+            .step_by(2)
+            .map(at_row)
+            .find(|order| *order != 0);
+        match order {
+            None => beside += 1,
+            Some(order) if order < 0 => {
+                before += 1;
+                let key: Vec<&Datum> = columns
+                    .iter()
+                    .skip(1)
+                    .step_by(2)
+                    .filter_map(|runs| runs.get(row))
+                    .collect();
+                distinct += i64::from(last.as_ref() != Some(&key));
+                last = Some(key);
+            }
+            Some(_) => {}
+        }
+    }
+    let rows = rows as f64;
+    Ok(match str_at(args, 0) {
+        "rank" => Datum::Int8(before + 1),
+        "dense_rank" => Datum::Int8(distinct + 1),
+        "percent_rank" if rows == 0.0 => Datum::Float8(0.0),
+        "percent_rank" => Datum::Float8(before as f64 / rows),
+        _ => Datum::Float8((before + beside + 1) as f64 / (rows + 1.0)),
+    })
 }

@@ -61,12 +61,17 @@ pub(super) fn has_aggregate(select: &Select) -> bool {
         .any(|item| item.visit(&mut Aggregates::default()).is_break())
 }
 
+/// Whether an expression calls an aggregate.
+pub(super) fn mentions_aggregate(expr: &Expr) -> bool {
+    expr.visit(&mut Aggregates::default()).is_break()
+}
+
 /// What a table of a FROM is referred to by: its schema, when it may be written
 /// before the name, and its name.
-type TableName = (Option<String>, String);
+pub(super) type TableName = (Option<String>, String);
 
 /// Names of the tables of a FROM; `None` when some have none.
-fn table_names(select: &Select) -> Option<Vec<TableName>> {
+pub(super) fn table_names(select: &Select) -> Option<Vec<TableName>> {
     let mut names = Vec::new();
     let factors = select
         .from
@@ -125,7 +130,7 @@ impl Visitor for References<'_> {
 }
 
 /// Whether `table.column` is of one of the tables; `None` when that is not sure.
-fn is_inner(parts: &[Ident], inner_names: &[TableName]) -> Option<bool> {
+pub(super) fn is_inner(parts: &[Ident], inner_names: &[TableName]) -> Option<bool> {
     let (schema, table) = match parts {
         [table, _] => (None, fold_identifier(table)),
         [schema, table, _] => (Some(fold_identifier(schema)), fold_identifier(table)),

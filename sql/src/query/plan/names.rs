@@ -115,6 +115,7 @@ fn subquery_name(query: &Query) -> Option<(String, bool)> {
             _ => None,
         },
         SetExpr::Query(inner) => subquery_name(inner),
+        SetExpr::Values(_) => Some(("column1".to_owned(), true)),
         _ => None,
     }
 }

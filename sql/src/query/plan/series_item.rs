@@ -117,6 +117,10 @@ impl Visitor for Calls {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        // There a series must not be.
+        if matches!(expr, Expr::Case { .. }) {
+            return ControlFlow::Break(());
+        }
         let Expr::Function(function) = expr else {
             return ControlFlow::Continue(());
         };
@@ -129,7 +133,7 @@ impl Visitor for Calls {
             if !constant(&function.args) {
                 return ControlFlow::Break(());
             }
-        } else if makes_rows(&name) {
+        } else if makes_rows(&name) || name == "coalesce" {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

@@ -229,6 +229,10 @@ impl Analyzer {
             "count" | "row_number" | "rank" | "dense_rank" => PgType::Int8,
             "ntile" => PgType::Int4,
             "sum" => functions::sum_type(first()?),
+            functions::TOTAL => match first()? {
+                PgType::Float4 => PgType::Float8,
+                other => functions::sum_type(other),
+            },
             name if functions::is_spread(name) => functions::spread_type(first()?),
             _ => self.planned_type(expr, schema)?,
         })

@@ -256,7 +256,7 @@ pub(super) fn called(factor: &TableFactor) -> Result<Ident, SqlError> {
     }
 }
 
-/// The columns of a stored table without other names for them.
+/// The columns of a stored table, by the names that its alias gives them.
 pub(super) fn columns_of(
     factor: &TableFactor,
     context: &PlanContext,
@@ -271,15 +271,16 @@ pub(super) fn columns_of(
     else {
         return None;
     };
-    if alias.as_ref().is_some_and(|a| !a.columns.is_empty()) {
-        return None;
-    }
+    let named = alias.iter().flat_map(|alias| &alias.columns);
+    let mut columns: Vec<String> = named.map(|c| fold_identifier(&c.name)).collect();
     let name = QualifiedName::from_ast(name, &context.database).ok()?;
     if name.schema.is_none() && ctes.contains(&name.name) {
         return None;
     }
     let relation = context.relation(&name).ok()?;
-    Some(relation.column_names())
+    let given = columns.len();
+    columns.extend(relation.column_names().into_iter().skip(given));
+    Some(columns)
 }
 
 /// `t AS x(a)` names the first columns of a stored table; the others keep theirs.

@@ -60,6 +60,8 @@ enum Target {
     Key(Key),
     /// Before or behind all keys.
     End(Ordering),
+    /// As far as all keys that are numbers, from an infinity and infinitely far.
+    Anywhere,
 }
 
 fn mismatch() -> SqlError {
@@ -93,6 +95,14 @@ fn compare(a: &Key, b: &Key) -> Ordering {
         (Key::Number(a), Key::Number(b)) => a.cmp(b),
         (Key::Time(a, _), Key::Time(b, _)) => a.cmp(b),
         _ => Ordering::Equal,
+    }
+}
+
+fn is_nan(key: &Key) -> bool {
+    match key {
+        Key::Float(key) => key.is_nan(),
+        Key::Number(key) => *key == Numeric::NAN,
+        _ => false,
     }
 }
 
@@ -149,7 +159,7 @@ impl Offset {
             (Key::Float(key), Self::Float(by)) => {
                 let new = if less { key - by } else { key + by };
                 if new.is_nan() && !key.is_nan() {
-                    return Ok(Target::End(way));
+                    return Ok(Target::Anywhere);
                 }
                 Key::Float(new)
             }
@@ -160,7 +170,7 @@ impl Offset {
                     key.add(by)?
                 };
                 if new == Numeric::NAN && *key != Numeric::NAN {
-                    return Ok(Target::End(way));
+                    return Ok(Target::Anywhere);
                 }
                 Key::Number(new)
             }
@@ -280,6 +290,8 @@ impl Distances {
             let order = match &target {
                 Target::Key(target) => compare(key, target),
                 Target::End(end) => end.reverse(),
+                Target::Anywhere if is_nan(key) => Ordering::Greater,
+                Target::Anywhere => Ordering::Equal,
             };
             let order = if self.descending {
                 order.reverse()

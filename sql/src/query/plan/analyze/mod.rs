@@ -6,6 +6,7 @@ mod node;
 mod output;
 mod parameters;
 mod set_operation;
+mod shared;
 mod unnest;
 
 use datafusion::common::metadata::FieldMetadata;
@@ -154,7 +155,7 @@ impl Analyzer {
                     LogicalPlan::Distinct(distinct) => self.distinct(distinct),
                     LogicalPlan::Aggregate(aggregate) => {
                         refuse_outer_aggregates(&aggregate)?;
-                        self.grouped(aggregate)
+                        self.grouped_once(aggregate)
                     }
                     other => Ok(other),
                 };
@@ -163,6 +164,7 @@ impl Analyzer {
         };
         match plan.recompute_schema()? {
             LogicalPlan::Unnest(unnest) => unnest::typed_elements(unnest),
+            LogicalPlan::Window(window) => shared::windows_once(window),
             plan => Ok(plan),
         }
     }

@@ -97,7 +97,11 @@ pub(super) fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
             || s.data_type().is_string() && r.data_type().is_string()
             || r.data_type().is_null()
             || coerce::is_numeric_arrow(s.data_type()) && coerce::is_numeric_arrow(r.data_type());
-        if !same {
+        let (own, other) = (coerce::bare(field_type(s)), coerce::bare(field_type(r)));
+        let wider = coerce::is_number(own)
+            && coerce::is_number(other)
+            && coerce::unify(own, other) != Some(own);
+        if !same || wider {
             return Err(external(SqlError::new(
                 state::DATATYPE_MISMATCH,
                 format!(

@@ -5,11 +5,12 @@ use sqlparser::ast::{
     ObjectName, ObjectNamePart, UnaryOperator, WindowType,
 };
 
-use super::super::super::functions::is_hidden;
+use super::super::super::functions::{TOTAL, is_hidden};
 use super::super::correlate;
 use super::super::names::quoted;
 use super::ast::call;
 use super::frame::restore_frame;
+use super::json::makes_rows;
 use super::literal::number_digits;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
@@ -29,6 +30,14 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
     }
     drop_schema(&mut function.name)?;
     let name = first_part(&function.name).unwrap_or_default();
+    if function.over.is_some() && makes_rows(&name) {
+        return Err(SqlError::new(
+            state::WRONG_OBJECT_TYPE,
+            format!(
+                "OVER specified, but {name} is not a window function nor an aggregate function"
+            ),
+        ));
+    }
     if let Some(rows) = correlate::rows_of_array(&name, function) {
         return Ok(Some(rows));
     }
@@ -53,6 +62,12 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
         return Ok(Some(new));
     }
     if name == "count" {
+        if matches!(&function.args, FunctionArguments::List(list) if list.args.is_empty()) {
+            return Err(SqlError::new(
+                state::WRONG_OBJECT_TYPE,
+                "count(*) must be used to call a parameterless aggregate function",
+            ));
+        }
         count_rows(function);
     }
     if name != "avg" {
@@ -66,7 +81,7 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
         }
         Expr::Function(part)
     };
-    Ok(Some(call("__avg", vec![rename("sum"), rename("count")])))
+    Ok(Some(call("__avg", vec![rename(TOTAL), rename("count")])))
 }
 
 /// `unnest` of the elements of an array.

@@ -10,6 +10,7 @@ mod interval;
 mod json;
 mod literal;
 mod ordered_set;
+mod places;
 mod row;
 mod row_in_subquery;
 
@@ -47,6 +48,7 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
         *expr = row_in_subquery::row_in_subquery(row, subquery, *negated)?;
     }
     array::constructor_cast(expr);
+    places::no_rows_inside(expr)?;
     match expr {
         Expr::Cast {
             data_type: data_type @ (DataType::Int32 | DataType::Int64),

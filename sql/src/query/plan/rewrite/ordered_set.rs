@@ -1,16 +1,13 @@
-//! Aggregates with WITHIN GROUP. Ordered-set aggregates become functions of the
-//! gathered and sorted values; hypothetical-set aggregates become counts of the rows
-//! that sort before the row that is asked about.
+//! Aggregates with WITHIN GROUP, which become functions of the gathered and sorted
+//! values. So their direct arguments are computed after rows have been grouped.
 
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Value,
-    helpers::attached_token::AttachedToken,
+    BinaryOperator, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr,
 };
 
 use super::array::aggregate;
-use super::ast::{binary, call, cast, nested, number};
-use super::literal::{INT4_LITERAL, INT8_LITERAL};
+use super::ast::{binary, call, cast, nested, string};
 use crate::error::{SqlError, state};
 
 /// A call with WITHIN GROUP in other words; `None` for other calls.
@@ -29,8 +26,8 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
             Ok(None)
         };
     }
-    let hypothetical = matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist");
-    if !ordered && !hypothetical {
+    let supposed = matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist");
+    if !ordered && !supposed {
         let known = crate::query::is_aggregate(name);
         return Err(if known {
             SqlError::new(
@@ -56,6 +53,14 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
             "cannot use DISTINCT with WITHIN GROUP",
         ));
     }
+    let ordered_too =
+        |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
+    if list.clauses.iter().any(ordered_too) {
+        return Err(SqlError::new(
+            state::SYNTAX_ERROR,
+            "cannot use multiple ORDER BY clauses with WITHIN GROUP",
+        ));
+    }
     let mut args = Vec::with_capacity(list.args.len());
     for arg in &list.args {
         match arg {
@@ -63,7 +68,7 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
             _ => return Err(no_function(name)),
         }
     }
-    if hypothetical {
+    if supposed {
         if args.len() != function.within_group.len() {
             return Err(no_function(name).hint(format!(
                 "To use the hypothetical-set aggregate {name}, the number of hypothetical direct \
@@ -72,7 +77,7 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
                 function.within_group.len()
             )));
         }
-        return Hypothetical::new(function, args).value(name).map(Some);
+        return Ok(Some(hypothetical(name, function, args)));
     }
     let ([order], true) = (
         function.within_group.as_slice(),
@@ -134,141 +139,48 @@ fn fraction(expr: Expr) -> Expr {
     )
 }
 
-/// A row that is not there, and where it would be among those that are.
-struct Hypothetical {
-    args: Vec<Expr>,
-    order: Vec<OrderByExpr>,
-    filter: Option<Expr>,
-}
-
-fn or(left: Expr, right: Expr) -> Expr {
-    nested(binary(left, BinaryOperator::Or, right))
-}
-
-fn and(left: Expr, right: Expr) -> Expr {
-    nested(binary(left, BinaryOperator::And, right))
-}
-
-fn is_null(expr: &Expr) -> Expr {
-    Expr::IsNull(Box::new(expr.clone()))
-}
-
-fn is_not_null(expr: &Expr) -> Expr {
-    Expr::IsNotNull(Box::new(expr.clone()))
-}
-
-fn whole(digits: &str) -> Expr {
-    cast(number(digits), INT8_LITERAL)
-}
-
-fn float(expr: Expr) -> Expr {
-    cast(nested(expr), DataType::Double(ExactNumberInfo::None))
-}
-
-fn choose(condition: Expr, result: Expr, otherwise: Expr) -> Expr {
-    Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition, result }],
-        else_result: Some(Box::new(otherwise)),
-    }
-}
-
-impl Hypothetical {
-    fn new(function: &Function, args: Vec<Expr>) -> Self {
-        Self {
-            args,
-            order: function.within_group.clone(),
-            filter: function.filter.as_ref().map(|filter| *filter.clone()),
+/// An array of the values of one column of the ordered rows.
+fn gathered(value: &Expr, function: &Function) -> Expr {
+    let mut gather = call("array_agg", vec![value.clone()]);
+    if let Expr::Function(gather) = &mut gather {
+        gather.filter.clone_from(&function.filter);
+        if let FunctionArguments::List(list) = &mut gather.args {
+            list.clauses.push(FunctionArgumentClause::OrderBy(
+                function.within_group.clone(),
+            ));
         }
     }
+    match gather {
+        Expr::Function(gather) => aggregate(gather),
+        other => other,
+    }
+}
 
-    /// Whether a row sorts before, or, with `ties`, beside it.
-    fn before(&self, ties: bool) -> Expr {
-        let mut condition: Option<Expr> = ties.then(|| Expr::Value(Value::Boolean(true).into()));
-        for (arg, order) in self.args.iter().zip(&self.order).rev() {
-            let column = nested(order.expr.clone());
-            let arg = nested(arg.clone());
-            let descending = order.options.asc == Some(false);
-            let nulls_first = order.options.nulls_first.unwrap_or(descending);
-            let op = if descending {
-                BinaryOperator::Gt
-            } else {
-                BinaryOperator::Lt
-            };
-            let less = binary(column.clone(), op, arg.clone());
-            let by_null = if nulls_first {
-                and(is_null(&column), is_not_null(&arg))
-            } else {
-                and(is_not_null(&column), is_null(&arg))
-            };
-            let mut here = or(less, by_null);
-            if let Some(later) = condition.take() {
-                let equal =
-                    Expr::IsNotDistinctFrom(Box::new(column.clone()), Box::new(arg.clone()));
-                here = or(here, and(nested(equal), later));
-            }
-            condition = Some(here);
+/// Where a row that is not there would be among those that are: a function of how it
+/// compares with each of them, column by column, and of where their values change.
+fn hypothetical(name: &str, function: &Function, args: Vec<Expr>) -> Expr {
+    let mut all = vec![string(name)];
+    for (arg, order) in args.into_iter().zip(&function.within_group) {
+        let descending = order.options.asc == Some(false);
+        let nulls_first = order.options.nulls_first.unwrap_or(descending);
+        let mut how = String::new();
+        if descending {
+            how.push('d');
         }
-        condition.unwrap_or_else(|| Expr::Value(Value::Boolean(false).into()))
-    }
-
-    /// How many rows there are for which a condition holds.
-    fn count(&self, condition: Option<Expr>, distinct: Option<Expr>) -> Expr {
-        let filter = match (self.filter.clone(), condition) {
-            (Some(filter), Some(condition)) => Some(and(nested(filter), condition)),
-            (filter, condition) => filter.or(condition),
-        };
-        let mut count = call("count", Vec::new());
-        if let Expr::Function(function) = &mut count {
-            function.filter = filter.map(Box::new);
-            if let FunctionArguments::List(list) = &mut function.args {
-                let counted = match distinct {
-                    Some(column) => {
-                        list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
-                        FunctionArgExpr::Expr(column)
-                    }
-                    None => FunctionArgExpr::Wildcard,
-                };
-                list.args = vec![FunctionArg::Unnamed(counted)];
-            }
+        if nulls_first {
+            how.push('n');
         }
-        count
+        let values = gathered(&order.expr, function);
+        all.push(call("__compared", vec![arg, values.clone(), string(how)]));
+        all.push(call("__runs", vec![values]));
     }
-
-    fn value(&self, name: &str) -> Result<Expr, SqlError> {
-        let plus = |left, right| binary(left, BinaryOperator::Plus, right);
-        let over = |left, right| binary(float(left), BinaryOperator::Divide, float(right));
-        let value = match name {
-            "rank" => plus(self.count(Some(self.before(false)), None), whole("1")),
-            "dense_rank" => {
-                let [order] = self.order.as_slice() else {
-                    return Err(SqlError::unsupported("dense_rank of several columns"));
-                };
-                let before = self.before(false);
-                let nulls = and(before.clone(), is_null(&nested(order.expr.clone())));
-                let null = binary(
-                    self.count(Some(nulls), None),
-                    BinaryOperator::Gt,
-                    cast(number("0"), INT4_LITERAL),
-                );
-                let values = self.count(Some(before), Some(order.expr.clone()));
-                plus(values, choose(null, whole("2"), whole("1")))
-            }
-            "percent_rank" => choose(
-                binary(self.count(None, None), BinaryOperator::Eq, whole("0")),
-                float(whole("0")),
-                over(
-                    self.count(Some(self.before(false)), None),
-                    self.count(None, None),
-                ),
-            ),
-            _ => over(
-                plus(self.count(Some(self.before(true)), None), whole("1")),
-                plus(self.count(None, None), whole("1")),
-            ),
-        };
-        Ok(nested(value))
-    }
+    let whole = matches!(name, "rank" | "dense_rank");
+    call(
+        if whole {
+            "__hypothetical_rank"
+        } else {
+            "__hypothetical_part"
+        },
+        all,
+    )
 }

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use super::super::super::error::external;
 use super::super::super::functions;
 use super::super::analyze::Analyzer;
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
 use crate::types::PgType;
 
 impl Analyzer {
@@ -20,14 +20,41 @@ impl Analyzer {
         mut call: AggregateFunction,
         schema: &DFSchema,
     ) -> Result<Expr> {
+        if call.func.name() == functions::TOTAL {
+            self.settle_total(&mut call.params.args, schema)?;
+            call.func = functions::sum();
+        }
         if call.func.name() == "sum" {
             self.widen_sum(&mut call.params.args, schema)?;
         }
+        self.check_aggregate(&call, schema)?;
         self.sorted_by(&mut call.params.order_by, schema)?;
         if call.params.distinct {
             self.distinct_arguments(&mut call, schema)?;
         }
         self.extreme(call, schema)
+    }
+
+    /// What an aggregate must not be asked.
+    fn check_aggregate(&self, call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
+        let params = &call.params;
+        let is_argument = |sort: &Sort| {
+            let by = sort.expr.clone().unalias();
+            params.args.iter().any(|arg| arg.clone().unalias() == by)
+        };
+        if params.distinct && !params.order_by.iter().all(is_argument) {
+            return Err(external(SqlError::new(
+                state::INVALID_COLUMN_REFERENCE,
+                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+            )));
+        }
+        if call.func.name() == "string_agg"
+            && let Some(value) = params.args.first()
+            && self.type_of(value, schema)? == PgType::Bytea
+        {
+            return Err(external(SqlError::unsupported("string_agg(bytea)")));
+        }
+        Ok(())
     }
 
     /// DISTINCT by what the arguments compare. A count may count the keys.

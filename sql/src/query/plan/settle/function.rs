@@ -126,6 +126,16 @@ impl Analyzer {
         Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types)).call(settled))
     }
 
+    /// The sum of an average is the sum of what the average is computed in.
+    pub(super) fn settle_total(&self, args: &mut [Expr], schema: &DFSchema) -> Result<()> {
+        for arg in args {
+            if self.type_of(arg, schema)? == PgType::Float4 {
+                *arg = self.coerced(std::mem::take(arg), PgType::Float8, schema)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets `sum` add bigints as decimals. It is done here because `sum` itself
     /// cannot tell a bigint from a smaller type that was widened to one, and
     /// DataFusion asks it twice inside of subqueries.

@@ -14,8 +14,9 @@ mod window;
 
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{BinaryExpr, Expr};
+use datafusion::logical_expr::{BinaryExpr, Expr, WindowFunctionDefinition};
 
+use super::super::functions;
 use super::analyze::Analyzer;
 use super::types::{declared_type, is_comparison};
 use crate::types::PgType;
@@ -52,6 +53,10 @@ impl Analyzer {
             Expr::SetComparison(test) => self.set_comparison(test, schema),
             Expr::AggregateFunction(call) => self.aggregate_call(call, schema),
             Expr::WindowFunction(mut call) => {
+                if call.fun.name() == functions::TOTAL {
+                    self.settle_total(&mut call.params.args, schema)?;
+                    call.fun = WindowFunctionDefinition::AggregateUDF(functions::sum());
+                }
                 if call.fun.name() == "sum" {
                     self.widen_sum(&mut call.params.args, schema)?;
                 }

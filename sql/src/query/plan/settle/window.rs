@@ -220,11 +220,7 @@ impl Analyzer {
         }
         let from = self.type_of(&offset, schema)?;
         let Some(key) = key else {
-            let whole = matches!(
-                from,
-                PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Unknown
-            );
-            if !whole {
+            if !(from == PgType::Unknown || coerce::is_number(from)) {
                 return Err(external(SqlError::new(
                     state::DATATYPE_MISMATCH,
                     format!(

@@ -7,6 +7,7 @@ use sqlparser::ast::{
     Table, TableWithJoins,
 };
 
+use super::super::correlate::{TableName, is_inner, table_names};
 use super::super::names::{column_name, marked, quoted};
 use super::super::rewrite::number;
 use super::mentioned::Mentioned;
@@ -71,6 +72,7 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
     });
     let mut uses: HashMap<String, usize> = HashMap::new();
     let mentioned = Mentioned::of(select, order_by);
+    let own = table_names(select);
     for item in &mut select.projection {
         refuse_string_alias(item)?;
         match item {
@@ -79,7 +81,7 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
                 let count = uses.entry(name.clone()).or_default();
                 *count += 1;
                 let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                if *count == 1 && plain && !wildcard {
+                if *count == 1 && plain && !wildcard && !is_outside(expr, own.as_deref()) {
                     continue;
                 }
                 let hidden = *count > 1 || wildcard || (!plain && mentioned.has(&name));
@@ -107,6 +109,14 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
         }
     }
     Ok(())
+}
+
+/// Whether a column is of a query around this one, whose tables are `own`.
+fn is_outside(expr: &Expr, own: Option<&[TableName]>) -> bool {
+    match (expr, own) {
+        (Expr::CompoundIdentifier(parts), Some(own)) => is_inner(parts, own) == Some(false),
+        _ => false,
+    }
 }
 
 /// The parser takes a string for an alias, which PostgreSQL never does.

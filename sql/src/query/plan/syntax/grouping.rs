@@ -1,11 +1,13 @@
 //! GROUP BY: grouping sets that nest and multiply, written out as one list of sets.
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, ObjectNamePart,
-    Select, SelectItem, SetExpr, Value,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, ObjectNamePart, Select, SelectItem, SetExpr, Value,
 };
 
-use super::super::correlate::has_aggregate;
+use super::super::correlate::{has_aggregate, mentions_aggregate};
+use super::super::rewrite::{call, number};
 use crate::error::{SqlError, state};
 use crate::session::{CUBE, DISTINCT_SETS, NO_COLUMNS, ROLLUP, SETS};
 
@@ -37,6 +39,12 @@ fn in_select(select: &mut Select) -> Result<(), SqlError> {
     let GroupByExpr::Expressions(exprs, _) = &mut select.group_by else {
         return Ok(());
     };
+    if exprs.is_empty()
+        && let Some(having) = &mut select.having
+        && !mentions_aggregate(having)
+    {
+        keep_above_groups(having);
+    }
     let constructs = exprs
         .iter()
         .any(|expr| matches!(expr, Expr::Tuple(_)) || is_name(expr) || construct(expr).is_some());
@@ -69,6 +77,32 @@ fn in_select(select: &mut Select) -> Result<(), SqlError> {
         _ => vec![Expr::GroupingSets(sets)],
     };
     Ok(())
+}
+
+/// A condition that names no aggregate is still asked after the one group has been
+/// made, and not of the rows.
+fn keep_above_groups(having: &mut Expr) {
+    let condition = std::mem::replace(having, Expr::Value(Value::Null.with_empty_span()));
+    let mut count = call("count", vec![number("1")]);
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Wildcard)];
+    }
+    *having = Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition: Expr::BinaryOp {
+                left: Box::new(count),
+                op: BinaryOperator::GtEq,
+                right: Box::new(number("0")),
+            },
+            result: condition,
+        }],
+        else_result: None,
+    };
 }
 
 fn is_name(expr: &Expr) -> bool {

@@ -25,6 +25,7 @@ mod set_operations;
 mod table_oid;
 mod ties;
 mod values;
+mod volatile_with;
 mod window;
 
 use std::ops::ControlFlow;
@@ -170,6 +171,7 @@ impl Preparer<'_> {
     fn enter_query(&mut self, query: &mut Query) -> Result<(), SqlError> {
         refuse::refuse_in_query(query)?;
         fetch::fetch_to_limit(query)?;
+        volatile_with::check(query)?;
         window::resolve(query)?;
         grouping::expand(&mut query.body)?;
         if let Some(with) = &mut query.with {

@@ -1,7 +1,13 @@
 //! Clauses of other databases that the parser takes and PostgreSQL has not.
 
-use sqlparser::ast::{GroupByExpr, Query, Select};
+use std::ops::ControlFlow;
 
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, JoinOperator,
+    ObjectNamePart, Query, Select, Visit, Visitor,
+};
+
+use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Refuses clauses of a query.
@@ -40,7 +46,67 @@ pub(super) fn refuse_in_select(select: &Select) -> Result<(), SqlError> {
             "GROUP BY ALL",
         ),
     ];
-    refuse_present(&unsupported)
+    refuse_present(&unsupported)?;
+    if joins_outer(select)
+        && select
+            .projection
+            .visit(&mut CountedRows { depth: 0 })
+            .is_break()
+    {
+        return Err(SqlError::unsupported(
+            "count of the rows of a table of an outer join",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether FROM may have rows of NULLs in the place of rows of a table.
+fn joins_outer(select: &Select) -> bool {
+    let joins = select.from.iter().flat_map(|table| &table.joins);
+    joins.into_iter().any(|join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Left(_)
+                | JoinOperator::LeftOuter(_)
+                | JoinOperator::Right(_)
+                | JoinOperator::RightOuter(_)
+                | JoinOperator::FullOuter(_)
+        )
+    })
+}
+
+/// Looks for `count(t.*)` outside of subqueries: it counts rows that are there, which
+/// the planner takes for all rows.
+struct CountedRows {
+    depth: usize,
+}
+
+impl Visitor for CountedRows {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Function(function) = expr
+            && let FunctionArguments::List(list) = &function.args
+            && let [FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_))] =
+                list.args.as_slice()
+            && let Some(name) = function.name.0.last().and_then(ObjectNamePart::as_ident)
+            && fold_identifier(name) == "count"
+        {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// A syntax error for the first clause that is there.

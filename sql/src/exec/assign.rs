@@ -3,7 +3,8 @@
 use crate::error::{SqlError, state};
 use crate::types::numeric::Kind;
 use crate::types::{
-    Conversion, Datum, Numeric, PgType, SessionFormat, modifier, text_in, text_out,
+    Conversion, Datum, Interval, Numeric, PgType, SessionFormat, TimeTz, modifier, text_in,
+    text_out,
 };
 
 /// Microseconds of a day.
@@ -36,7 +37,7 @@ fn convert(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum
         }
         PgType::Float4 | PgType::Float8 => to_float(value, target, format),
         PgType::Numeric(_) => to_numeric(value, target, format),
-        PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Time => {
+        PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Time | PgType::Timetz => {
             to_datetime(value, target, format)
         }
         _ if target.is_textual() => {
@@ -46,6 +47,14 @@ fn convert(value: Datum, target: PgType, format: &SessionFormat) -> Result<Datum
         PgType::Json | PgType::Jsonb => match value {
             Datum::Text(t) | Datum::Json(t) | Datum::Jsonb(t) => text_in(target, &t, format),
             other => Err(mismatch(&other, target)),
+        },
+        PgType::Interval => match value {
+            Datum::Time(micros) => Ok(Datum::Interval(Interval {
+                months: 0,
+                days: 0,
+                micros,
+            })),
+            other => from_text(other, target, format),
         },
         _ => from_text(value, target, format),
     }
@@ -182,6 +191,17 @@ fn to_datetime(value: Datum, target: PgType, format: &SessionFormat) -> Result<D
         (Datum::Timestamptz(us), PgType::Time) => {
             Ok(Datum::Time(to_local(us, format)?.rem_euclid(DAY_US)))
         }
+        (Datum::Time(micros), PgType::Timetz) => Ok(Datum::Timetz(TimeTz {
+            micros,
+            offset: format.time_zone.offset_at_local(
+                to_local(format.now, format)?.div_euclid(DAY_US) * DAY_US + micros,
+            ),
+        })),
+        (Datum::Timetz(time), PgType::Time) => Ok(Datum::Time(time.micros)),
+        (Datum::Timestamptz(us), PgType::Timetz) => Ok(Datum::Timetz(TimeTz {
+            micros: to_local(us, format)?.rem_euclid(DAY_US),
+            offset: format.time_zone.offset_at(us),
+        })),
         (other, _) => Err(mismatch(&other, target)),
     }
 }

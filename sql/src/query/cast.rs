@@ -11,12 +11,12 @@ use datafusion::logical_expr::{
 
 use super::arrow_value::{array_of, datum_at, scalar_as};
 use super::error::external;
-use super::functions::format_of;
+use super::functions::{bits_integer, format_of, integer_bits};
 use super::plan::field_with;
 use crate::error::{SqlError, state};
 use crate::exec::assign::assign;
 use crate::types::record::RecordValue;
-use crate::types::{Conversion, Datum, PgType, SessionFormat, modifier};
+use crate::types::{Conversion, Datum, PgType, SessionFormat, modifier, text_in};
 
 /// Converts a value as `CAST` does.
 ///
@@ -41,6 +41,24 @@ pub(super) fn cast_value(
             ))
         }
         (Datum::Int4(n), PgType::Bool) => Ok(Datum::Bool(n != 0)),
+        (Datum::Int4(n), PgType::Bit(length)) => {
+            Ok(Datum::Bits(integer_bits(i64::from(n), length.unwrap_or(1))))
+        }
+        (Datum::Int8(n), PgType::Bit(length)) => {
+            Ok(Datum::Bits(integer_bits(n, length.unwrap_or(1))))
+        }
+        (Datum::Bits(bits), PgType::Int4) => {
+            let value = bits_integer(&bits, 32)?;
+            Ok(Datum::Int4(i32::try_from(value).unwrap_or_default()))
+        }
+        (Datum::Bits(bits), PgType::Int8) => Ok(Datum::Int8(bits_integer(&bits, 64)?)),
+        (value @ Datum::Bits(_), PgType::Bit(_) | PgType::Varbit(_)) => {
+            modifier::apply(target, value, Conversion::Cast)
+        }
+        (Datum::Text(text), PgType::Bit(_) | PgType::Varbit(_)) => {
+            let bare = super::plan::bare(target);
+            modifier::apply(target, text_in(bare, &text, format)?, Conversion::Cast)
+        }
         (Datum::Bool(b), PgType::Int4) => Ok(Datum::Int4(i32::from(b))),
         (Datum::Bool(b), target) if target.is_textual() => cast_value(
             Datum::text(if b { "true" } else { "false" }),
@@ -108,6 +126,9 @@ pub(super) fn castable(from: PgType, to: PgType) -> bool {
         (Timestamptz, Date | Time | Timestamp) => true,
         (Time, Interval) | (Interval, Time) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
+        (PgType::Bit(_) | PgType::Varbit(_), PgType::Bit(_) | PgType::Varbit(_)) => true,
+        (Int4 | Int8, PgType::Bit(_)) | (PgType::Bit(_), Int4 | Int8) => true,
+        (Time, PgType::Timetz) | (PgType::Timetz, Time) | (Timestamptz, PgType::Timetz) => true,
         (Jsonb, to) => to == Bool || number(to),
         (PgType::Array(a), PgType::Array(b)) => castable(*a, *b),
         (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,

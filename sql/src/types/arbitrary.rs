@@ -5,10 +5,12 @@
 use proptest::prelude::*;
 
 use crate::types::array::{ArrayValue, Dimension};
+use crate::types::bits::Bits;
 use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
+use crate::types::timetz::TimeTz;
 
 /// Timestamps PostgreSQL can show: 4713-11-24 BC up to 294276-12-31, in
 /// microseconds since 2000-01-01.
@@ -140,6 +142,23 @@ pub(crate) fn value(ty: PgType) -> BoxedStrategy<Datum> {
         PgType::Json => json().prop_map(Datum::Json).boxed(),
         PgType::Jsonb => json()
             .prop_map(|text| Datum::Jsonb(crate::types::json::normalize(&text).unwrap()))
+            .boxed(),
+        PgType::Bit(length) => prop::collection::vec(
+            any::<bool>(),
+            length.map_or(0..20usize, |n| n as usize..n as usize + 1),
+        )
+        .prop_map(|bits| Datum::Bits(Bits::from_bits(bits)))
+        .boxed(),
+        PgType::Varbit(length) => {
+            prop::collection::vec(any::<bool>(), 0..length.map_or(20, |n| n as usize + 1))
+                .prop_map(|bits| Datum::Bits(Bits::from_bits(bits)))
+                .boxed()
+        }
+        PgType::Timetz => (0i64..=86_400_000_000, -57_599i32..57_600)
+            .prop_map(|(micros, offset)| Datum::Timetz(TimeTz { micros, offset }))
+            .boxed(),
+        PgType::Jsonpath => prop::sample::select(vec!["$", "$.\"a\"[*]", "strict $?(@ > 1)"])
+            .prop_map(|path| Datum::Jsonpath(path.to_owned()))
             .boxed(),
         PgType::Char(n) => text(if n == 0 { 12 } else { n as usize })
             .prop_map(|text| Datum::Text(text.trim_end_matches(' ').to_owned()))

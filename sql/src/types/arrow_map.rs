@@ -37,7 +37,7 @@ pub fn arrow_type(ty: PgType) -> DataType {
             Some((p, s)) => DataType::Decimal128(p, s),
             None => DataType::LargeBinary,
         },
-        PgType::Bytea => DataType::BinaryView,
+        PgType::Bytea | PgType::Bit(_) | PgType::Varbit(_) | PgType::Timetz => DataType::BinaryView,
         PgType::Date => DataType::Date32,
         PgType::Time => DataType::Time64(TimeUnit::Microsecond),
         PgType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -62,6 +62,7 @@ pub fn arrow_type(ty: PgType) -> DataType {
         | PgType::Rounded(_)
         | PgType::Json
         | PgType::Jsonb
+        | PgType::Jsonpath
         | PgType::Uuid => DataType::Utf8View,
     }
 }
@@ -295,5 +296,5 @@ fn out_of_range(what: &str) -> SqlError {
 /// Whether `oid` is a type whose values are text in Arrow but not in
 /// PostgreSQL (uuid, json, jsonb): comparing them with text needs a cast.
 pub fn is_text_in_arrow_only(oid: u32) -> bool {
-    matches!(oid, oid::UUID | oid::JSON | oid::JSONB)
+    matches!(oid, oid::UUID | oid::JSON | oid::JSONB | oid::JSONPATH)
 }

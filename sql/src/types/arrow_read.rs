@@ -13,6 +13,7 @@ use crate::types::array::{ArrayValue, image};
 use crate::types::arrow_map::{
     canonical, date_from_arrow, interval_from_arrow, timestamp_from_arrow,
 };
+use crate::types::cell;
 use crate::types::datum::Datum;
 use crate::types::numeric::{Numeric, wide};
 use crate::types::pg_type::PgType;
@@ -56,6 +57,14 @@ pub(crate) fn canonical_datum(array: &ArrayRef, row: usize, ty: PgType) -> SqlRe
         PgType::Bytea => array
             .as_binary_view_opt()
             .map(|a| Datum::Bytea(a.value(row).to_vec())),
+        PgType::Bit(_) | PgType::Varbit(_) => array
+            .as_binary_view_opt()
+            .map(|a| cell::bits(a.value(row)).map(Datum::Bits))
+            .transpose()?,
+        PgType::Timetz => array
+            .as_binary_view_opt()
+            .map(|a| cell::timetz(a.value(row)).map(Datum::Timetz))
+            .transpose()?,
         PgType::Date => match primitive::<Date32Type>(array, row) {
             Some(days) => Some(Datum::Date(date_from_arrow(days)?)),
             None => None,
@@ -96,6 +105,7 @@ fn textual_datum(ty: PgType, text: &str) -> SqlResult<Datum> {
         PgType::Uuid => Datum::Uuid(parse_uuid(text)?),
         PgType::Json => Datum::Json(text.to_owned()),
         PgType::Jsonb => Datum::Jsonb(text.to_owned()),
+        PgType::Jsonpath => Datum::Jsonpath(text.to_owned()),
         _ => Datum::Text(text.to_owned()),
     })
 }

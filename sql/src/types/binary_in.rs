@@ -7,15 +7,18 @@ use crate::error::{SqlError, SqlResult, state};
 use crate::types::array::{
     ArrayValue, Dimension, MAX_DIMENSIONS, element_count, too_many_dimensions,
 };
+use crate::types::bits::Bits;
 use crate::types::calendar::{END_DATE, END_TIMESTAMP, MIN_DATE, MIN_TIMESTAMP};
 use crate::types::datum::Datum;
 use crate::types::interval::{Interval, MICROS_PER_DAY};
 use crate::types::json;
+use crate::types::jsonpath::JsonPath;
 use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::{MAX_SCALE, Numeric};
 use crate::types::pg_type::PgType;
 use crate::types::record;
 use crate::types::text_in::no_zero_byte;
+use crate::types::timetz::TimeTz;
 
 /// The value these bytes stand for, with the type's modifier applied. 22P03
 /// when they are not a value of the type, 22021 for text that is not UTF-8.
@@ -52,6 +55,18 @@ pub fn binary_in(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
             }
             [] => return Err(wrong_format()),
         },
+        PgType::Jsonpath => match bytes {
+            [1, text @ ..] => Datum::Jsonpath(JsonPath::parse(utf8(text)?)?.text()),
+            [version, ..] => {
+                return Err(SqlError::new(
+                    state::INTERNAL_ERROR,
+                    format!("unsupported jsonpath version number: {version}"),
+                ));
+            }
+            [] => return Err(wrong_format()),
+        },
+        PgType::Bit(_) | PgType::Varbit(_) => Datum::Bits(bits(bytes)?),
+        PgType::Timetz => Datum::Timetz(timetz(bytes)?),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => array(ty, bytes)?,
         PgType::Enum(user) => user.read_label(utf8(bytes)?)?,
         PgType::Composite(user) => record::read_binary(user, bytes)?,
@@ -107,6 +122,31 @@ fn out_of_range(what: &str) -> SqlError {
         state::DATETIME_VALUE_OUT_OF_RANGE,
         format!("{what} out of range"),
     )
+}
+
+fn bits(bytes: &[u8]) -> SqlResult<Bits> {
+    let (length, bits) = bytes.split_first_chunk::<4>().ok_or_else(wrong_format)?;
+    let length = u32::try_from(i32::from_be_bytes(*length)).map_err(|_| wrong_format())?;
+    if bits.len() != length.div_ceil(8) as usize {
+        return Err(wrong_format());
+    }
+    Ok(Bits::new(length, bits.to_vec()))
+}
+
+fn timetz(bytes: &[u8]) -> SqlResult<TimeTz> {
+    let all: [u8; 12] = fixed(bytes)?;
+    let (micros, west) = all.split_first_chunk::<8>().ok_or_else(wrong_format)?;
+    let west = i32::from_be_bytes(fixed(west)?);
+    if west.abs() >= 16 * 3600 {
+        return Err(SqlError::new(
+            state::INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
+            "time zone displacement out of range",
+        ));
+    }
+    Ok(TimeTz {
+        micros: time(i64::from_be_bytes(*micros))?,
+        offset: -west,
+    })
 }
 
 fn date(days: i32) -> SqlResult<i32> {

@@ -45,6 +45,19 @@ pub fn write_binary(ty: PgType, value: &Datum, out: &mut impl BufMut) {
             out.put_u8(1);
             out.put_slice(v.as_bytes());
         }
+        Datum::Jsonpath(v) => {
+            out.put_u8(1);
+            out.put_slice(v.as_bytes());
+        }
+        Datum::Bits(v) => {
+            out.put_i32(i32::try_from(v.len()).unwrap_or(i32::MAX));
+            out.put_slice(v.bytes());
+        }
+        Datum::Timetz(v) => {
+            out.put_i64(v.micros);
+            // PostgreSQL counts west of Greenwich.
+            out.put_i32(-v.offset);
+        }
         Datum::Array(v) => write_array(ty, v, out),
         Datum::Enum(v) => out.put_slice(v.label().as_bytes()),
         Datum::Record(v) => v.write_binary(out),

@@ -88,6 +88,8 @@ pub enum TimeZone {
     Named(Tz),
     /// A fixed distance, seconds east of UTC.
     Fixed(i32),
+    /// `MSK`, which has meant other offsets in other years
+    Moscow,
 }
 
 impl Default for TimeZone {
@@ -102,6 +104,12 @@ impl TimeZone {
     pub fn from_name(name: &str) -> Option<TimeZone> {
         if name.eq_ignore_ascii_case("z") || name.eq_ignore_ascii_case("zulu") {
             return Some(TimeZone::Fixed(0));
+        }
+        if name.eq_ignore_ascii_case("msk") {
+            return Some(TimeZone::Moscow);
+        }
+        if name.eq_ignore_ascii_case("vet") {
+            return Some(TimeZone::Named(Tz::America__Caracas));
         }
         if let Some(hours) = abbreviation(&name.to_ascii_uppercase()) {
             return Some(TimeZone::Fixed((hours * 3600.0) as i32));
@@ -119,6 +127,7 @@ impl TimeZone {
         match self {
             TimeZone::Fixed(seconds) => *seconds,
             TimeZone::Named(Tz::UTC) => 0,
+            TimeZone::Moscow => moscow_standard(instant),
             TimeZone::Named(zone) => {
                 let seconds =
                     within_rules(instant).div_euclid(1_000_000) + UNIX_EPOCH_MICROS / 1_000_000;
@@ -146,6 +155,10 @@ impl TimeZone {
     /// Seconds east of UTC at a local time (microseconds since 2000). A time
     /// the clocks skip counts as before the change, one they repeat as after.
     pub fn offset_at_local(&self, local: i64) -> i32 {
+        if *self == TimeZone::Moscow {
+            let there = TimeZone::Named(Tz::Europe__Moscow).offset_at_local(local);
+            return moscow_standard(local.saturating_sub(i64::from(there) * 1_000_000));
+        }
         let day = MICROS_PER_DAY;
         let before = self.offset_at(local.saturating_sub(day));
         let after = self.offset_at(local.saturating_add(day));
@@ -167,6 +180,7 @@ impl TimeZone {
     pub fn name(&self) -> String {
         match self {
             TimeZone::Named(zone) => zone.name().to_owned(),
+            TimeZone::Moscow => "MSK".to_owned(),
             TimeZone::Fixed(seconds) => {
                 let mut out = Vec::new();
                 crate::types::datetime_out::write_offset(*seconds, &mut out);
@@ -178,6 +192,21 @@ impl TimeZone {
             }
         }
     }
+}
+
+/// What `MSK` means at an instant: Moscow's offset while clocks there are on it, else
+/// the usual one.
+fn moscow_standard(instant: i64) -> i32 {
+    const USUAL: i32 = 3 * 3_600;
+    let seconds = within_rules(instant).div_euclid(1_000_000) + UNIX_EPOCH_MICROS / 1_000_000;
+    DateTime::from_timestamp(seconds, 0).map_or(USUAL, |at| {
+        let there = at.with_timezone(&Tz::Europe__Moscow);
+        if there.format("%Z").to_string() == "MSK" {
+            there.offset().fix().local_minus_utc()
+        } else {
+            USUAL
+        }
+    })
 }
 
 /// The zone database lists changes up to 2100 only. Later instants are moved
@@ -211,7 +240,7 @@ fn abbreviation(name: &str) -> Option<f64> {
         "UTC" | "GMT" | "UT" | "UCT" | "WET" => 0.0,
         "BST" | "CET" | "WEST" | "MEZ" => 1.0,
         "EET" | "CEST" | "SAST" | "MESZ" => 2.0,
-        "MSK" | "EEST" | "EAT" => 3.0,
+        "EEST" | "EAT" => 3.0,
         "IST" => 2.0,
         "JST" | "KST" => 9.0,
         "AEST" => 10.0,

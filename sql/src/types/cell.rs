@@ -8,16 +8,19 @@
 //! | uuid | 16 |
 //! | numeric(p <= 18, s) / numeric(p <= 38, s) | the unscaled value as i64 / i128, little endian |
 //! | other numeric | 4 and the wide form (see [`crate::types::numeric`]); older rows: a tag (0 finite, 1 NaN, 2 Infinity, 3 -Infinity), scale u16 LE, unscaled value, two's complement LE |
-//! | text, varchar, char(n), name, json, jsonb | UTF-8 |
+//! | text, varchar, char(n), name, json, jsonb, jsonpath | UTF-8 |
 //! | enum | the position of the label, i64 little endian |
 //! | rows | see [`crate::types::record`] |
 //! | bytea | as is |
+//! | bit, bit varying | number of bits u32 LE, the bits |
+//! | timetz | micros i64, seconds east of UTC i32, little endian |
 //! | arrays | their image (see [`crate::types::array::image`]) |
 
 use bigdecimal::num_bigint::BigInt;
 
 use crate::error::{SqlError, SqlResult};
 use crate::types::array::image;
+use crate::types::bits::Bits;
 use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
@@ -25,6 +28,7 @@ use crate::types::numeric::wide::{self, narrow};
 use crate::types::pg_type::PgType;
 use crate::types::record;
 use crate::types::row::Width;
+use crate::types::timetz::TimeTz;
 
 /// Digits an `i64` certainly holds.
 const I64_DIGITS: u8 = 18;
@@ -87,6 +91,9 @@ pub fn encode(ty: PgType, value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
         (PgType::Json, Datum::Json(v)) | (PgType::Jsonb, Datum::Jsonb(v)) => {
             out.extend_from_slice(v.as_bytes());
         }
+        (PgType::Jsonpath, Datum::Jsonpath(v)) => out.extend_from_slice(v.as_bytes()),
+        (PgType::Bit(_) | PgType::Varbit(_), Datum::Bits(v)) => out.extend_from_slice(&v.image()),
+        (PgType::Timetz, Datum::Timetz(v)) => out.extend_from_slice(&v.image()),
         (ty, Datum::Text(v)) if ty.is_textual() => out.extend_from_slice(v.as_bytes()),
         (_, Datum::Array(array)) => image::encode(array, out)?,
         (PgType::Enum(_), Datum::Enum(v)) => out.extend_from_slice(&v.position.to_le_bytes()),
@@ -116,6 +123,9 @@ pub fn decode(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
         PgType::Bytea => Datum::Bytea(bytes.to_vec()),
         PgType::Json => Datum::Json(text(bytes)?.to_owned()),
         PgType::Jsonb => Datum::Jsonb(text(bytes)?.to_owned()),
+        PgType::Jsonpath => Datum::Jsonpath(text(bytes)?.to_owned()),
+        PgType::Bit(_) | PgType::Varbit(_) => Datum::Bits(bits(bytes)?),
+        PgType::Timetz => Datum::Timetz(timetz(bytes)?),
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => decode_array(ty, bytes)?,
         PgType::Enum(user) => user.value_at(i64::from_le_bytes(fixed(bytes)?)),
         PgType::Composite(user) => record::decode(user, bytes)?,
@@ -161,6 +171,16 @@ pub(crate) fn interval(bytes: &[u8]) -> SqlResult<Interval> {
         days: (all >> 64) as i32,
         months: (all >> 96) as i32,
     })
+}
+
+/// A stored bit string.
+pub(crate) fn bits(bytes: &[u8]) -> SqlResult<Bits> {
+    Bits::from_image(bytes).ok_or_else(|| corrupt("stored bit string has a wrong length"))
+}
+
+/// A stored time with its zone.
+pub(crate) fn timetz(bytes: &[u8]) -> SqlResult<TimeTz> {
+    TimeTz::from_image(bytes).ok_or_else(|| corrupt("stored time has a wrong length"))
 }
 
 /// A stored numeric.

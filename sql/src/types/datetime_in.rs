@@ -12,6 +12,7 @@ use crate::types::datum::{
 };
 use crate::types::format::SessionFormat;
 use crate::types::interval::MICROS_PER_DAY;
+use crate::types::timetz::TimeTz;
 
 /// Reads a `date`: days since 2000-01-01.
 pub fn parse_date(text: &str, format: &SessionFormat) -> SqlResult<i32> {
@@ -54,6 +55,36 @@ pub fn parse_time(text: &str, format: &SessionFormat) -> SqlResult<i64> {
         (None | Some(Special::AllBalls), Some(micros)) => Ok(micros),
         _ => Err(Fault::Syntax.error(text, "time")),
     }
+}
+
+/// Reads a `time with time zone`. Without a zone in the text, the session's is meant:
+/// its offset on the date in the text, or today.
+pub fn parse_timetz(text: &str, format: &SessionFormat) -> SqlResult<TimeTz> {
+    const TYPE: &str = "time with time zone";
+    let fields =
+        Fields::read(text, true, format.styles.order).map_err(|fault| fault.error(text, TYPE))?;
+    let named = matches!(fields.zone, Some(TimeZone::Named(_)));
+    let micros = match (fields.special, fields.time) {
+        (Some(Special::Now), _) => special_local(Special::Now, format).rem_euclid(MICROS_PER_DAY),
+        // The offset of a zone by name depends on the date.
+        (None, Some(_)) if named && fields.date().is_none() => {
+            return Err(Fault::Syntax.error(text, TYPE));
+        }
+        (None | Some(Special::AllBalls), Some(micros)) => micros,
+        _ => return Err(Fault::Syntax.error(text, TYPE)),
+    };
+    let zone = fields.zone.unwrap_or(format.time_zone);
+    let offset = match fields.date() {
+        Some(_) => {
+            let day = day_number(&fields, text, TYPE)?;
+            zone.offset_at_local(day.saturating_mul(MICROS_PER_DAY).saturating_add(micros))
+        }
+        None => {
+            let today = special_local(Special::Today, format);
+            zone.offset_at_local(today.saturating_add(micros))
+        }
+    };
+    Ok(TimeTz { micros, offset })
 }
 
 /// Reads a `timestamp`: microseconds since 2000-01-01. A zone is ignored.
@@ -164,16 +195,23 @@ pub fn split_timestamp(micros: i64) -> (Civil, i64) {
     )
 }
 
-/// Reads the value of `SET TIME ZONE`: a name, or hours (`-5`, `+05:30`).
-pub fn parse_time_zone(text: &str) -> Option<TimeZone> {
+/// `-05:30`, `UTC+3`, `<x>-4`: an offset as POSIX writes it, which counts to the west.
+fn posix_offset(text: &str) -> Option<TimeZone> {
+    let offset = match text.strip_prefix('<') {
+        Some(named) => named.split_once('>')?.1,
+        None => text.trim_start_matches(|c: char| c.is_ascii_alphabetic()),
+    };
+    let signed = if offset.starts_with(['+', '-']) {
+        offset.to_owned()
+    } else {
+        format!("+{offset}")
+    };
+    let (seconds, rest) = crate::types::datetime_fields::read_offset(&signed)?;
+    (rest.is_empty() && seconds.abs() < 168 * 3600).then_some(TimeZone::Fixed(-seconds))
+}
+
+/// The zone that `AT TIME ZONE` and the like mean by a text.
+pub fn zone_by_name(text: &str) -> Option<TimeZone> {
     let text = text.trim();
-    if let Ok(hours) = text.parse::<f64>() {
-        let seconds = hours * 3600.0;
-        return (seconds.abs() <= 15.99 * 3600.0).then_some(TimeZone::Fixed(seconds as i32));
-    }
-    if let Some(zone) = TimeZone::from_name(text) {
-        return Some(zone);
-    }
-    crate::types::datetime_fields::read_offset(text)
-        .and_then(|(seconds, rest)| rest.is_empty().then_some(TimeZone::Fixed(seconds)))
+    TimeZone::from_name(text).or_else(|| posix_offset(text))
 }

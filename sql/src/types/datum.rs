@@ -4,11 +4,13 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 use crate::types::array::ArrayValue;
+use crate::types::bits::Bits;
 use crate::types::interval::Interval;
 use crate::types::key;
 use crate::types::numeric::Numeric;
 use crate::types::pg_type::PgType;
 use crate::types::record::RecordValue;
+use crate::types::timetz::TimeTz;
 use crate::types::user::EnumValue;
 
 /// `date` and `timestamp` values that stand for "later than every date".
@@ -66,6 +68,12 @@ pub enum Datum {
     Jsonb(String),
     /// `oid`
     Oid(u32),
+    /// `bit`, `bit varying`
+    Bits(Bits),
+    /// `time with time zone`
+    Timetz(TimeTz),
+    /// `jsonpath`, in its canonical form
+    Jsonpath(String),
     /// An array or vector
     Array(Box<ArrayValue>),
     /// A value of an enum
@@ -134,6 +142,9 @@ impl Datum {
             Datum::Json(_) => PgType::Json,
             Datum::Jsonb(_) => PgType::Jsonb,
             Datum::Oid(_) => PgType::Oid,
+            Datum::Bits(_) => PgType::Varbit(None),
+            Datum::Timetz(_) => PgType::Timetz,
+            Datum::Jsonpath(_) => PgType::Jsonpath,
             Datum::Array(array) => PgType::array_of(array.element)?,
             Datum::Enum(value) => PgType::Enum(value.ty),
             Datum::Record(record) => PgType::Composite(record.ty),
@@ -147,6 +158,7 @@ impl Datum {
             (Datum::Null, _) => true,
             (Datum::Text(_), ty) => ty.is_textual(),
             (Datum::Record(record), PgType::Composite(user)) => record.ty == user,
+            (Datum::Bits(_), ty) => matches!(ty, PgType::Bit(_) | PgType::Varbit(_)),
             (Datum::Array(array), ty) => ty
                 .element()
                 .is_some_and(|element| element.oid() == array.element.oid()),
@@ -177,6 +189,9 @@ impl Datum {
             Datum::Array(_) => 18,
             Datum::Enum(_) => 19,
             Datum::Record(_) => 20,
+            Datum::Bits(_) => 21,
+            Datum::Timetz(_) => 22,
+            Datum::Jsonpath(_) => 23,
             Datum::Null => 255,
         }
     }
@@ -216,6 +231,9 @@ impl Ord for Datum {
             (Datum::Array(a), Datum::Array(b)) => a.cmp(b),
             (Datum::Enum(a), Datum::Enum(b)) => a.cmp(b),
             (Datum::Record(a), Datum::Record(b)) => a.values.cmp(&b.values),
+            (Datum::Bits(a), Datum::Bits(b)) => a.cmp(b),
+            (Datum::Timetz(a), Datum::Timetz(b)) => a.cmp(b),
+            (Datum::Jsonpath(a), Datum::Jsonpath(b)) => a.cmp(b),
             (a, b) => a.rank().cmp(&b.rank()),
         }
     }
@@ -250,7 +268,9 @@ impl Hash for Datum {
             Datum::Float4(value) => float_bits(f64::from(*value)).hash(state),
             Datum::Float8(value) => float_bits(*value).hash(state),
             Datum::Numeric(value) => value.hash(state),
-            Datum::Text(value) | Datum::Json(value) => value.hash(state),
+            Datum::Text(value) | Datum::Json(value) | Datum::Jsonpath(value) => value.hash(state),
+            Datum::Bits(value) => value.hash(state),
+            Datum::Timetz(value) => value.hash(state),
             Datum::Jsonb(value) => key::jsonb_key(value).hash(state),
             Datum::Bytea(value) => value.hash(state),
             Datum::Uuid(value) => value.hash(state),

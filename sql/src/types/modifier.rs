@@ -36,6 +36,27 @@ pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datu
         (PgType::InternalChar, Datum::Text(text)) => {
             Datum::Text(text.chars().next().map_or_else(String::new, String::from))
         }
+        (PgType::Bit(Some(length)), Datum::Bits(bits)) if bits.len() != length => {
+            if conversion == Conversion::Assignment {
+                return Err(SqlError::new(
+                    state::STRING_DATA_LENGTH_MISMATCH,
+                    format!(
+                        "bit string length {} does not match type bit({length})",
+                        bits.len()
+                    ),
+                ));
+            }
+            Datum::Bits(bits.resized(length))
+        }
+        (PgType::Varbit(Some(length)), Datum::Bits(bits)) if bits.len() > length => {
+            if conversion == Conversion::Assignment {
+                return Err(SqlError::new(
+                    state::STRING_DATA_RIGHT_TRUNCATION,
+                    format!("bit string too long for type bit varying({length})"),
+                ));
+            }
+            Datum::Bits(bits.resized(length))
+        }
         (PgType::Array(element), Datum::Array(array)) => {
             if element.typmod() == -1 && element.oid() == array.element.oid() {
                 return Ok(Datum::Array(array));

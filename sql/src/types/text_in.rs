@@ -1,9 +1,11 @@
 //! Reads the text of every type, as PostgreSQL 15 does.
 
 use crate::error::{SqlError, SqlResult, state};
+use crate::types::bits::Bits;
 use crate::types::datum::Datum;
 pub use crate::types::format::SessionFormat;
 use crate::types::json;
+use crate::types::jsonpath::JsonPath;
 use crate::types::modifier::{self, Conversion};
 use crate::types::numeric::Numeric;
 use crate::types::numeric::is_space;
@@ -34,6 +36,9 @@ pub fn text_in(ty: PgType, text: &str, format: &SessionFormat) -> SqlResult<Datu
             IntervalStyle::SqlStandard => interval_in::parse_sql_standard(text)?,
             _ => interval_in::parse_interval(text)?,
         }),
+        PgType::Timetz => Datum::Timetz(datetime_in::parse_timetz(text, format)?),
+        PgType::Bit(_) | PgType::Varbit(_) => Datum::Bits(Bits::parse(text)?),
+        PgType::Jsonpath => Datum::Jsonpath(JsonPath::parse(text)?.text()),
         PgType::Json => {
             json::validate(text)?;
             Datum::Json(text.to_owned())

@@ -34,7 +34,14 @@ pub fn write_text(ty: PgType, value: &Datum, format: &SessionFormat, out: &mut i
                 out.put_bytes(b' ', padding(value, length));
             }
         }
-        Datum::Json(value) | Datum::Jsonb(value) => out.put_slice(value.as_bytes()),
+        Datum::Json(value) | Datum::Jsonb(value) | Datum::Jsonpath(value) => {
+            out.put_slice(value.as_bytes());
+        }
+        Datum::Bits(value) => out.put_slice(value.text().as_bytes()),
+        Datum::Timetz(value) => {
+            datetime_out::write_time(value.micros, out);
+            datetime_out::write_offset(value.offset, out);
+        }
         Datum::Bytea(value) if format.styles.bytea_escape => write_bytea_escaped(value, out),
         Datum::Bytea(value) => write_bytea(value, out),
         Datum::Uuid(value) => write_uuid(value, out),

@@ -182,7 +182,10 @@ proptest! {
     #[test]
     fn any_text_reads_or_fails(ty in pg_type(), text in "[-+.:,{}\\\\\"/ 0-9a-zA-Z]{0,24}") {
         if let Err(error) = text_in(ty, &text, &session("Europe/Berlin")) {
-            prop_assert!(error.sqlstate().starts_with("22") || error.is("0A000"), "{:?}", error);
+            // A path is a language of its own.
+            let path = ty.element().unwrap_or(ty) == PgType::Jsonpath && error.is("42601");
+            let refused = error.sqlstate().starts_with("22") || error.is("0A000");
+            prop_assert!(refused || path, "{:?}", error);
         }
     }
 }

@@ -37,10 +37,12 @@ impl PgType {
             DataType::Uuid => PgType::Uuid,
             DataType::Date => PgType::Date,
             DataType::Time(precision, zone) => {
-                if with_zone(zone) {
-                    return Err(SqlError::unsupported("type time with time zone"));
-                }
-                rounded(PgType::Time, *precision)
+                let ty = if with_zone(zone) {
+                    PgType::Timetz
+                } else {
+                    PgType::Time
+                };
+                rounded(ty, *precision)
             }
             DataType::Timestamp(precision, zone) => {
                 let ty = if with_zone(zone) {
@@ -60,10 +62,11 @@ impl PgType {
             DataType::JSONB => PgType::Jsonb,
             DataType::Array(element) => array(element)?,
             DataType::Custom(name, modifiers) => custom(name, modifiers)?,
-            DataType::Regclass
-            | DataType::Bit(_)
-            | DataType::BitVarying(_)
-            | DataType::VarBit(_) => {
+            DataType::Bit(length) => PgType::Bit(Some(bit_length("bit", *length)?.unwrap_or(1))),
+            DataType::BitVarying(length) | DataType::VarBit(length) => {
+                PgType::Varbit(bit_length("varbit", *length)?)
+            }
+            DataType::Regclass => {
                 return Err(SqlError::unsupported(format!("type {ast}")));
             }
             other => return Err(undefined(&other.to_string().to_lowercase())),
@@ -94,6 +97,10 @@ impl PgType {
             "timestamp" => PgType::Timestamp,
             "timestamptz" => PgType::Timestamptz,
             "interval" => PgType::Interval,
+            "timetz" => PgType::Timetz,
+            "bit" => PgType::Bit(None),
+            "varbit" | "bit varying" => PgType::Varbit(None),
+            "jsonpath" => PgType::Jsonpath,
             "json" => PgType::Json,
             "jsonb" => PgType::Jsonb,
             "name" => PgType::Name,
@@ -109,10 +116,7 @@ impl PgType {
 }
 
 /// PostgreSQL types we know of and do not have.
-const KNOWN_TO_POSTGRES: [&str; 34] = [
-    "timetz",
-    "bit",
-    "varbit",
+const KNOWN_TO_POSTGRES: [&str; 30] = [
     "money",
     "inet",
     "cidr",
@@ -133,7 +137,6 @@ const KNOWN_TO_POSTGRES: [&str; 34] = [
     "xid8",
     "cid",
     "tid",
-    "jsonpath",
     "int4range",
     "int8range",
     "numrange",
@@ -179,9 +182,16 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> SqlResult<PgType> {
         (PgType::Char(_), [n]) => Ok(PgType::Char(checked_length("char", *n)?)),
         (PgType::Numeric(_), [p]) => PgType::numeric(*p, 0),
         (PgType::Numeric(_), [p, s]) => PgType::numeric(*p, *s),
-        (PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval, [p]) => {
-            Ok(rounded(ty, u64::try_from(*p).ok()))
-        }
+        (PgType::Varbit(_), [n]) => Ok(PgType::Varbit(Some(checked_bits("varbit", *n)?))),
+        (PgType::Bit(_), [n]) => Ok(PgType::Bit(Some(checked_bits("bit", *n)?))),
+        (
+            PgType::Time
+            | PgType::Timetz
+            | PgType::Timestamp
+            | PgType::Timestamptz
+            | PgType::Interval,
+            [p],
+        ) => Ok(rounded(ty, u64::try_from(*p).ok())),
         _ => Err(SqlError::new(
             state::SYNTAX_ERROR,
             format!("type modifier is not allowed for type \"{bare}\""),
@@ -251,6 +261,26 @@ fn checked_length(name: &str, n: i64) -> SqlResult<u32> {
             format!("length for type {name} cannot exceed {MAX_CHAR_LENGTH}"),
         )),
     }
+}
+
+fn checked_bits(name: &str, n: i64) -> SqlResult<u32> {
+    const MOST: i64 = 83_886_080;
+    let wrong = |message: String| SqlError::new(state::INVALID_PARAMETER_VALUE, message);
+    if n < 1 {
+        return Err(wrong(format!("length for type {name} must be at least 1")));
+    }
+    match u32::try_from(n) {
+        Ok(bits) if n <= MOST => Ok(bits),
+        _ => Err(wrong(format!(
+            "length for type {name} cannot exceed {MOST}"
+        ))),
+    }
+}
+
+fn bit_length(name: &str, length: Option<u64>) -> SqlResult<Option<u32>> {
+    length
+        .map(|n| checked_bits(name, i64::try_from(n).unwrap_or(i64::MAX)))
+        .transpose()
 }
 
 fn char_length(name: &str, length: Option<&CharacterLength>) -> SqlResult<Option<u32>> {
@@ -364,7 +394,8 @@ mod tests {
             ("frobnicate", "42704"),
             ("other.int4", "42704"),
             ("inet", "0A000"),
-            ("timetz", "0A000"),
+            ("pg_lsn", "0A000"),
+            ("bit(0)", "22023"),
             ("varchar(0)", "22023"),
             ("varchar(20000000)", "22023"),
             ("numeric(2000)", "22023"),

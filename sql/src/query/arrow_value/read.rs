@@ -17,6 +17,7 @@ use crate::error::{SqlError, state};
 use crate::types::array::image;
 use crate::types::arrow_map::{self, date_from_arrow, interval_from_arrow, timestamp_from_arrow};
 use crate::types::calendar::UNIX_EPOCH_MICROS;
+use crate::types::cell;
 use crate::types::numeric::wide;
 use crate::types::record;
 use crate::types::{ArrayValue, Datum, Numeric, PgType};
@@ -137,6 +138,7 @@ fn text(value: &str, ty: PgType) -> Result<Datum, SqlError> {
     Ok(match ty {
         PgType::Json => Datum::Json(value.to_owned()),
         PgType::Jsonb => Datum::Jsonb(value.to_owned()),
+        PgType::Jsonpath => Datum::Jsonpath(value.to_owned()),
         PgType::Uuid => Datum::Uuid(
             *uuid::Uuid::parse_str(value)
                 .map_err(|_| SqlError::internal("a uuid column holds no uuid"))?
@@ -195,15 +197,16 @@ fn list(array: &ListArray, row: usize, ty: PgType) -> Result<Datum, SqlError> {
     Ok(ArrayValue::list(element, values).datum())
 }
 
-/// Bytes are the image of an array where an array is expected.
+/// Bytes are the image of an array where an array is expected, and of other values
+/// that have one.
 fn binary(bytes: &[u8], ty: PgType) -> Result<Datum, SqlError> {
-    match ty.element() {
-        Some(element) => Ok(image::decode(element, bytes)?.datum()),
-        None => match ty.base() {
-            PgType::Composite(user) => record::decode(user, bytes),
-            _ => Ok(Datum::Bytea(bytes.to_vec())),
-        },
-    }
+    Ok(match (ty.element(), ty.base()) {
+        (Some(element), _) => image::decode(element, bytes)?.datum(),
+        (None, PgType::Composite(user)) => record::decode(user, bytes)?,
+        (None, PgType::Bit(_) | PgType::Varbit(_)) => Datum::Bits(cell::bits(bytes)?),
+        (None, PgType::Timetz) => Datum::Timetz(cell::timetz(bytes)?),
+        _ => Datum::Bytea(bytes.to_vec()),
+    })
 }
 
 /// The value of a scalar that has type `ty`.

@@ -73,13 +73,15 @@ pub(in crate::query) fn scalar_as(value: &Datum, ty: &DataType) -> Result<Scalar
         (Datum::Numeric(v), DataType::Decimal256(precision, scale)) => {
             ScalarValue::Decimal256(Some(unscaled256(v, *scale)?), *precision, *scale)
         }
-        (Datum::Text(v) | Datum::Json(v) | Datum::Jsonb(v), _) => {
+        (Datum::Text(v) | Datum::Json(v) | Datum::Jsonb(v) | Datum::Jsonpath(v), _) => {
             ScalarValue::Utf8View(Some(v.clone()))
         }
         (Datum::Uuid(v), _) => {
             ScalarValue::Utf8View(Some(uuid::Uuid::from_bytes(*v).as_hyphenated().to_string()))
         }
         (Datum::Bytea(v), _) => ScalarValue::BinaryView(Some(v.clone())),
+        (Datum::Bits(v), _) => ScalarValue::BinaryView(Some(v.image())),
+        (Datum::Timetz(v), _) => ScalarValue::BinaryView(Some(v.image().to_vec())),
         (Datum::Date(v), _) => ScalarValue::Date32(Some(date_to_arrow(*v)?)),
         (Datum::Time(v), _) => ScalarValue::Time64Microsecond(Some(*v)),
         (Datum::Timestamp(v), _) => {

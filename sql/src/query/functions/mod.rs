@@ -10,6 +10,7 @@ mod args;
 mod arithmetic;
 mod array;
 mod average;
+mod bit_string;
 mod bits;
 mod bytes;
 mod catalog;
@@ -22,9 +23,11 @@ mod enumeration;
 mod format;
 mod interval;
 mod json;
+mod jsonpath;
 mod locks;
 mod math;
 mod notify;
+mod number_format;
 mod numeric_key;
 mod numeric_sum;
 mod ordered_set;
@@ -38,6 +41,8 @@ mod sample;
 mod sequence;
 mod series;
 mod session;
+mod sleep;
+mod strings;
 mod text;
 mod value;
 mod value_sum;
@@ -58,6 +63,7 @@ use crate::types::{PgType, SessionFormat};
 
 pub(super) use aggregate::{TOTAL, single, sum, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
+pub(super) use bit_string::{bits_integer, integer_bits};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
@@ -104,6 +110,9 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(datetime::overloads())
         .chain(bits::OVERLOADS)
         .chain(enumeration::OVERLOADS)
+        .chain(bit_string::OVERLOADS)
+        .chain(number_format::OVERLOADS)
+        .chain(jsonpath::OVERLOADS.iter().copied().flatten())
         .chain(format::OVERLOADS)
         .chain(interval::OVERLOADS)
         .chain(json::overloads())
@@ -121,6 +130,8 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(regexp::OVERLOADS)
         .chain(text::OVERLOADS)
         .chain(window::OVERLOADS)
+        .chain(strings::OVERLOADS)
+        .chain(sleep::OVERLOADS)
 }
 
 /// Scalar functions to register over DataFusion's.

@@ -38,6 +38,8 @@ pub(in crate::query) fn bare(ty: PgType) -> PgType {
         PgType::Numeric(_) => PgType::Numeric(None),
         PgType::Varchar(_) => PgType::Varchar(None),
         PgType::Char(_) => PgType::Char(0),
+        PgType::Bit(_) => PgType::Bit(None),
+        PgType::Varbit(_) => PgType::Varbit(None),
         other => other.plain(),
     }
 }
@@ -50,6 +52,14 @@ pub(in crate::query) fn unify(a: PgType, b: PgType) -> Option<PgType> {
     }
     let (a, b) = (a.plain(), b.plain());
     match (a, b) {
+        (PgType::Bit(_) | PgType::Varbit(_), PgType::Bit(_) | PgType::Varbit(_))
+            if a.oid() != b.oid() =>
+        {
+            return Some(PgType::Varbit(None));
+        }
+        (PgType::Time, PgType::Timetz) | (PgType::Timetz, PgType::Time) => {
+            return Some(PgType::Timetz);
+        }
         (Unknown, other) | (other, Unknown) => return Some(bare(other)),
         (Date, Timestamp) | (Timestamp, Date) => return Some(Timestamp),
         (Date | Timestamp, Timestamptz) | (Timestamptz, Date | Timestamp) => {
@@ -122,6 +132,8 @@ pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, PgType::Interval) => {
             true
         }
+        (Time, PgType::Timetz) => true,
+        (PgType::Bit(_) | PgType::Varbit(_), PgType::Bit(_) | PgType::Varbit(_)) => true,
         (PgType::Array(a), PgType::Array(b)) => a.oid() == b.oid(),
         (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
         _ => false,
@@ -224,6 +236,9 @@ impl Analyzer {
     fn cast_constant(&self, value: Datum, from: PgType, to: PgType) -> SqlResult<Datum> {
         match value {
             Datum::Null => Ok(Datum::Null),
+            Datum::Text(_) if matches!(to, PgType::Bit(Some(_)) | PgType::Varbit(Some(_))) => {
+                cast_value(value, to, &self.format)
+            }
             Datum::Text(text) if from == PgType::Unknown && !to.is_textual() => {
                 text_in::text_in(to, &text, &self.format)
             }

@@ -197,6 +197,15 @@ impl ColumnAppender {
             (Builder::Binary(b), Datum::Bytea(v)) => {
                 b.try_append_value(v).map_err(|error| too_big(&error))?;
             }
+            (Builder::Text(b), Datum::Jsonpath(v)) => {
+                b.try_append_value(v).map_err(|error| too_big(&error))?;
+            }
+            (Builder::Binary(b), Datum::Bits(v)) => b
+                .try_append_value(v.image())
+                .map_err(|error| too_big(&error))?,
+            (Builder::Binary(b), Datum::Timetz(v)) => b
+                .try_append_value(v.image())
+                .map_err(|error| too_big(&error))?,
             (Builder::Date(b), Datum::Date(v)) => b.append_value(date_to_arrow(*v)?),
             (Builder::Time(b), Datum::Time(v)) => b.append_value(*v),
             (Builder::Timestamp(b), Datum::Timestamp(v) | Datum::Timestamptz(v)) => {

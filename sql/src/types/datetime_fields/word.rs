@@ -47,7 +47,7 @@ impl Fields {
         let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
         let end = text.bytes().position(|b| !in_name(b)).unwrap_or(text.len());
         let (name, rest) = text.split_at(end);
-        let has_moment = self.time.is_some() || self.date().is_some();
+        let has_moment = self.time.is_some() || self.date().is_some() || self.special.is_some();
         if !has_moment {
             return Err(Fault::Syntax);
         }

@@ -13,6 +13,8 @@
 //! | text, bytea | bytes, 0 written as 0 255, ended by 0 0 |
 //! | uuid | 16 bytes |
 //! | enum | the position of the label, big endian, sign bit flipped |
+//! | bit, bit varying | as bytea, then the number of bits, big endian |
+//! | timetz | time in UTC and seconds west of it, big endian, sign bits flipped |
 //! | interval | its span in microseconds, i128 big endian, sign bit flipped |
 //!
 //! Numeric: 0 -Infinity, 1 negative, 2 zero, 3 positive, 4 Infinity, 5 NaN.
@@ -34,9 +36,11 @@ mod tests;
 
 use crate::error::{SqlError, SqlResult};
 use crate::types::array::image;
+use crate::types::bits::Bits;
 use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::pg_type::PgType;
+use crate::types::timetz::TimeTz;
 use bytes::{decode_bytes, encode_bytes};
 use float::{ordered_f32, ordered_f64, plain_f32, plain_f64};
 pub(crate) use jsonb::{compare_jsonb, jsonb_key};
@@ -54,7 +58,11 @@ pub fn supports(ty: PgType) -> bool {
         Some(element) => supports(element),
         None => !matches!(
             ty.base(),
-            PgType::Json | PgType::Void | PgType::Composite(_) | PgType::Stored(_)
+            PgType::Json
+                | PgType::Jsonpath
+                | PgType::Void
+                | PgType::Composite(_)
+                | PgType::Stored(_)
         ),
     }
 }
@@ -92,7 +100,15 @@ pub fn encode(value: &Datum, out: &mut Vec<u8>) -> SqlResult<()> {
             encode_all(&v.values, out)?;
             out.push(0);
         }
-        Datum::Json(_) => {
+        Datum::Bits(v) => {
+            encode_bytes(v.bytes(), out);
+            out.extend_from_slice(&v.len().to_be_bytes());
+        }
+        Datum::Timetz(v) => {
+            out.extend_from_slice(&(v.utc() ^ i64::MIN).to_be_bytes());
+            out.extend_from_slice(&(-v.offset ^ i32::MIN).to_be_bytes());
+        }
+        Datum::Json(_) | Datum::Jsonpath(_) => {
             let name = value
                 .natural_type()
                 .map_or_else(String::new, PgType::sql_name);
@@ -154,6 +170,19 @@ pub fn decode(ty: PgType, bytes: &mut &[u8]) -> SqlResult<Datum> {
         }
         PgType::Jsonb => Datum::Jsonb(jsonb::decode_jsonb(bytes)?),
         PgType::Enum(user) => user.value_at(take_i64(bytes)?),
+        PgType::Bit(_) | PgType::Varbit(_) => {
+            let bits = decode_bytes(bytes)?;
+            let length = u32::from_be_bytes(take(bytes)?);
+            Datum::Bits(Bits::new(length, bits))
+        }
+        PgType::Timetz => {
+            let utc = take_i64(bytes)?;
+            let offset = take_i32(bytes)?.checked_neg().ok_or_else(corrupt)?;
+            Datum::Timetz(TimeTz {
+                micros: utc.saturating_add(i64::from(offset) * 1_000_000),
+                offset,
+            })
+        }
         PgType::Array(_) | PgType::Int2Vector | PgType::OidVector => {
             image::decode_key(ty.element().ok_or_else(corrupt)?, bytes)?.datum()
         }

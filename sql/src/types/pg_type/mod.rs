@@ -68,6 +68,14 @@ pub enum PgType {
     InternalChar,
     /// `oid`
     Oid,
+    /// `bit(n)`; a value that has no column yet may have any length
+    Bit(Option<u32>),
+    /// `bit varying(n)`
+    Varbit(Option<u32>),
+    /// `time with time zone`
+    Timetz,
+    /// `jsonpath`
+    Jsonpath,
     /// `unknown`: a literal whose type nothing decides
     Unknown,
     /// `void`: what a function without a result answers
@@ -89,7 +97,7 @@ pub enum PgType {
 }
 
 /// Types an array can have as element: OID, OID of the array, the type.
-static ELEMENTS: [(Oid, Oid, PgType); 22] = [
+static ELEMENTS: [(Oid, Oid, PgType); 26] = [
     (oid::BOOL, oid::BOOL_ARRAY, PgType::Bool),
     (oid::INT2, oid::INT2_ARRAY, PgType::Int2),
     (oid::INT4, oid::INT4_ARRAY, PgType::Int4),
@@ -116,6 +124,10 @@ static ELEMENTS: [(Oid, Oid, PgType); 22] = [
     (oid::NAME, oid::NAME_ARRAY, PgType::Name),
     (oid::CHAR, oid::CHAR_ARRAY, PgType::InternalChar),
     (oid::OID, oid::OID_ARRAY, PgType::Oid),
+    (oid::BIT, oid::BIT_ARRAY, PgType::Bit(None)),
+    (oid::VARBIT, oid::VARBIT_ARRAY, PgType::Varbit(None)),
+    (oid::TIMETZ, oid::TIMETZ_ARRAY, PgType::Timetz),
+    (oid::JSONPATH, oid::JSONPATH_ARRAY, PgType::Jsonpath),
 ];
 
 /// Names of the array types, which are the names of their elements and brackets.
@@ -200,6 +212,10 @@ impl PgType {
             PgType::Name => oid::NAME,
             PgType::InternalChar => oid::CHAR,
             PgType::Oid => oid::OID,
+            PgType::Bit(_) => oid::BIT,
+            PgType::Varbit(_) => oid::VARBIT,
+            PgType::Timetz => oid::TIMETZ,
+            PgType::Jsonpath => oid::JSONPATH,
             PgType::Unknown => oid::UNKNOWN,
             PgType::Void => oid::VOID,
             PgType::Int2Vector => oid::INT2VECTOR,
@@ -235,6 +251,7 @@ impl PgType {
             }
             PgType::Varchar(Some(n)) => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
             PgType::Char(n) if n > 0 => i32::try_from(n).unwrap_or(i32::MAX - 4) + 4,
+            PgType::Bit(Some(n)) | PgType::Varbit(Some(n)) => i32::try_from(n).unwrap_or(i32::MAX),
             PgType::Array(element) => element.typmod(),
             PgType::Rounded(rounded) => rounded.typmod(),
             _ => -1,
@@ -257,6 +274,7 @@ impl PgType {
             | PgType::Time
             | PgType::Timestamp
             | PgType::Timestamptz => 8,
+            PgType::Timetz => 12,
             PgType::Uuid | PgType::Interval => 16,
             PgType::Name => 64,
             PgType::Unknown => -2,
@@ -270,6 +288,8 @@ impl PgType {
             PgType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
             PgType::Varchar(Some(n)) => format!("character varying({n})"),
             PgType::Char(n) if n > 0 => format!("character({n})"),
+            PgType::Bit(Some(n)) => format!("bit({n})"),
+            PgType::Varbit(Some(n)) => format!("bit varying({n})"),
             PgType::Rounded(rounded) => rounded.sql_name(),
             PgType::Array(element) => format!("{}[]", element.sql_name()),
             other => other.base_name().to_owned(),
@@ -303,6 +323,10 @@ impl PgType {
             PgType::Name => "name",
             PgType::InternalChar => "\"char\"",
             PgType::Oid => "oid",
+            PgType::Bit(_) => "bit",
+            PgType::Varbit(_) => "bit varying",
+            PgType::Timetz => "time with time zone",
+            PgType::Jsonpath => "jsonpath",
             PgType::Unknown => "unknown",
             PgType::Void => "void",
             PgType::Array(PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user)) => {
@@ -338,6 +362,8 @@ impl PgType {
             PgType::Array(PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user)) => {
                 user.array_name()
             }
+            PgType::Varbit(_) => "varbit",
+            PgType::Timetz => "timetz",
             PgType::Array(element) => return format!("_{}", element.typname()),
             PgType::Enum(user) | PgType::Domain(user) | PgType::Composite(user) => user.name(),
             other => other.base_name(),
@@ -362,6 +388,12 @@ impl PgType {
             return PgType::array_with_modifier(PgType::from_oid(element.oid(), typmod)?);
         }
         let (_, _, bare) = ELEMENTS.iter().find(|(base, _, _)| *base == oid)?;
+        if let (PgType::Bit(_) | PgType::Varbit(_), Ok(n @ 1..)) = (*bare, u32::try_from(typmod)) {
+            return Some(match bare {
+                PgType::Bit(_) => PgType::Bit(Some(n)),
+                _ => PgType::Varbit(Some(n)),
+            });
+        }
         let modifier = typmod.checked_sub(4).and_then(|m| u32::try_from(m).ok());
         Some(match (*bare, modifier) {
             (PgType::Varchar(_), Some(n)) => PgType::Varchar(Some(n)),

@@ -4,6 +4,7 @@ use crate::error::{SqlError, SqlResult, state};
 use crate::types::datum::Datum;
 use crate::types::interval::Interval;
 use crate::types::pg_type::PgType;
+use crate::types::timetz::TimeTz;
 
 /// Digits of seconds that are kept at most.
 const MOST_DIGITS: u8 = 6;
@@ -22,6 +23,7 @@ enum Kind {
     Time,
     Timestamp,
     Timestamptz,
+    Timetz,
     Interval,
 }
 
@@ -31,6 +33,7 @@ impl PgType {
     pub fn with_digits(self, digits: u64) -> PgType {
         let kind = match self.plain() {
             PgType::Time => Kind::Time,
+            PgType::Timetz => Kind::Timetz,
             PgType::Timestamp => Kind::Timestamp,
             PgType::Timestamptz => Kind::Timestamptz,
             PgType::Interval => Kind::Interval,
@@ -47,6 +50,7 @@ impl PgType {
         match self {
             PgType::Rounded(rounded) => match rounded.kind {
                 Kind::Time => PgType::Time,
+                Kind::Timetz => PgType::Timetz,
                 Kind::Timestamp => PgType::Timestamp,
                 Kind::Timestamptz => PgType::Timestamptz,
                 Kind::Interval => PgType::Interval,
@@ -62,7 +66,7 @@ impl PgType {
             (_, ..0) => self,
             (PgType::Interval, _) if modifier & 0xffff == 0xffff => self,
             (PgType::Interval, _) => self.with_digits((modifier & 0xffff).unsigned_abs().into()),
-            (PgType::Time | PgType::Timestamp | PgType::Timestamptz, _) => {
+            (PgType::Time | PgType::Timetz | PgType::Timestamp | PgType::Timestamptz, _) => {
                 self.with_digits(modifier.unsigned_abs().into())
             }
             _ => self,
@@ -87,6 +91,7 @@ impl Rounded {
         let digits = self.digits;
         match self.kind {
             Kind::Time => format!("time({digits}) without time zone"),
+            Kind::Timetz => format!("time({digits}) with time zone"),
             Kind::Timestamp => format!("timestamp({digits}) without time zone"),
             Kind::Timestamptz => format!("timestamp({digits}) with time zone"),
             Kind::Interval => format!("interval({digits})"),
@@ -115,6 +120,10 @@ impl Rounded {
         let finite = |micros: i64| micros != i64::MAX && micros != i64::MIN;
         Ok(match value {
             Datum::Time(micros) => Datum::Time(round(micros)?),
+            Datum::Timetz(time) => Datum::Timetz(TimeTz {
+                micros: round(time.micros)?,
+                ..time
+            }),
             Datum::Timestamp(micros) if finite(micros) => Datum::Timestamp(round(micros)?),
             Datum::Timestamptz(micros) if finite(micros) => Datum::Timestamptz(round(micros)?),
             Datum::Interval(interval) => Datum::Interval(Interval {

@@ -4,11 +4,13 @@ mod age;
 mod bin;
 mod day;
 mod extract;
+pub(in crate::query) mod format;
 mod justify;
 mod make;
+mod make_interval;
 mod now;
 mod parts;
-mod to_char;
+mod timetz;
 mod truncate;
 mod zone;
 
@@ -27,6 +29,8 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(age::OVERLOADS)
         .chain(bin::OVERLOADS)
         .chain(make::OVERLOADS)
+        .chain(make_interval::OVERLOADS)
         .chain(justify::OVERLOADS)
-        .chain(to_char::OVERLOADS)
+        .chain(format::overloads())
+        .chain(timetz::OVERLOADS)
 }

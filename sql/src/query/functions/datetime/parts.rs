@@ -26,6 +26,18 @@ pub(super) struct Parts {
     pub(super) type_name: &'static str,
 }
 
+impl Parts {
+    /// The number of the day, unless it is an interval or a time.
+    pub(super) fn day(&self) -> Option<i64> {
+        self.civil.map(days_from_civil)
+    }
+
+    /// Microseconds of the day.
+    pub(super) fn time(&self) -> i64 {
+        self.time
+    }
+}
+
 /// Takes a value apart.
 pub(super) fn parts(call: &Call<'_>, value: &Datum) -> SqlResult<Parts> {
     let of_local = |local: i64, epoch: i64, offset: Option<i32>, type_name| Parts {
@@ -60,6 +72,14 @@ pub(super) fn parts(call: &Call<'_>, value: &Datum) -> SqlResult<Parts> {
             epoch: i128::from(*micros),
             offset: None,
             type_name: "time without time zone",
+        },
+        Datum::Timetz(time) => Parts {
+            civil: None,
+            interval: None,
+            time: time.micros,
+            epoch: i128::from(time.utc()),
+            offset: Some(time.offset),
+            type_name: "time with time zone",
         },
         Datum::Interval(interval) => of_interval(*interval),
         _ => return Err(mismatch()),
@@ -142,7 +162,7 @@ fn offset_field(offset: i32, name: &str) -> Option<i128> {
 }
 
 /// The Julian day of 2000-01-01.
-const JULIAN_DAYS: i64 = 2_451_545;
+pub(super) const JULIAN_DAYS: i64 = 2_451_545;
 
 fn civil_field(civil: Civil, name: &str, is_date: bool) -> Option<i128> {
     let days = days_from_civil(civil);

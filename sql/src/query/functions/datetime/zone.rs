@@ -5,7 +5,7 @@ use super::super::overload::{Call, Overload};
 use super::super::range::is_infinite_timestamp;
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::calendar::TimeZone;
-use crate::types::datetime_in::parse_time_zone;
+use crate::types::datetime_in::zone_by_name;
 use crate::types::{Datum, PgType};
 
 /// Functions that move between clocks.
@@ -40,7 +40,7 @@ pub(super) fn to_local(call: &Call<'_>, value: &Datum) -> Datum {
 
 /// The time zone of that name (22023 when there is none).
 pub(super) fn zone_named(name: &str) -> SqlResult<TimeZone> {
-    parse_time_zone(name).ok_or_else(|| {
+    zone_by_name(name).ok_or_else(|| {
         SqlError::new(
             state::INVALID_PARAMETER_VALUE,
             format!("time zone \"{name}\" not recognized"),

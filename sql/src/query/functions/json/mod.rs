@@ -37,14 +37,14 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
 }
 
 /// A `jsonb` value.
-fn written(value: &crate::types::json::Json) -> Datum {
+pub(super) fn written(value: &crate::types::json::Json) -> Datum {
     let mut out = String::new();
     value.write(&mut out);
     Datum::Jsonb(out)
 }
 
 /// The text of a JSON value.
-fn text(value: &Datum) -> &str {
+pub(super) fn text(value: &Datum) -> &str {
     value.as_str().unwrap_or("null")
 }
 

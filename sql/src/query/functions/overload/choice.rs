@@ -84,7 +84,12 @@ impl Overload {
                 arg if arg.is_generic() => {}
                 Arg::Is(own) if own.oid() == ty.oid() => exact += 1,
                 Arg::Is(own) if *ty == PgType::Unknown => {
-                    text_for_unknown += usize::from(own == PgType::Text);
+                    // Text is meant first, then what its kind prefers.
+                    text_for_unknown += match own {
+                        PgType::Text => 2,
+                        PgType::Float8 | PgType::Timestamptz => 1,
+                        _ => 0,
+                    };
                 }
                 Arg::Is(own) if implicit(*ty, own) => {
                     preferred += usize::from(matches!(

@@ -8,12 +8,32 @@ mod translate;
 use super::args::{INT4, TEXT, at, str_at};
 use super::overload::{Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
+use crate::types::jsonpath::RegexFlags;
 use crate::types::{ArrayValue, Datum, PgType};
 
 use matcher::{Found, Matcher};
 use translate::{Options, options};
 
 const TEXTS: PgType = PgType::Array(&PgType::Text);
+
+/// The expression of `like_regex` in a JSON path.
+///
+/// # Errors
+/// 2201B, 0A000.
+pub(super) fn like_regex(
+    pattern: &str,
+    flags: RegexFlags,
+) -> SqlResult<impl Fn(&str) -> bool + use<>> {
+    let options = Options {
+        any_case: flags.ignore_case,
+        dot_stops: !flags.quote && !flags.dot_all,
+        lines: !flags.quote && flags.multi_line,
+        literal: flags.quote,
+        ..Options::default()
+    };
+    let matcher = Matcher::new(pattern, options)?;
+    Ok(move |text: &str| matcher.is_match(text))
+}
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[

@@ -59,6 +59,10 @@ impl Analyzer {
         schema: &DFSchema,
     ) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
+        let bit_string = |ty| matches!(ty, PgType::Bit(_) | PgType::Varbit(_));
+        if bit_string(lt) || bit_string(rt) {
+            return self.overloaded(symbol, symbol, left, right, schema);
+        }
         let integer = |ty| {
             matches!(
                 ty,

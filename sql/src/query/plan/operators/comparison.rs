@@ -78,7 +78,10 @@ pub(in super::super) fn check_comparable(
 
 /// Whether values have an order that neither their text nor their bytes have.
 pub(in super::super) fn compared_by_key(ty: PgType) -> bool {
-    matches!(ty, PgType::Jsonb | PgType::Composite(_)) || image::has_forms(ty)
+    matches!(
+        ty,
+        PgType::Jsonb | PgType::Composite(_) | PgType::Bit(_) | PgType::Varbit(_) | PgType::Timetz
+    ) || image::has_forms(ty)
 }
 
 /// The comparison that an operator is.

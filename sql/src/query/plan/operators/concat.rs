@@ -13,8 +13,12 @@ impl Analyzer {
     /// `left || right`.
     pub(super) fn concat(&self, left: Expr, right: Expr, schema: &DFSchema) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
-        let special =
-            |ty: PgType| matches!(ty, PgType::Bytea | PgType::Jsonb) || ty.element().is_some();
+        let special = |ty: PgType| {
+            matches!(
+                ty,
+                PgType::Bytea | PgType::Jsonb | PgType::Bit(_) | PgType::Varbit(_)
+            ) || ty.element().is_some()
+        };
         if special(lt) || special(rt) {
             return self.overloaded("||", "||", left, right, schema);
         }

@@ -12,6 +12,7 @@ use super::ast::call;
 use super::frame::restore_frame;
 use super::json::makes_rows;
 use super::literal::number_digits;
+use super::named;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
@@ -38,6 +39,7 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
             ),
         ));
     }
+    named::place(&name, function)?;
     if let Some(rows) = correlate::rows_of_array(&name, function) {
         return Ok(Some(rows));
     }

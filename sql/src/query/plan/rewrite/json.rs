@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::super::names::quoted;
 use super::array::gathered;
 use super::ast::call;
+use super::named;
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
@@ -40,6 +41,9 @@ fn columns_of(name: &str) -> Option<&'static [(&'static str, Option<&'static str
             ("__jsonb_values_text", Some("value")),
         ],
         "pg_listening_channels" => &[("__listening_channels", None)],
+        "jsonb_path_query" => &[("__jsonb_path_query", None)],
+        "jsonb_path_query_tz" => &[("__jsonb_path_query_tz", None)],
+        "regexp_split_to_table" => &[("regexp_split_to_array", None)],
         "string_to_table" => &[("string_to_array", None)],
         _ => return None,
     })
@@ -129,7 +133,11 @@ pub(in super::super) fn rows(factor: &mut TableFactor) {
     else {
         return;
     };
-    let (Some(columns), Some(arg)) = (columns_of(&function), plain_arguments(args)) else {
+    let mut args = args.clone();
+    if named::place_all(&function, &mut args).is_err() {
+        return;
+    }
+    let (Some(columns), Some(arg)) = (columns_of(&function), plain_arguments(&args)) else {
         return;
     };
     let mut alias = alias.take().unwrap_or_else(|| TableAlias {

@@ -1,6 +1,8 @@
 //! Literals: the type PostgreSQL gives a number, and putting plain numbers back.
 
-use sqlparser::ast::{DataType, ExactNumberInfo, Expr, UnaryOperator, Value, ValueWithSpan};
+use sqlparser::ast::{
+    DataType, ExactNumberInfo, Expr, Ident, ObjectName, UnaryOperator, Value, ValueWithSpan,
+};
 
 use super::ast::{call, cast, number, string};
 use crate::error::{SqlError, state};
@@ -32,9 +34,8 @@ pub(super) fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlErro
         | Value::UnicodeStringLiteral(text)
         | Value::NationalStringLiteral(text) => Ok(Some(string(std::mem::take(text)))),
         Value::DollarQuotedString(text) => Ok(Some(string(std::mem::take(&mut text.value)))),
-        Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => {
-            Err(SqlError::unsupported("type bit"))
-        }
+        Value::HexStringLiteral(digits) => Ok(Some(bits('x', digits))),
+        Value::SingleQuotedByteStringLiteral(digits) => Ok(Some(bits('b', digits))),
         Value::Placeholder(name) => {
             let number = name.strip_prefix('$').and_then(|n| n.parse::<u32>().ok());
             match number {
@@ -51,6 +52,15 @@ pub(super) fn literal(value: &mut ValueWithSpan) -> Result<Option<Expr>, SqlErro
             format!("syntax error at or near \"{other}\""),
         )),
     }
+}
+
+/// A bit string, of any length.
+fn bits(kind: char, digits: &str) -> Expr {
+    let name = ObjectName::from(vec![Ident::with_quote('"', "bit")]);
+    cast(
+        string(format!("{kind}{digits}")),
+        DataType::Custom(name, Vec::new()),
+    )
 }
 
 /// A `numeric` literal: written out without exponent, which the planner takes for

@@ -11,12 +11,13 @@ mod json;
 mod literal;
 mod ordered_set;
 mod places;
+mod named;
 mod row;
 mod row_in_subquery;
 
 use sqlparser::ast::{
-    CastKind, DataType, DateTimeField, Expr, ObjectName, ObjectNamePart, UnaryOperator,
-    ValueWithSpan,
+    CastKind, DataType, DateTimeField, Expr, ObjectName, ObjectNamePart, TrimWhereField,
+    UnaryOperator, ValueWithSpan,
 };
 
 use self::ast::{cast, string, take};
@@ -150,7 +151,32 @@ fn replacement(expr: &mut Expr) -> Result<Option<Expr>, SqlError> {
         Expr::Extract {
             field, expr: from, ..
         } => extract(field, take(from)),
-        Expr::Position { expr: part, r#in } => call("strpos", vec![take(r#in), take(part)]),
+        Expr::Position { expr: part, r#in } => call("position", vec![take(part), take(r#in)]),
+        Expr::Overlay {
+            expr: whole,
+            overlay_what,
+            overlay_from,
+            overlay_for,
+        } => {
+            let mut args = vec![take(whole), take(overlay_what), take(overlay_from)];
+            args.extend(overlay_for.take().map(|length| *length));
+            call("overlay", args)
+        }
+        Expr::Trim {
+            trim_where,
+            trim_what,
+            expr: text,
+            trim_characters: None,
+        } => {
+            let mut args = vec![take(text)];
+            args.extend(trim_what.take().map(|set| *set));
+            let name = match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                _ => "btrim",
+            };
+            call(name, args)
+        }
         Expr::Substring {
             expr: text,
             substring_from,

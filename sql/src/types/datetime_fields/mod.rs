@@ -80,7 +80,9 @@ impl Fields {
         if self.date.is_some() {
             return self.date;
         }
-        let month = self.month?;
+        let Some(month) = self.month else {
+            return self.three_numbers();
+        };
         let (&(a, a_digits), &(b, b_digits)) = match self.numbers.as_slice() {
             [a, b] => (a, b),
             _ => return None,
@@ -98,6 +100,27 @@ impl Fields {
             year
         };
         Some((year, month, u8::try_from(day).unwrap_or(u8::MAX)))
+    }
+
+    /// A date of three numbers with blanks between them.
+    fn three_numbers(&self) -> Option<(i64, u8, u8)> {
+        let [a, b, c] = self.numbers.as_slice() else {
+            return None;
+        };
+        let small = |(value, _): (i64, usize)| u8::try_from(value).unwrap_or(u8::MAX);
+        let year = |(value, digits): (i64, usize)| {
+            if digits <= 2 && !self.bc {
+                two_digit_year(value)
+            } else {
+                value
+            }
+        };
+        Some(match self.order {
+            _ if a.1 > 2 => (year(*a), small(*b), small(*c)),
+            DateOrder::Ymd => (year(*a), small(*b), small(*c)),
+            DateOrder::Dmy => (year(*c), small(*b), small(*a)),
+            DateOrder::Mdy => (year(*c), small(*a), small(*b)),
+        })
     }
 
     fn set_date(&mut self, date: (i64, u8, u8)) -> Result<(), Fault> {
@@ -166,7 +189,9 @@ impl Fields {
     }
 
     fn bare(&mut self, digits: &str) -> Result<(), Fault> {
-        let have_date = self.date.is_some() || self.numbers.len() >= 2 || self.time_only;
+        // Without the name of a month a date has three numbers.
+        let enough = if self.month.is_some() { 2 } else { 3 };
+        let have_date = self.date.is_some() || self.numbers.len() >= enough || self.time_only;
         let value = number(digits).ok_or(Fault::Field)?;
         let part = |from: usize, to: usize| digits.get(from..to).and_then(number).unwrap_or(0);
         let small = |value: i64| u8::try_from(value).unwrap_or(u8::MAX);

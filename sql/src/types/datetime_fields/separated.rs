@@ -3,12 +3,20 @@
 use super::digits::{number, two_digit_year};
 use super::word::month_number;
 use super::{Fault, Fields};
+use crate::types::calendar::{Civil, days_from_civil};
 use crate::types::styles::DateOrder;
 
 impl Fields {
     /// `2024-01-31`, `1/31/2024`, `31-Jan-2024`, `2024.01.31`.
     pub(super) fn separated<'a>(&mut self, text: &'a str, separator: u8) -> Result<&'a str, Fault> {
         let (whole, rest) = text.split_at(date_length(text, separator));
+        if let Some((year, day)) = whole.split_once('.')
+            && year.len() > 2
+            && day.len() == 3
+        {
+            self.day_of_year(year, day)?;
+            return Ok(rest);
+        }
         let mut parts = whole.split(char::from(separator));
         let (Some(a), Some(b), Some(c), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -17,6 +25,21 @@ impl Fields {
         };
         self.three_parts(a, b, c)?;
         Ok(rest)
+    }
+
+    /// `1999.008`: a year and the number of a day of it.
+    fn day_of_year(&mut self, year: &str, day: &str) -> Result<(), Fault> {
+        let year = number(year).ok_or(Fault::Syntax)?;
+        let day = number(day).ok_or(Fault::Syntax)?;
+        if !(1..=366).contains(&day) {
+            return Err(Fault::Syntax);
+        }
+        let first = days_from_civil(Civil {
+            year,
+            month: 1,
+            day: 1,
+        });
+        self.set_day(first + day - 1)
     }
 
     /// Which part is the year, the month and the day.

@@ -1,9 +1,12 @@
 //! Words: months, days, zones and special dates.
 
-use super::digits::split_word;
+use super::digits::{number, split_digits, split_word};
 use super::offset::read_offset;
 use super::{Fault, Fields, Special};
-use crate::types::calendar::TimeZone;
+use crate::types::calendar::{Civil, TimeZone, civil_from_days};
+
+/// The Julian day of 2000-01-01.
+const JULIAN_DAYS: i64 = 2_451_545;
 
 impl Fields {
     /// What begins with a letter.
@@ -14,6 +17,11 @@ impl Fields {
             && self.date().is_some()
         {
             return Ok(text.get(1..).unwrap_or_default());
+        }
+        if let [b'j' | b'J', digit, ..] = text.as_bytes()
+            && digit.is_ascii_digit()
+        {
+            return self.julian_day(text.get(1..).unwrap_or_default());
         }
         let (word, rest) = split_word(text);
         if let Some(month) = month_number(word) {
@@ -41,6 +49,23 @@ impl Fields {
             _ => return self.zone_name(text),
         }
         Ok(rest)
+    }
+
+    /// The Julian day that digits count.
+    fn julian_day<'a>(&mut self, text: &'a str) -> Result<&'a str, Fault> {
+        let (digits, rest) = split_digits(text);
+        let days = number(digits).ok_or(Fault::Field)? - JULIAN_DAYS;
+        self.set_day(days)?;
+        Ok(rest)
+    }
+
+    /// Sets the date to the day with this number.
+    pub(super) fn set_day(&mut self, days: i64) -> Result<(), Fault> {
+        let Civil { year, month, day } = civil_from_days(days);
+        if year <= 0 {
+            self.bc = true;
+        }
+        self.set_date((if year <= 0 { 1 - year } else { year }, month, day))
     }
 
     fn zone_name<'a>(&mut self, text: &'a str) -> Result<&'a str, Fault> {

@@ -119,7 +119,7 @@ impl Search<'_> {
                 },
                 ..scope
             };
-            let hit = self.steps(Item::Json(&pair), rest, scope, found.as_deref_mut())?;
+            let hit = self.steps(rest, Item::Json(&pair), scope, found.as_deref_mut())?;
             any |= hit;
             if hit && found.is_none() {
                 return Ok(true);
@@ -150,7 +150,7 @@ impl Search<'_> {
             }
             return Ok(true);
         }
-        self.steps(Item::Moment(&moment), rest, scope, found)
+        self.steps(rest, Item::Moment(&moment), scope, found)
     }
 }
 

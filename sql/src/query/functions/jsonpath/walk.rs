@@ -100,7 +100,7 @@ impl<'s> Search<'s> {
             }
             return Ok(true);
         }
-        self.steps(Item::Json(&value), steps, scope, found)
+        self.steps(steps, Item::Json(&value), scope, found)
     }
 
     /// The steps from `item`.

@@ -10,7 +10,7 @@ use crate::error::{SqlError, state};
 
 /// What an argument is when it is left out.
 #[derive(Clone, Copy)]
-enum Default {
+enum Omitted {
     /// It cannot be left out.
     None,
     Number(&'static str),
@@ -18,12 +18,12 @@ enum Default {
     Bool(bool),
 }
 
-use Default::{Bool, None as Needed, Number, Text};
+use Omitted::{Bool, None as Needed, Number, Text};
 
-const ZERO: Default = Number("0");
+const ZERO: Omitted = Number("0");
 
 /// The names of the arguments of a function, with their defaults.
-fn arguments(name: &str) -> Option<&'static [(&'static str, Default)]> {
+fn arguments(name: &str) -> Option<&'static [(&'static str, Omitted)]> {
     Some(match name {
         "jsonb_set" => &[
             ("jsonb_in", Needed),
@@ -90,7 +90,7 @@ fn no_function(name: &str) -> SqlError {
     .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
-fn default(value: Default) -> Option<Expr> {
+fn default(value: Omitted) -> Option<Expr> {
     Some(match value {
         Needed => return None,
         Number(digits) => cast(number(digits), INT4_LITERAL),

@@ -22,6 +22,7 @@ mod grouping_tokens;
 mod lock_clause;
 mod locked_rows;
 mod locking;
+mod named;
 mod notify;
 mod objects;
 mod only;
@@ -172,8 +173,8 @@ pub struct Session {
     followed: bool,
     /// Statements of the query string were carried out before.
     preceded: bool,
-    /// How the failed transaction began, to go on after AND CHAIN.
-    failed_modes: Option<transaction::Modes>,
+    /// How the transaction began, if it began with AND CHAIN.
+    chained: Option<transaction::Modes>,
     failed: bool,
     cancel: Cancellation,
     timeout: Option<execute::TimeoutGuard>,
@@ -233,7 +234,7 @@ impl Session {
             block: Block::Implicit,
             followed: false,
             preceded: false,
-            failed_modes: None,
+            chained: None,
             failed: false,
             cancel: Cancellation::default(),
             timeout: None,
@@ -424,9 +425,6 @@ impl Session {
         self.draft = None;
         self.preceded = false;
         self.statement_done();
-        if let Some(txn) = &self.txn {
-            self.failed_modes = Some(transaction::modes_of(txn));
-        }
         // Without a savepoint to go back to, nothing of the transaction is needed
         // any more: others need not wait for its end.
         match self.txn.as_mut().filter(|t| t.has_savepoints()) {

@@ -358,7 +358,8 @@ fn refuse_hidden_writes(query: &Query) -> Result<(), SqlError> {
 }
 
 impl Planner<'_> {
-    fn declared_types(&self, oids: &[u32]) -> Result<Vec<Option<PgType>>, SqlError> {
+    /// The types with these identifiers; 0 is one to be found out.
+    pub(super) fn declared_types(&self, oids: &[u32]) -> Result<Vec<Option<PgType>>, SqlError> {
         oids.iter().map(|oid| self.declared_type(*oid)).collect()
     }
 

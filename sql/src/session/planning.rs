@@ -25,6 +25,18 @@ impl Session {
         self.planner()?.plan(command, declared, &info)
     }
 
+    /// Plans a query whose parameters have these types.
+    pub(super) fn plan_query_with(
+        &mut self,
+        query: &sqlparser::ast::Query,
+        declared: &[u32],
+    ) -> Result<PlannedQuery, SqlError> {
+        let info = self.session_info()?;
+        let planner = self.planner()?;
+        let mut parameters = planner.declared_types(declared)?;
+        planner.query(query, &mut parameters, &info)
+    }
+
     /// Plans a query without parameters.
     pub(super) fn plan_query(
         &mut self,

@@ -109,6 +109,7 @@ impl Session {
             ));
         } else {
             self.transaction()?;
+            self.chained = None;
             self.block = Block::Explicit;
         }
         self.set_modes(modes)?;
@@ -182,8 +183,11 @@ impl Session {
         if !chain {
             return None;
         }
+        // What START TRANSACTION said is forgotten when the transaction fails.
         let now = self.txn.as_ref().map(modes_of);
-        now.or(self.failed_modes)
+        let defaults = self.settings.transaction();
+        let fresh = (defaults.isolation, defaults.read_only, defaults.deferrable);
+        Some(now.or(self.chained).unwrap_or(fresh))
     }
 
     fn reopen(&mut self, modes: Option<Modes>) -> Result<(), SqlError> {
@@ -192,6 +196,7 @@ impl Session {
             txn.set_isolation(isolation)?;
             txn.set_read_only(read_only)?;
             txn.set_deferrable(deferrable)?;
+            self.chained = modes;
             self.block = Block::Explicit;
         }
         Ok(())

@@ -1,18 +1,14 @@
 //! Statements that are interpreted from their AST: transaction control, SET and
 //! SHOW, PREPARE and EXECUTE, EXPLAIN, COPY, DDL.
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
-use sqlparser::ast::{DiscardObject, Expr, Ident, ObjectName, ObjectNamePart, Reset, Statement};
+use sqlparser::ast::{DiscardObject, ObjectName, Reset, Statement};
 
 use super::execute::Execution;
 use super::fields::FieldDescription;
 use super::parse::{Command, ParsedStatement};
 use super::{Outcome, Session};
-use crate::catalog::fold_identifier;
-use crate::error::{SqlError, state};
-use crate::exec::expr::{Scope, Values, compile};
+use crate::error::SqlError;
 use crate::types::wire_encode::encode_row_from_datums;
 use crate::types::{Datum, Format, OutputColumn, PgType, SessionFormat};
 
@@ -174,118 +170,6 @@ impl Session {
             DiscardObject::TEMP => self.discard_temporary().await?,
         }
         Ok(format!("DISCARD {object}"))
-    }
-
-    fn sql_prepare(
-        &mut self,
-        name: &Ident,
-        types: &[sqlparser::ast::DataType],
-        statement: &Statement,
-        source: &Arc<str>,
-    ) -> Result<String, SqlError> {
-        let name = fold_identifier(name);
-        self.statements.make_way(&name)?;
-        let catalog = self.catalog()?;
-        let declared = types
-            .iter()
-            .map(|t| catalog.type_of_ast(t, self.settings.search_path()))
-            .map(|ty| ty.map(PgType::oid))
-            .collect::<Result<Vec<_>, _>>()?;
-        let inner = ParsedStatement {
-            command: Command::Sql(Box::new(statement.clone())),
-            // Not the text of the PREPARE: plans are kept by text.
-            text: statement.to_string(),
-            source: source.clone(),
-        };
-        let prepared = self.prepare_statement(inner, &declared)?;
-        if prepared.is_utility() {
-            return Err(SqlError::new(
-                state::SYNTAX_ERROR,
-                "PREPARE is for SELECT, INSERT, UPDATE, DELETE and VALUES",
-            ));
-        }
-        self.keep_statement(&name, prepared, true);
-        Ok("PREPARE".to_owned())
-    }
-
-    async fn sql_execute(
-        &mut self,
-        name: &ObjectName,
-        arguments: &[Expr],
-        execution: &Execution,
-    ) -> Result<Outcome, SqlError> {
-        let [ObjectNamePart::Identifier(name)] = name.0.as_slice() else {
-            return Err(SqlError::new(
-                state::SYNTAX_ERROR,
-                format!("syntax error at \"{name}\""),
-            ));
-        };
-        let name = fold_identifier(name);
-        let prepared = self.statements.get(&name)?.clone();
-        if prepared.is_utility() {
-            // One of them could be an EXECUTE, of itself even.
-            return Err(SqlError::unsupported(
-                "EXECUTE of other statements than queries and changes",
-            ));
-        }
-        let plan = self.current_plan(&prepared)?;
-        if arguments.len() != plan.parameters.len() {
-            return Err(SqlError::new(
-                state::SYNTAX_ERROR,
-                format!("wrong number of parameters for prepared statement \"{name}\""),
-            )
-            .detail(format!(
-                "Expected {} parameters but got {}.",
-                plan.parameters.len(),
-                arguments.len()
-            )));
-        }
-        let format = self.format();
-        let parameters = arguments
-            .iter()
-            .zip(&plan.parameters)
-            .map(|(expr, ty)| {
-                let mut scope = Scope {
-                    table: None,
-                    other: None,
-                    parameters: &mut Vec::new(),
-                };
-                let (expr, _) = compile(expr, &mut scope, Some(*ty))?
-                    .ok_or_else(|| SqlError::unsupported(format!("EXECUTE with {expr}")))?;
-                let values = Values {
-                    parameters: &[],
-                    row: &[],
-                    now_us: format.now,
-                    format: &format,
-                    sequences: None,
-                };
-                crate::exec::assign::assign(expr.evaluate(&values)?, *ty, &format)
-            })
-            .collect::<Result<Vec<_>, SqlError>>()?;
-        let inner = Execution {
-            parameters,
-            result_formats: execution.result_formats.clone(),
-            declared: plan.parameters.iter().map(|ty| ty.oid()).collect(),
-            source: execution.source.clone(),
-            simple: execution.simple,
-        };
-        match &prepared.statement {
-            Some(statement) => {
-                Box::pin(self.run_plan(statement, &prepared.declared, plan, &inner)).await
-            }
-            None => Ok(Outcome::Empty),
-        }
-    }
-
-    fn deallocate(&mut self, name: &Ident) -> Result<String, SqlError> {
-        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all") {
-            self.forget_statements();
-            return Ok("DEALLOCATE ALL".to_owned());
-        }
-        let name = fold_identifier(name);
-        self.statements.get(&name)?;
-        self.forget_statement(&name);
-        Ok("DEALLOCATE".to_owned())
     }
 }
 

@@ -8,31 +8,19 @@ use crate::types::interval::{Interval, MICROS_PER_DAY};
 /// Reads an `interval` as the SQL standard has it: a minus sign before the first
 /// field counts for all of them, when no other field has a sign.
 pub fn parse_sql_standard(text: &str) -> SqlResult<Interval> {
-    let interval = parse_interval(text)?;
-    let Some(rest) = text.trim_start().strip_prefix('-') else {
-        return Ok(interval);
-    };
-    let signed = |sign: char| {
-        let fields = rest.split_whitespace().skip(1);
-        fields.into_iter().any(|field| field.starts_with(sign))
-    };
-    if signed('-') || signed('+') {
-        return Ok(interval);
-    }
-    let negative = |value: i32| if value > 0 { -value } else { value };
-    Ok(Interval {
-        months: negative(interval.months),
-        days: negative(interval.days),
-        micros: if interval.micros > 0 {
-            -interval.micros
-        } else {
-            interval.micros
-        },
-    })
+    let mut fields = text.split_whitespace();
+    let negative = fields.next().is_some_and(|first| first.starts_with('-'));
+    let signs = fields.any(|field| field.starts_with(['-', '+']));
+    parse(text, negative && !signs)
 }
 
 /// Reads an `interval`.
 pub fn parse_interval(text: &str) -> SqlResult<Interval> {
+    parse(text, false)
+}
+
+/// Reads an interval; fields without a sign are negative if asked for.
+fn parse(text: &str, negative: bool) -> SqlResult<Interval> {
     let trimmed = text.trim();
     let syntax = || {
         SqlError::new(
@@ -45,7 +33,7 @@ pub fn parse_interval(text: &str) -> SqlResult<Interval> {
     }
     let sum = match trimmed.strip_prefix(['P', 'p']) {
         Some(iso) => read_iso(iso),
-        None => read_words(trimmed),
+        None => read_words(trimmed, negative),
     };
     match sum.and_then(Sum::finish) {
         Ok(interval) => Ok(interval),
@@ -184,7 +172,7 @@ fn unit(word: &str) -> Option<(Unit, u16)> {
     })
 }
 
-fn read_words(text: &str) -> Result<Sum, Fault> {
+fn read_words(text: &str, negative: bool) -> Result<Sum, Fault> {
     let mut sum = Sum::default();
     let mut rest = text.strip_prefix('@').unwrap_or(text).trim_start();
     let mut any = false;
@@ -193,18 +181,18 @@ fn read_words(text: &str) -> Result<Sum, Fault> {
             sum.negate();
             return Ok(sum);
         }
-        rest = read_field(rest, &mut sum)?.trim_start();
+        rest = read_field(rest, negative, &mut sum)?.trim_start();
         any = true;
     }
     if any { Ok(sum) } else { Err(Fault::Syntax) }
 }
 
 /// One field: a clock time, `years-months`, or a number with its unit.
-fn read_field<'a>(text: &'a str, sum: &mut Sum) -> Result<&'a str, Fault> {
+fn read_field<'a>(text: &'a str, negative: bool, sum: &mut Sum) -> Result<&'a str, Fault> {
     let (negative, body) = match text.as_bytes().first() {
         Some(b'-') => (true, text.get(1..).unwrap_or_default()),
         Some(b'+') => (false, text.get(1..).unwrap_or_default()),
-        _ => (false, text),
+        _ => (negative, text),
     };
     let digits = body.bytes().take_while(u8::is_ascii_digit).count();
     match body.as_bytes().get(digits) {

@@ -20,7 +20,7 @@ use sqlparser::ast::{
 };
 
 use super::Session;
-use super::objects::ViewChange;
+use super::objects::{SequenceChange, ViewChange};
 use super::partitions::{Spreading, refuse_in_family};
 use super::rewrite::{self, Rebuilding};
 use crate::catalog::{
@@ -95,6 +95,13 @@ impl Session {
             let change = ViewChange::of_table(&alter.operations, view)?;
             self.alter_view(&alter.name, alter.if_exists, &change)
                 .await?;
+            return Ok("ALTER TABLE".to_owned());
+        }
+        if let (Some(RelationEntry::Sequence(_)), [operation]) =
+            (found, alter.operations.as_slice())
+            && let Some(change) = SequenceChange::of_table(operation)
+        {
+            self.alter_sequence(&alter.name, false, &change).await?;
             return Ok("ALTER TABLE".to_owned());
         }
         if alter.if_exists

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Statement};
+use sqlparser::ast::{Expr, Ident, ObjectName, Query, SetExpr, Statement};
 
 use super::super::execute::Execution;
 use super::super::{Outcome, Session};
@@ -26,8 +26,17 @@ pub(crate) struct CreateTableAs {
     pub(super) name: ObjectName,
     pub(super) columns: Vec<Ident>,
     pub(super) on_commit: Option<OnCommit>,
-    pub(super) query: Box<Query>,
+    pub(super) source: Source,
     pub(super) with_data: bool,
+}
+
+/// Where the rows of a new table come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A query.
+    Query(Box<Query>),
+    /// EXECUTE of a prepared one, with its arguments.
+    Execute(Ident, Vec<Expr>),
 }
 
 /// `SELECT … INTO t` as a CREATE TABLE AS.
@@ -42,7 +51,7 @@ pub(in super::super) fn select_into(statement: &mut Statement) -> Option<CreateT
         name: into.name,
         columns: Vec::new(),
         on_commit: None,
-        query: query.clone(),
+        source: Source::Query(query.clone()),
         with_data: true,
     })
 }
@@ -69,7 +78,17 @@ impl Session {
                 "ON COMMIT can only be used on temporary tables",
             ));
         }
-        let planned = self.plan_stored_query(&create.query, tag)?;
+        let (planned, execution) = match &create.source {
+            Source::Query(query) => (self.plan_stored_query(query, tag)?, Execution::default()),
+            Source::Execute(name, arguments) => {
+                let (query, planned, execution) = self.executed_query(name, arguments).await?;
+                if let Some(lock) = query.locks.first() {
+                    let clause = crate::session::lock_clause_name(lock);
+                    return Err(SqlError::unsupported(format!("{clause} in {tag}")));
+                }
+                (planned, execution)
+            }
+        };
         let place = self
             .place_for(&create.name, create.temporary, &mut catalog)
             .await?;
@@ -109,7 +128,7 @@ impl Session {
         if !create.with_data {
             return Ok(tag.to_owned());
         }
-        let rows = self.fill_table(table, planned).await?;
+        let rows = self.fill_table(table, planned, &execution).await?;
         Ok(format!("SELECT {rows}"))
     }
 
@@ -118,12 +137,12 @@ impl Session {
         &mut self,
         table: TableDescriptor,
         planned: PlannedQuery,
+        execution: &Execution,
     ) -> Result<u64, SqlError> {
         let info = Arc::new(TableInfo::new(Arc::new(table))?);
         let plan = InsertPlan::of_query(info, planned);
-        let execution = Execution::default();
         let plan = WritePlan::Insert(plan);
-        match self.write(&plan, Vec::new(), &execution).await? {
+        match self.write(&plan, Vec::new(), execution).await? {
             Outcome::Command(tag) => Ok(tag
                 .rsplit(' ')
                 .next()

@@ -20,7 +20,8 @@ use crate::error::{SqlError, state};
 use crate::query::PlannedQuery;
 use create_as::CreateTableAs;
 use function::FunctionCommand;
-use sequence::{CreateSequence, SequenceChange};
+use sequence::CreateSequence;
+pub(super) use sequence::SequenceChange;
 use user_type::TypeCommand;
 
 pub(super) use create_as::select_into;

@@ -1,6 +1,6 @@
 //! CREATE SEQUENCE and ALTER SEQUENCE.
 
-use sqlparser::ast::{Ident, ObjectName};
+use sqlparser::ast::{AlterTableOperation, Ident, ObjectName, RenameTableNameKind};
 
 use super::super::Session;
 use super::sequence_options::{SequenceOption, resolve, within};
@@ -32,6 +32,23 @@ pub(crate) enum SequenceChange {
     SetSchema(Ident),
     /// OWNER TO.
     Owner(Ident),
+}
+
+impl SequenceChange {
+    /// What an ALTER TABLE changes of a sequence; none when that is no change for
+    /// sequences.
+    pub(in super::super) fn of_table(operation: &AlterTableOperation) -> Option<Self> {
+        let AlterTableOperation::RenameTable {
+            table_name: RenameTableNameKind::To(name),
+        } = operation
+        else {
+            return None;
+        };
+        match name.0.as_slice() {
+            [part] => part.as_ident().cloned().map(Self::Rename),
+            _ => None,
+        }
+    }
 }
 
 /// A place for the values of a sequence that no other sequence ever had.
@@ -128,7 +145,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn alter_sequence(
+    pub(in super::super) async fn alter_sequence(
         &mut self,
         name: &ObjectName,
         if_exists: bool,

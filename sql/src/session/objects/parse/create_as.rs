@@ -1,11 +1,11 @@
 //! The grammar of CREATE TABLE AS.
 
 use sqlparser::keywords::Keyword;
-use sqlparser::parser::IsOptional;
+use sqlparser::parser::{IsOptional, Parser};
 use sqlparser::tokenizer::Token;
 
 use super::super::ObjectCommand;
-use super::super::create_as::CreateTableAs;
+use super::super::create_as::{CreateTableAs, Source};
 use super::{Fault, Reader};
 use crate::catalog::OnCommit;
 
@@ -22,18 +22,31 @@ pub(super) fn create(r: &mut Reader<'_>, temporary: bool) -> Result<Option<Objec
         return Ok(None);
     };
     let on_commit = on_commit(r);
-    if !r.words(&[Keyword::AS]) || !begins_query(r) {
+    if !r.words(&[Keyword::AS]) {
         return Ok(None);
     }
-    let mut query = r.parser.parse_query()?;
-    super::super::super::only::settle(&mut query);
+    let source = if r.words(&[Keyword::EXECUTE]) {
+        let name = r.parser.parse_identifier()?;
+        let mut arguments = Vec::new();
+        if r.parser.consume_token(&Token::LParen) {
+            arguments = r.parser.parse_comma_separated(Parser::parse_expr)?;
+            r.parser.expect_token(&Token::RParen)?;
+        }
+        Source::Execute(name, arguments)
+    } else if begins_query(r) {
+        let mut query = r.parser.parse_query()?;
+        super::super::super::only::settle(&mut query);
+        Source::Query(query)
+    } else {
+        return Ok(None);
+    };
     Ok(Some(ObjectCommand::CreateTableAs(CreateTableAs {
         temporary,
         if_not_exists,
         name,
         columns,
         on_commit,
-        query,
+        source,
         with_data: r.take_with_data(),
     })))
 }

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::activity::Activity;
 use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Database};
 use crate::error::{SqlError, state};
-use crate::exec::checks::TableChecks;
+use crate::exec::rules::TableRules;
 use crate::query::{QueryEngine, QueryEngineOptions};
 use crate::sequence::SequenceStates;
 use crate::server_files::ServerFiles;
@@ -59,7 +59,7 @@ pub struct Engine {
     query: QueryEngine,
     plans: Mutex<LruCache<PlanKey, Arc<CachedPlan>>>,
     /// CHECK constraints by table and state of the catalog.
-    checks: Mutex<LruCache<(TenantId, u32, u64), Arc<TableChecks>>>,
+    rules: Mutex<LruCache<(TenantId, u32, u64), Arc<TableRules>>>,
     sequences: SequenceStates,
     server_files: ServerFiles,
     /// Databases in which this server made a temporary relation already.
@@ -118,7 +118,7 @@ impl Engine {
             catalog_versions: AtomicU64::new(1),
             query,
             plans: Mutex::new(LruCache::new(capacity)),
-            checks: Mutex::new(LruCache::new(capacity)),
+            rules: Mutex::new(LruCache::new(capacity)),
             sequences: SequenceStates::default(),
             server_files: options.server_files,
             temporary: Mutex::default(),
@@ -175,26 +175,26 @@ impl Engine {
         self.plans.lock().put(key, plan);
     }
 
-    /// The planned CHECK constraints of a table in a state of the catalog.
-    pub(crate) fn table_checks(
+    /// The planned rules of a table in a state of the catalog.
+    pub(crate) fn table_rules(
         &self,
         tenant: TenantId,
         table: u32,
         version: u64,
-    ) -> Option<Arc<TableChecks>> {
-        self.checks.lock().get(&(tenant, table, version)).cloned()
+    ) -> Option<Arc<TableRules>> {
+        self.rules.lock().get(&(tenant, table, version)).cloned()
     }
 
-    /// Keeps planned CHECK constraints for other statements.
-    pub(crate) fn keep_table_checks(
+    /// Keeps planned rules for other statements.
+    pub(crate) fn keep_table_rules(
         &self,
         tenant: TenantId,
         table: u32,
         version: u64,
-        checks: &Arc<TableChecks>,
+        rules: &Arc<TableRules>,
     ) {
         let key = (tenant, table, version);
-        self.checks.lock().put(key, Arc::clone(checks));
+        self.rules.lock().put(key, Arc::clone(rules));
     }
 
     /// A number that no other state of any catalog has.

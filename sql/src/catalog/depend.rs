@@ -123,6 +123,11 @@ impl Catalog {
         let mut on_query = |needs: &dyn Fn(&super::BoundQuery) -> bool| {
             let views = self.views().filter(|view| needs(&view.query));
             direct.extend(views.map(|view| (ObjectKind::Relation(view.oid), false)));
+            let materialized = self.tables().filter(|table| {
+                let query = table.materialized.as_ref().map(|view| &view.query);
+                query.is_some_and(needs)
+            });
+            direct.extend(materialized.map(|table| (ObjectKind::Relation(table.oid), false)));
         };
         let references = |oid, needs: &dyn Fn(&ForeignKey) -> bool| {
             let keys = self.referencing(oid).filter(|(_, key)| needs(key));
@@ -241,7 +246,11 @@ impl Catalog {
         match object {
             ObjectKind::Relation(oid) => {
                 let (kind, schema, name) = if let Some(table) = self.table_by_oid(oid) {
-                    ("table", table.schema, table.name.as_str())
+                    let kind = match table.materialized {
+                        Some(_) => "materialized view",
+                        None => "table",
+                    };
+                    (kind, table.schema, table.name.as_str())
                 } else if let Some(view) = self.view_by_oid(oid) {
                     ("view", view.schema, view.name.as_str())
                 } else if let Some(sequence) = self.sequence_by_oid(oid) {

@@ -6,13 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::comment::CommentDescriptor;
 use super::constraint::{CheckConstraint, ForeignKey};
 use super::family::{Family, Heritage};
 use super::function::FunctionDescriptor;
 use super::index::IndexDescriptor;
 use super::sequence::SequenceDescriptor;
 use super::user_type::TypeDescriptor;
-use super::view::ViewDescriptor;
+use super::view::{BoundQuery, ViewDescriptor};
 use crate::error::{SqlError, state};
 use crate::types::PgType;
 
@@ -82,6 +83,10 @@ pub struct Column {
     /// some.
     #[serde(default)]
     pub identity: Option<Identity>,
+    /// `GENERATED ALWAYS AS … STORED`: the expression that its values are computed
+    /// by, as SQL text with bare column names.
+    #[serde(default)]
+    pub generated: Option<String>,
     /// Whether the column was dropped; it stays to keep its place in old rows.
     pub dropped: bool,
     /// Which parents it comes from.
@@ -107,6 +112,15 @@ pub enum OnCommit {
     DeleteRows,
     /// It goes.
     Drop,
+}
+
+/// What makes a table a materialized view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Materialized {
+    /// The query whose rows it holds.
+    pub query: BoundQuery,
+    /// Whether it was filled, and may be read.
+    pub populated: bool,
 }
 
 /// A table.
@@ -144,6 +158,13 @@ pub struct TableDescriptor {
     /// Partitions, parents and children.
     #[serde(default)]
     pub family: Family,
+    /// `UNLOGGED`, which is kept because clients ask; its rows are in the log like all
+    /// others.
+    #[serde(default)]
+    pub unlogged: bool,
+    /// The query whose rows it holds, if it is a materialized view.
+    #[serde(default)]
+    pub materialized: Option<Materialized>,
 }
 
 impl TableDescriptor {
@@ -184,6 +205,7 @@ impl TableDescriptor {
             column.default = None;
             column.missing = None;
             column.identity = None;
+            column.generated = None;
             column.name = format!("........pg.dropped.{attnum}........");
             column.ty = match column.ty.base() {
                 PgType::Enum(_) => PgType::Int8,
@@ -219,6 +241,23 @@ impl TableDescriptor {
             || self.checks.iter().any(|check| check.name == name)
     }
 
+    /// The object identifier of the constraint of that name.
+    pub fn constraint_oid(&self, name: &str) -> Option<u32> {
+        let primary = self.primary_key_name.iter();
+        let primary = primary.filter(|(n, _)| n == name).map(|(_, oid)| *oid);
+        let unique = self
+            .indexes
+            .iter()
+            .filter(|i| i.constraint && i.name == name);
+        let foreign = self.foreign_keys.iter().filter(|key| key.name == name);
+        let checks = self.checks.iter().filter(|check| check.name == name);
+        primary
+            .chain(unique.map(|i| i.oid))
+            .chain(foreign.map(|key| key.oid))
+            .chain(checks.map(|check| check.oid))
+            .next()
+    }
+
     /// Whether rows are keyed by a hidden row number.
     pub fn has_row_number(&self) -> bool {
         self.primary_key.is_empty()
@@ -252,6 +291,8 @@ pub enum CatalogEntry {
     Type(Box<TypeDescriptor>),
     /// A function.
     Function(Box<FunctionDescriptor>),
+    /// A comment on an object.
+    Comment(CommentDescriptor),
     /// A role.
     Role(RoleDescriptor),
     /// A database (system tenant only).
@@ -270,6 +311,7 @@ impl CatalogEntry {
             // Before the tables, which are read after it.
             Self::Type(t) => (b'e', t.oid),
             Self::Function(f) => (b'f', f.oid),
+            Self::Comment(c) => (b'm', c.oid),
             Self::Role(r) => (b'r', r.oid),
             Self::Database(d) => (b'd', d.oid),
         };

@@ -6,6 +6,7 @@
 //! builds a new one, statements keep the one they were planned with.
 
 mod bootstrap;
+mod comment;
 mod constraint;
 mod depend;
 mod descriptor;
@@ -19,12 +20,16 @@ mod user_type;
 mod view;
 
 pub use bootstrap::bootstrap_changes;
+pub use comment::{
+    CommentDescriptor, Commented, PG_AUTHID, PG_CLASS, PG_CONSTRAINT, PG_DATABASE, PG_NAMESPACE,
+    PG_PROC, PG_TYPE,
+};
 pub use constraint::{CheckConstraint, ForeignKey, KeyAction};
 pub use depend::{Dependent, ObjectKind};
 pub(crate) use depend::{cascade_notice, still_needed};
 pub use descriptor::{
-    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, Identity, OnCommit,
-    RoleDescriptor, SchemaDescriptor, TableDescriptor,
+    CATALOG_STREAM, CatalogEntry, Column, Counters, Database, FIRST_USER_OID, Identity,
+    Materialized, OnCommit, RoleDescriptor, SchemaDescriptor, TableDescriptor,
 };
 pub use family::{
     Bound, BoundKey, Edge, EdgeKey, Family, Heritage, PartitionBy, PartitionKey, Strategy,
@@ -33,7 +38,7 @@ pub use family::{
 pub use function::{
     FunctionBody, FunctionDescriptor, FunctionVolatility, Parameter, ParameterMode, ReturnType,
 };
-pub use index::{IndexDescriptor, KeyOrder};
+pub use index::{IndexDescriptor, IndexExpression, KeyOrder};
 pub(crate) use names::MARKED_CATALOG;
 pub use names::{QualifiedName, fold_identifier};
 pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};

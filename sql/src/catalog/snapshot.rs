@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::comment::{CommentDescriptor, Commented};
 use super::constraint::ForeignKey;
 use super::descriptor::{
     CatalogEntry, Column, Counters, Database, FIRST_USER_OID, RoleDescriptor, SchemaDescriptor,
@@ -42,6 +43,18 @@ pub enum RelationEntry<'a> {
     Index(u32),
 }
 
+impl RelationEntry<'_> {
+    /// Object identifier.
+    pub fn oid(&self) -> u32 {
+        match self {
+            Self::Table(table) => table.oid,
+            Self::View(view) => view.oid,
+            Self::Sequence(sequence) => sequence.oid,
+            Self::Index(oid) => *oid,
+        }
+    }
+}
+
 /// An immutable view of one tenant's objects. Cloning shares the descriptors.
 #[derive(Debug, Clone)]
 pub struct Catalog {
@@ -57,6 +70,9 @@ pub struct Catalog {
     pub(super) defined: BTreeMap<u32, PgType>,
     /// (schema, name) of the types of users and of their arrays.
     pub(super) type_names: BTreeMap<(u32, String), u32>,
+    comments: BTreeMap<u32, Arc<CommentDescriptor>>,
+    /// The comment on each object.
+    commented: BTreeMap<Commented, u32>,
     counters: Counters,
     /// (schema, name) of every relation: tables and indexes share one name space.
     relations: BTreeMap<(u32, String), u32>,
@@ -80,6 +96,8 @@ impl Default for Catalog {
             functions: BTreeMap::new(),
             defined: BTreeMap::new(),
             type_names: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            commented: BTreeMap::new(),
             counters: Counters {
                 next_oid: FIRST_USER_OID,
                 next_stream: 1,
@@ -138,6 +156,10 @@ impl Catalog {
             CatalogEntry::Function(f) => {
                 self.functions.insert(f.oid, Arc::new(*f));
             }
+            CatalogEntry::Comment(c) => {
+                self.commented.insert(c.about(), c.oid);
+                self.comments.insert(c.oid, Arc::new(c));
+            }
             CatalogEntry::Table(mut t) => {
                 self.forget_names(t.oid);
                 self.settle_table(&mut t);
@@ -184,6 +206,10 @@ impl Catalog {
             CatalogEntry::Type(t) => self.remove_type(t.oid),
             CatalogEntry::Function(f) => {
                 self.functions.remove(&f.oid);
+            }
+            CatalogEntry::Comment(c) => {
+                self.commented.remove(&c.about());
+                self.comments.remove(&c.oid);
             }
             CatalogEntry::Table(t) => {
                 self.forget_names(t.oid);
@@ -281,6 +307,9 @@ impl Catalog {
         {
             key.ty = self.settled(key.ty);
         }
+        for part in table.indexes.iter_mut().flat_map(|i| i.computed_mut()) {
+            part.ty = self.settled(part.ty);
+        }
     }
 
     fn definitions(&self) -> Vec<Option<u32>> {
@@ -322,6 +351,7 @@ impl Catalog {
             CatalogEntry::Counters(_) => !self.schemas.is_empty(),
             CatalogEntry::Schema(s) => self.schemas.contains_key(&s.oid),
             CatalogEntry::Role(r) => self.roles.contains_key(&r.oid),
+            CatalogEntry::Comment(c) => self.comments.contains_key(&c.oid),
             CatalogEntry::Database(d) => self.databases.contains_key(&d.oid),
             CatalogEntry::Type(t) => self.types.contains_key(&t.oid),
             CatalogEntry::Function(f) => self.functions.contains_key(&f.oid),
@@ -363,6 +393,16 @@ impl Catalog {
     /// All views.
     pub fn views(&self) -> impl Iterator<Item = &Arc<ViewDescriptor>> {
         self.views.values()
+    }
+
+    /// All comments.
+    pub fn comments(&self) -> impl Iterator<Item = &Arc<CommentDescriptor>> {
+        self.comments.values()
+    }
+
+    /// The comment on an object.
+    pub fn comment(&self, about: Commented) -> Option<&Arc<CommentDescriptor>> {
+        self.comments.get(self.commented.get(&about)?)
     }
 
     /// All sequences.

@@ -38,6 +38,10 @@ pub struct ViewColumn {
     /// Type.
     #[serde(with = "type_code")]
     pub ty: PgType,
+    /// What changes through the view give the column when they give it nothing, as
+    /// SQL text.
+    #[serde(default)]
+    pub default: Option<String>,
 }
 
 /// What a change through a view must keep to.

@@ -8,7 +8,8 @@ use sqlparser::ast::{
 use super::checks::CheckRequest;
 use super::family::inherited::{Inherited, check_defaults, is_same_type, merge_column};
 use super::foreign_key::define::ForeignKeyRequest;
-use super::keys::{KeyKind, KeyRequest, add_key, key_request};
+use super::generated_column::check_sources;
+use super::keys::{KeyKind, KeyPart, KeyRequest, add_key, key_request};
 use crate::catalog::{
     Catalog, Column, Family, Heritage, OnCommit, TableDescriptor, TypeNames, fold_identifier,
 };
@@ -85,6 +86,8 @@ pub(crate) fn build_table(
             bound: inherited.bound,
             ..Family::default()
         },
+        unlogged: create.volatile,
+        materialized: None,
     };
     let mut asked = Asked::default();
     for definition in &create.columns {
@@ -99,7 +102,7 @@ pub(crate) fn build_table(
         asked.add(constraint, false)?;
     }
     for request in &asked.keys {
-        add_key(&mut table, request, catalog)?;
+        add_key(&mut table, request, catalog, None)?;
     }
     Ok((table, asked))
 }
@@ -134,7 +137,7 @@ fn refuse_table_clauses(create: &CreateTable) -> Result<(), SqlError> {
         (create.like.is_some(), "CREATE TABLE … LIKE"),
         (create.clone.is_some(), "CREATE TABLE … CLONE"),
         (
-            create.external || create.transient || create.volatile,
+            create.external || create.transient,
             "this kind of CREATE TABLE",
         ),
         (
@@ -174,6 +177,7 @@ pub(crate) fn add_column(
             format!("column \"{name}\" specified more than once"),
         ));
     }
+    check_sources(definition, &table.name)?;
     let ty = match known {
         Some((_, ty)) if is_same_type(&definition.data_type) => ty,
         _ => storable_type(&name, &definition.data_type, types)?,
@@ -192,6 +196,7 @@ pub(crate) fn add_column(
         default: None,
         missing: None,
         identity: None,
+        generated: None,
         dropped: false,
         heritage: Heritage::default(),
     };
@@ -199,27 +204,30 @@ pub(crate) fn add_column(
         let constraint = option.name.as_ref().map(fold_identifier);
         let request = |kind| KeyRequest {
             name: constraint.clone(),
-            columns: vec![name.clone()],
+            columns: vec![KeyPart::Column(name.clone())],
             ..KeyRequest::new(kind)
         };
         match &option.option {
             ColumnOption::Null => {}
             ColumnOption::NotNull => column.not_null = true,
             ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
+            ColumnOption::Generated {
+                generation_expr: Some(expr),
+                ..
+            } => column.generated = Some(expr.to_string()),
             ColumnOption::PrimaryKey(key) => {
-                refuse_any(&[(key.characteristics.is_some(), "deferrable constraints")])?;
-                asked.keys.push(request(KeyKind::PrimaryKey));
+                let asks = request(KeyKind::PrimaryKey);
+                asked
+                    .keys
+                    .push(asks.with_timing(key.characteristics.as_ref())?);
             }
             ColumnOption::Unique(unique) => {
                 let said = unique.characteristics.as_ref();
-                refuse_any(&[(
-                    said.is_some_and(|c| c.deferrable.is_some() || c.initially.is_some()),
-                    "deferrable constraints",
-                )])?;
-                asked.keys.push(KeyRequest {
+                let asks = KeyRequest {
                     nulls_not_distinct: said.is_some_and(|c| c.enforced == Some(true)),
                     ..request(KeyKind::UniqueConstraint)
-                });
+                };
+                asked.keys.push(asks.with_timing(said)?);
             }
             ColumnOption::Check(check) => {
                 asked

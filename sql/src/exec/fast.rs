@@ -320,7 +320,7 @@ pub(crate) fn plan_update(
             other: None,
             parameters,
         };
-        if target.identity.is_some() {
+        if target.identity.is_some() || target.generated.is_some() {
             return Ok(None);
         }
         let Some((expr, _)) = compile(&assignment.value, &mut scope, Some(target.ty))? else {
@@ -500,10 +500,10 @@ impl FastPlan {
                 writer.delete(&self.table, &key, &old).await?;
                 returned.row(&[&old]).await?;
             }
-            (FastAction::Update(columns, _), Some(new)) => {
+            (FastAction::Update(columns, _), Some(mut new)) => {
                 let changed: Vec<u16> = columns.iter().map(|(attnum, _)| *attnum).collect();
                 writer
-                    .update(&self.table, &key, &old, &new, &changed)
+                    .update(&self.table, &key, &old, &mut new, &changed)
                     .await?;
                 returned.row(&[&new]).await?;
             }

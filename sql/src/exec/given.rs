@@ -68,7 +68,7 @@ pub(crate) fn note_overriding(statement: &mut Statement, whose: &str) {
 /// Checks that an INSERT gives no values for columns that make their own.
 ///
 /// # Errors
-/// 428C9; 0A000 for OVERRIDING USER VALUE.
+/// 428C9.
 pub(crate) fn check_insert(
     insert: &Insert,
     table: &TableInfo,
@@ -79,16 +79,21 @@ pub(crate) fn check_insert(
         .iter()
         .find(|h| h.prefix == OVERRIDING);
     let overriding = overriding.map(|hint| hint.text.as_str());
-    if overriding == Some("user") {
-        return Err(SqlError::unsupported("OVERRIDING USER VALUE"));
-    }
     for (at, attnum) in columns.iter().enumerate() {
         let target = column(table, *attnum)?;
-        if makes_its_own(target, overriding) && gives_value(insert, at) {
+        if (target.generated.is_some() || makes_its_own(target, overriding))
+            && gives_value(insert, at)
+        {
             return Err(refused("insert", target));
         }
     }
     Ok(())
+}
+
+/// Whether OVERRIDING USER VALUE makes an identity column ignore what is given.
+pub(crate) fn ignores_given(insert: &Insert, target: &Column) -> bool {
+    let user = |hint: &OptimizerHint| hint.prefix == OVERRIDING && hint.text == "user";
+    target.identity.is_some() && insert.optimizer_hints.iter().any(user)
 }
 
 /// Checks that a value is not given for a column that makes its own.
@@ -96,7 +101,7 @@ pub(crate) fn check_insert(
 /// # Errors
 /// 428C9.
 pub(crate) fn check_value(target: &Column, is_default: bool) -> Result<(), SqlError> {
-    if makes_its_own(target, None) && !is_default {
+    if (target.generated.is_some() || makes_its_own(target, None)) && !is_default {
         return Err(refused("insert", target));
     }
     Ok(())
@@ -107,14 +112,15 @@ pub(crate) fn check_value(target: &Column, is_default: bool) -> Result<(), SqlEr
 /// # Errors
 /// 428C9.
 pub(crate) fn check_assignment(target: &Column, is_default: bool) -> Result<(), SqlError> {
-    if target.identity == Some(Identity::Always) && !is_default {
+    let computed = target.generated.is_some() || target.identity == Some(Identity::Always);
+    if computed && !is_default {
         return Err(refused("update", target));
     }
     Ok(())
 }
 
 fn makes_its_own(column: &Column, overriding: Option<&str>) -> bool {
-    column.identity == Some(Identity::Always) && overriding != Some("system")
+    column.identity == Some(Identity::Always) && overriding.is_none()
 }
 
 /// Whether a source gives more than DEFAULT at a position.
@@ -135,18 +141,25 @@ fn gives_value(insert: &Insert, at: usize) -> bool {
 
 fn refused(what: &str, column: &Column) -> SqlError {
     let name = &column.name;
-    match what {
+    let generated = column.generated.is_some();
+    let error = match what {
         "insert" => SqlError::new(
             state::GENERATED_ALWAYS,
             format!("cannot insert a non-DEFAULT value into column \"{name}\""),
-        )
-        .hint("Use OVERRIDING SYSTEM VALUE to override."),
+        ),
         _ => SqlError::new(
             state::GENERATED_ALWAYS,
             format!("column \"{name}\" can only be updated to DEFAULT"),
         ),
+    };
+    if generated {
+        return error.detail(format!("Column \"{name}\" is a generated column."));
     }
-    .detail(format!(
+    let error = error.detail(format!(
         "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
-    ))
+    ));
+    match what {
+        "insert" => error.hint("Use OVERRIDING SYSTEM VALUE to override."),
+        _ => error,
+    }
 }

@@ -31,8 +31,12 @@ impl Planning {
             .ok_or_else(|| SqlError::internal("a query was planned without a session"))
     }
 
-    fn context(&self, queries: &QueryPlanning, parameters: &Parameters) -> PlanContext {
-        PlanContext {
+    fn context(
+        &self,
+        queries: &QueryPlanning,
+        parameters: &Parameters,
+    ) -> Result<PlanContext, SqlError> {
+        let context = PlanContext {
             catalog: self.catalog.clone(),
             database: self.database.clone(),
             tenant: queries.tenant,
@@ -43,6 +47,10 @@ impl Planning {
             with: self.with.clone(),
             session: queries.session.clone(),
             view: None,
+        };
+        match &self.view {
+            None => Ok(context),
+            Some(view) => context.inside(view),
         }
     }
 
@@ -83,7 +91,7 @@ impl Planning {
         let queries = self.queries()?;
         let context = PlanContext {
             hidden,
-            ..self.context(queries, parameters)
+            ..self.context(queries, parameters)?
         };
         let planned = queries.engine.plan(query, &context)?;
         learn(parameters, planned.found_parameters());
@@ -104,7 +112,7 @@ impl Planning {
         parameters: &mut Parameters,
     ) -> Result<PlannedExpressions, SqlError> {
         let queries = self.queries()?;
-        let context = self.context(queries, parameters);
+        let context = self.context(queries, parameters)?;
         let planned = PlannedExpressions::plan(&queries.engine, items, relations, place, &context)?;
         learn(parameters, planned.found_parameters());
         Ok(planned)

@@ -21,21 +21,21 @@ pub(crate) enum Returning {
 
 impl Returning {
     /// Reads a RETURNING list. The first of `relations` is the target, others are
-    /// those it is changed with.
+    /// those it is changed with; whether the target is a view comes with them.
     ///
     /// # Errors
     /// What PostgreSQL reports when it analyses the list.
     pub(crate) fn plan(
         items: Option<&[SelectItem]>,
         table: &TableInfo,
-        relations: &[RowRelation],
+        (relations, through_view): (&[RowRelation], bool),
         planning: &Planning,
         parameters: &mut Parameters,
     ) -> Result<Option<Self>, SqlError> {
         let Some(items) = items else {
             return Ok(None);
         };
-        if let [target] = relations
+        if let ([target], false) = (relations, through_view)
             && let Some(plain) = Self::plain(items, table, target.alias())
         {
             return Ok(Some(plain));

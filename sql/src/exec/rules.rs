@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::checks::{BoundChecks, Broken, TableChecks};
+use super::derived::{BoundDerived, Derived, IndexValues, has_derived, has_generated};
 use super::planning::QueryPlanning;
 use super::table::TableInfo;
 use super::target::Planning;
@@ -65,9 +66,29 @@ impl Writing<'_> {
     }
 }
 
+/// The rules of a table, planned.
+#[derive(Debug)]
+pub(crate) struct TableRules {
+    /// None for a table without any.
+    checks: Option<Arc<TableChecks>>,
+    derived: Derived,
+}
+
+/// The rules of a table, for one statement.
+#[derive(Debug)]
+struct BoundRules {
+    checks: Option<BoundChecks>,
+    derived: BoundDerived,
+}
+
 /// The rules of the tables that a statement writes, by table.
 #[derive(Debug, Default)]
-pub(super) struct Rules(Mutex<HashMap<u32, Arc<BoundChecks>>>);
+pub(super) struct Rules(Mutex<HashMap<u32, Arc<BoundRules>>>);
+
+/// Whether rows of a table have conditions to comply with, its own or those of domains.
+fn has_checks(table: &TableInfo) -> bool {
+    !table.desc.checks.is_empty() || table.desc.live_columns().any(|c| c.ty.has_domain())
+}
 
 impl StatementWriter<'_> {
     /// How expressions of the tables that are written are planned.
@@ -85,30 +106,70 @@ impl StatementWriter<'_> {
                 session: info.clone(),
             }),
             with: None,
+            view: None,
             bound: Vec::new(),
         };
         Ok((planning, info))
     }
 
-    fn bound_checks(&self, table: &TableInfo) -> Result<Arc<BoundChecks>, SqlError> {
+    fn bound_rules(&self, table: &TableInfo) -> Result<Arc<BoundRules>, SqlError> {
         let oid = table.desc.oid;
         if let Some(bound) = self.rules.0.lock().get(&oid) {
             return Ok(bound.clone());
         }
         let (planning, info) = self.planning()?;
         let version = planning.catalog.version();
-        let planned = match self.engine.table_checks(self.txn.tenant(), oid, version) {
+        let planned = match self.engine.table_rules(self.txn.tenant(), oid, version) {
             Some(planned) => planned,
             None => {
-                let planned = Arc::new(TableChecks::plan(&table.desc, None, &planning)?);
+                let planned = Arc::new(TableRules {
+                    checks: match has_checks(table) {
+                        false => None,
+                        true => Some(Arc::new(TableChecks::plan(&table.desc, None, &planning)?)),
+                    },
+                    derived: Derived::plan(&table.desc, &planning)?,
+                });
                 self.engine
-                    .keep_table_checks(self.txn.tenant(), oid, version, &planned);
+                    .keep_table_rules(self.txn.tenant(), oid, version, &planned);
                 planned
             }
         };
-        let bound = Arc::new(planned.bind(&info)?);
+        let bound = Arc::new(BoundRules {
+            checks: planned
+                .checks
+                .as_ref()
+                .map(|checks| checks.bind(&info))
+                .transpose()?,
+            derived: planned.derived.bind(&info)?,
+        });
         self.rules.0.lock().insert(oid, bound.clone());
         Ok(bound)
+    }
+
+    /// Puts the values of generated columns into a row.
+    ///
+    /// # Errors
+    /// Whatever an expression fails with, conversion errors.
+    pub(super) fn generate(&self, table: &TableInfo, row: &mut [Datum]) -> Result<(), SqlError> {
+        if !has_generated(&table.desc) {
+            return Ok(());
+        }
+        self.bound_rules(table)?.derived.generate(table, row)
+    }
+
+    /// What the expressions of a table's indexes give for a row.
+    ///
+    /// # Errors
+    /// Whatever an expression fails with.
+    pub(super) fn index_values(
+        &self,
+        table: &TableInfo,
+        row: &[Datum],
+    ) -> Result<IndexValues, SqlError> {
+        if !has_derived(&table.desc) {
+            return Ok(IndexValues::default());
+        }
+        self.bound_rules(table)?.derived.index_values(row)
     }
 
     /// Checks a row against the CHECK constraints of its table.
@@ -116,11 +177,13 @@ impl StatementWriter<'_> {
     /// # Errors
     /// 23514.
     pub(super) fn check_rules(&self, table: &TableInfo, row: &[Datum]) -> Result<(), SqlError> {
-        let domains = || table.desc.live_columns().any(|c| c.ty.has_domain());
-        if table.desc.checks.is_empty() && !domains() {
+        if !has_checks(table) {
             return Ok(());
         }
-        let checks = self.bound_checks(table)?;
+        let rules = self.bound_rules(table)?;
+        let Some(checks) = &rules.checks else {
+            return Ok(());
+        };
         let check = match checks.violated(&[row])? {
             None => return Ok(()),
             Some(Broken::Domain(rule)) => return Err(rule.broken()),

@@ -152,6 +152,21 @@ fn serial_type(data_type: &DataType) -> Option<(PgType, DataType)> {
 }
 
 impl SequenceRequest {
+    /// What ADD GENERATED … AS IDENTITY asks for.
+    pub(crate) fn identity(
+        column: &str,
+        ty: PgType,
+        kind: Identity,
+        options: Vec<SequenceOption>,
+    ) -> Self {
+        Self {
+            column: column.to_owned(),
+            ty,
+            options,
+            identity: Some(kind),
+        }
+    }
+
     /// Makes the sequence, and lets the column of the table take its values from it.
     ///
     /// # Errors

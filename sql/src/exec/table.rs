@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kimberlite_storage::Space;
 
+use super::derived::IndexValues;
 use super::index_entry::{self, IndexEntry, Uniqueness};
 use crate::catalog::{Column, IndexDescriptor, TableDescriptor};
 use crate::error::SqlError;
@@ -64,7 +65,8 @@ impl TableInfo {
         Ok(out)
     }
 
-    /// The entry of a row in one of the table's indexes.
+    /// The entry of a row in one of the table's indexes; `values` is what the
+    /// expressions of the indexes give for it. Nothing when the index leaves it out.
     ///
     /// # Errors
     /// 54000 when the key is too long.
@@ -72,15 +74,98 @@ impl TableInfo {
         &self,
         index: &IndexDescriptor,
         row: &[Datum],
+        values: &IndexValues,
         row_key: &[u8],
-    ) -> Result<IndexEntry, SqlError> {
-        let columns: Vec<&Datum> = index.columns.iter().map(|a| datum_at(row, *a)).collect();
-        let uniqueness = match (index.unique, index.nulls_not_distinct) {
+    ) -> Result<Option<IndexEntry>, SqlError> {
+        let Some(values) = values.of(&self.desc, index) else {
+            return Ok(None);
+        };
+        let columns = Self::key_values(index, row, values);
+        let uniqueness = match (index.is_exclusive(), index.nulls_not_distinct) {
             (false, _) => Uniqueness::None,
             (true, false) => Uniqueness::NullsDistinct,
             (true, true) => Uniqueness::NullsEqual,
         };
-        index_entry::encode(uniqueness, &columns, row_key)
+        index_entry::encode(uniqueness, &columns, row_key).map(Some)
+    }
+
+    /// The values of an index's key; `computed` are those of its expressions.
+    fn key_values<'d>(
+        index: &IndexDescriptor,
+        row: &'d [Datum],
+        computed: &'d [Datum],
+    ) -> Vec<&'d Datum> {
+        let mut computed = computed.iter();
+        index
+            .columns
+            .iter()
+            .map(|attnum| match attnum {
+                0 => computed.next().unwrap_or(&Datum::Null),
+                attnum => datum_at(row, *attnum),
+            })
+            .collect()
+    }
+
+    /// The key of a row in an index, encoded; nothing when the row does not count for
+    /// whether the index's keys are unique.
+    ///
+    /// # Errors
+    /// 54000 when the key is too long.
+    pub(crate) fn unique_key(
+        &self,
+        index: &IndexDescriptor,
+        row: &[Datum],
+        values: &IndexValues,
+    ) -> Result<Option<Vec<u8>>, SqlError> {
+        let Some(values) = values.of(&self.desc, index) else {
+            return Ok(None);
+        };
+        let columns = Self::key_values(index, row, values);
+        if !index.nulls_not_distinct && columns.iter().any(|value| value.is_null()) {
+            return Ok(None);
+        }
+        let mut out = Vec::with_capacity(16);
+        for value in columns {
+            key::encode(value, &mut out)?;
+        }
+        Ok(Some(out))
+    }
+
+    /// An index's key as error details print it: `(a, lower(b))=(1, x)`.
+    pub(crate) fn index_key_detail(
+        &self,
+        index: &IndexDescriptor,
+        row: &[Datum],
+        values: &IndexValues,
+    ) -> String {
+        if index.expressions.is_empty() {
+            return self.key_detail(&index.columns, row);
+        }
+        let computed = values.of(&self.desc, index).unwrap_or_default();
+        let mut expressions = index.expressions.iter();
+        let mut names = Vec::with_capacity(index.columns.len());
+        let mut shown = Vec::with_capacity(index.columns.len());
+        for (attnum, value) in index
+            .columns
+            .iter()
+            .zip(Self::key_values(index, row, computed))
+        {
+            let ty = match self.desc.attribute(*attnum) {
+                Some(column) => {
+                    names.push(column.name.clone());
+                    column.ty
+                }
+                None => {
+                    let part = expressions.next();
+                    names.push(part.map_or_else(String::new, |p| {
+                        crate::pg_catalog::shown_expression(&self.desc, &p.text)
+                    }));
+                    part.map_or(PgType::Text, |p| p.ty)
+                }
+            };
+            shown.push(display(value, ty));
+        }
+        format!("({})=({})", names.join(", "), shown.join(", "))
     }
 
     /// Names and values of some columns as error details print them:

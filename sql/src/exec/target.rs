@@ -6,8 +6,10 @@ use sqlparser::ast::{Expr, ObjectName, With};
 
 use super::planning::QueryPlanning;
 use super::table::TableInfo;
+use super::view_target::{Through, ViewTarget, resolve};
 use crate::catalog::{
-    Catalog, Column, QualifiedName, RelationEntry, SYSTEM_SCHEMAS, fold_identifier,
+    Catalog, Column, QualifiedName, RelationEntry, SYSTEM_SCHEMAS, TableDescriptor, ViewDescriptor,
+    fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::query::InMemory;
@@ -25,6 +27,9 @@ pub(crate) struct Planning {
     /// The WITH clause that is in force, and the relations in memory that it names.
     pub(crate) with: Option<With>,
     pub(crate) bound: Vec<Arc<InMemory>>,
+    /// The view whose expressions are planned: its names mean what they meant when it
+    /// was made.
+    pub(crate) view: Option<Arc<ViewDescriptor>>,
 }
 
 impl Planning {
@@ -43,10 +48,57 @@ impl Planning {
             ));
         }
         if let Some(RelationEntry::View(_)) = self.catalog.find_relation(&name, &self.search_path) {
-            return Err(SqlError::unsupported("changing the rows of a view"));
+            return Err(SqlError::new(
+                state::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is a view", name.name),
+            ));
         }
         let desc = self.catalog.table(&name, &self.search_path)?;
         TableInfo::new(desc.clone()).map(Arc::new)
+    }
+
+    /// Finds the table that a statement writes to, or the view that it writes through.
+    ///
+    /// # Errors
+    /// As [`Self::table`]; 42809 for a materialized view, 55000 for a view that cannot
+    /// be changed.
+    pub(crate) fn written(
+        &self,
+        name: &ObjectName,
+        through: Through,
+    ) -> Result<(Arc<TableInfo>, Option<ViewTarget>), SqlError> {
+        let found = QualifiedName::from_ast(name, &self.database)?;
+        let found = self.catalog.find_relation(&found, &self.search_path);
+        if let Some(RelationEntry::View(view)) = found {
+            let view = resolve(view, through, self)?;
+            return Ok((Arc::clone(&view.base), Some(view)));
+        }
+        let table = self.table(name)?;
+        refuse_materialized(&table.desc)?;
+        Ok((table, None))
+    }
+
+    /// The same for expressions of a view.
+    pub(crate) fn inside(&self, view: &Arc<ViewDescriptor>) -> Self {
+        Self {
+            with: None,
+            view: Some(Arc::clone(view)),
+            ..self.clone()
+        }
+    }
+}
+
+/// Nobody writes to a materialized view but REFRESH.
+///
+/// # Errors
+/// 42809.
+pub(crate) fn refuse_materialized(table: &TableDescriptor) -> Result<(), SqlError> {
+    match table.materialized {
+        None => Ok(()),
+        Some(_) => Err(SqlError::new(
+            state::WRONG_OBJECT_TYPE,
+            format!("cannot change materialized view \"{}\"", table.name),
+        )),
     }
 }
 

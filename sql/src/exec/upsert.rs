@@ -94,9 +94,10 @@ impl StatementWriter<'_> {
     pub(crate) async fn insert_unless(
         &mut self,
         table: &TableInfo,
-        row: &[Datum],
+        row: &mut [Datum],
         arbiters: &Arbiters,
     ) -> Result<Option<InTheWay>, SqlError> {
+        self.generate(table, row)?;
         self.check_row(table, row)?;
         let keys = self.keys_of(table, row, arbiters)?;
         let seen = self.engine.snapshot();
@@ -144,10 +145,12 @@ impl StatementWriter<'_> {
         if arbiters.primary_key {
             keys.push((table.rows, table.primary_key(row)?));
         }
+        let values = self.index_values(table, row)?;
         let unique = |index: &&IndexDescriptor| arbiters.indexes.contains(&index.oid);
         for index in table.desc.indexes.iter().filter(unique) {
-            let entry = table.index_entry(index, row, &[])?;
-            if entry.exclusive {
+            if let Some(entry) = table.index_entry(index, row, &values, &[])?
+                && entry.exclusive
+            {
                 keys.push((TableInfo::index_stream(index), entry.key));
             }
         }

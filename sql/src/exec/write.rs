@@ -5,13 +5,14 @@
 //! under the transaction's own changes, after the key in question is locked, so
 //! that two transactions cannot both pass.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::family::Families;
 use super::foreign_key::KeyWork;
-use super::index_entry::IndexEntry;
 use super::rules::{Rules, Writing};
 use super::table::{TableInfo, datum_at};
+use super::write_index::IndexedRow;
 use crate::cancel::Cancellation;
 use crate::catalog::{Catalog, IndexDescriptor};
 use crate::engine::Engine;
@@ -178,19 +179,20 @@ impl<'a> StatementWriter<'a> {
         Ok(())
     }
 
-    /// Inserts a complete row, given by attribute; gives the table it is in now,
-    /// which is a partition of a partitioned one.
+    /// Inserts a complete row, given by attribute, with its generated columns filled
+    /// in; gives the table it is in now, which is a partition of a partitioned one.
     ///
     /// # Errors
     /// 23502, 23505, 23514, lock and storage errors.
     pub(crate) async fn insert(
         &mut self,
         table: &TableInfo,
-        row: &[Datum],
+        row: &mut [Datum],
     ) -> Result<u32, SqlError> {
+        self.generate(table, row)?;
         if table.desc.is_partitioned() {
-            let (place, own) = self.place_of(table, row)?;
-            self.insert_into(&place.table, &own).await?;
+            let (place, mut own) = self.place_of(table, row)?;
+            self.insert_into(&place.table, &mut own).await?;
             return Ok(place.table.desc.oid);
         }
         if table.desc.is_partition() && !self.fits(&table.desc, row)? {
@@ -208,8 +210,10 @@ impl<'a> StatementWriter<'a> {
     pub(super) async fn insert_into(
         &mut self,
         table: &TableInfo,
-        row: &[Datum],
+        row: &mut [Datum],
     ) -> Result<(), SqlError> {
+        self.generate(table, row)?;
+        let row: &[Datum] = row;
         self.check_row(table, row)?;
         let key = if table.desc.has_row_number() {
             self.engine
@@ -221,10 +225,12 @@ impl<'a> StatementWriter<'a> {
             self.claim_primary_key(table, &key, row).await?;
             key
         };
-        for index in &table.desc.indexes {
-            let entry = table.index_entry(index, row, &key)?;
-            self.add_index_entry(table, index, entry, row).await?;
-        }
+        let new = IndexedRow {
+            key: &key,
+            row,
+            values: &self.index_values(table, row)?,
+        };
+        self.index_row(table, new).await?;
         self.layer
             .put(table.rows, &key, Entry::insert(table.encode(row)?));
         self.note_references(table, &key, row, None).await?;
@@ -246,39 +252,19 @@ impl<'a> StatementWriter<'a> {
                 .primary_key_name
                 .as_ref()
                 .map_or("", |(name, _)| name);
-            return Err(self.duplicate(table, name, &table.desc.primary_key, row));
+            let key = table.key_detail(&table.desc.primary_key, row);
+            return Err(self.duplicate(table, name, &key));
         }
         Ok(())
     }
 
     /// To a serializable transaction that read what others changed since, this is the
     /// reason why a key is taken.
-    fn check_taken(&self, stream: StreamKey, key: &[u8]) -> Result<(), SqlError> {
+    pub(super) fn check_taken(&self, stream: StreamKey, key: &[u8]) -> Result<(), SqlError> {
         match self.txn.watched() {
             Some(watched) => watched.would_write(stream, key),
             None => Ok(()),
         }
-    }
-
-    async fn add_index_entry(
-        &mut self,
-        table: &TableInfo,
-        index: &IndexDescriptor,
-        entry: IndexEntry,
-        row: &[Datum],
-    ) -> Result<(), SqlError> {
-        let stream = TableInfo::index_stream(index);
-        if entry.exclusive {
-            self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
-                .await?;
-            if self.exists(stream, &entry.key)? {
-                self.check_taken(stream, &entry.key)?;
-                return Err(self.duplicate(table, &index.name, &index.columns, row));
-            }
-        }
-        self.layer
-            .put(stream, &entry.key, Entry::insert(entry.value));
-        Ok(())
     }
 
     /// Whether this statement already changed the row.
@@ -354,7 +340,8 @@ impl<'a> StatementWriter<'a> {
         Ok(now.unwrap_or(Locked::Gone))
     }
 
-    /// Replaces a locked row. `old` and `new` are complete rows.
+    /// Replaces a locked row. `old` and `new` are complete rows; generated columns of
+    /// the new one are filled in.
     ///
     /// # Errors
     /// 23502, 23505, 23514, lock and storage errors.
@@ -363,9 +350,10 @@ impl<'a> StatementWriter<'a> {
         table: &TableInfo,
         key: &[u8],
         old: &[Datum],
-        new: &[Datum],
+        new: &mut [Datum],
         columns: &[u16],
     ) -> Result<(), SqlError> {
+        self.generate(table, new)?;
         if table.desc.is_partition() && !self.fits(&table.desc, new)? {
             self.check_row(table, new)?;
             return Err(self.does_not_fit(table, new));
@@ -382,10 +370,14 @@ impl<'a> StatementWriter<'a> {
         table: &TableInfo,
         key: &[u8],
         old: &[Datum],
-        new: &[Datum],
+        new: &mut [Datum],
         columns: &[u16],
     ) -> Result<(), SqlError> {
+        self.generate(table, new)?;
+        let new: &[Datum] = new;
         self.check_row(table, new)?;
+        let columns = changed_columns(table, old, new, columns);
+        let columns: &[u16] = &columns;
         let new_key = if table.desc.has_row_number() {
             key.to_vec()
         } else {
@@ -395,10 +387,20 @@ impl<'a> StatementWriter<'a> {
         if moved {
             self.claim_primary_key(table, &new_key, new).await?;
         }
-        for index in &table.desc.indexes {
-            let touched = moved || index.columns.iter().any(|c| columns.contains(c));
-            if touched {
-                self.replace_index_entry(table, index, (key, old), (&new_key, new))
+        let touched = |index: &&IndexDescriptor| moved || columns.iter().any(|c| index.needs(*c));
+        if table.desc.indexes.iter().any(|index| touched(&index)) {
+            let before = IndexedRow {
+                key,
+                row: old,
+                values: &self.index_values(table, old)?,
+            };
+            let after = IndexedRow {
+                key: &new_key,
+                row: new,
+                values: &self.index_values(table, new)?,
+            };
+            for index in table.desc.indexes.iter().filter(touched) {
+                self.replace_index_entry(table, index, before, after)
                     .await?;
             }
         }
@@ -414,44 +416,6 @@ impl<'a> StatementWriter<'a> {
         self.note_references(table, &new_key, new, changed).await?;
         self.note_gone(&table.desc, old, Some((new, columns)))?;
         self.note_change()
-    }
-
-    async fn replace_index_entry(
-        &mut self,
-        table: &TableInfo,
-        index: &IndexDescriptor,
-        (old_key, old): (&[u8], &[Datum]),
-        (new_key, new): (&[u8], &[Datum]),
-    ) -> Result<(), SqlError> {
-        let before = table.index_entry(index, old, old_key)?;
-        let after = table.index_entry(index, new, new_key)?;
-        if before == after {
-            return Ok(());
-        }
-        let stream = TableInfo::index_stream(index);
-        self.lock_unique_entry(table, stream, &before).await?;
-        if before.key == after.key {
-            self.layer
-                .put(stream, &after.key, Entry::update(after.value, Vec::new()));
-            return Ok(());
-        }
-        self.layer.put(stream, &before.key, Entry::delete());
-        self.add_index_entry(table, index, after, new).await
-    }
-
-    /// A unique key that goes away is locked, so that whoever wants to use it
-    /// waits to see whether it really does.
-    async fn lock_unique_entry(
-        &mut self,
-        table: &TableInfo,
-        stream: StreamKey,
-        entry: &IndexEntry,
-    ) -> Result<(), SqlError> {
-        if !entry.exclusive {
-            return Ok(());
-        }
-        self.lock_key(table, stream, &entry.key, LockMode::RowUpdate)
-            .await
     }
 
     /// Deletes a locked row.
@@ -478,12 +442,12 @@ impl<'a> StatementWriter<'a> {
         key: &[u8],
         old: &[Datum],
     ) -> Result<(), SqlError> {
-        for index in &table.desc.indexes {
-            let entry = table.index_entry(index, old, key)?;
-            let stream = TableInfo::index_stream(index);
-            self.lock_unique_entry(table, stream, &entry).await?;
-            self.layer.put(stream, &entry.key, Entry::delete());
-        }
+        let gone = IndexedRow {
+            key,
+            row: old,
+            values: &self.index_values(table, old)?,
+        };
+        self.unindex_row(table, gone).await?;
         self.layer.put(table.rows, key, Entry::delete());
         self.note_change()
     }
@@ -502,7 +466,10 @@ impl<'a> StatementWriter<'a> {
     pub(crate) fn mode_between(table: &TableInfo, old: &[Datum], new: &[Datum]) -> LockMode {
         let moves = table.desc.live_columns().any(|column| {
             let attnum = column.attnum;
-            is_key_column(table, attnum) && datum_at(old, attnum) != datum_at(new, attnum)
+            // What is generated is computed when the row is written.
+            let changes =
+                column.generated.is_some() || datum_at(old, attnum) != datum_at(new, attnum);
+            is_key_column(table, attnum) && changes
         });
         if moves {
             LockMode::RowUpdate
@@ -529,24 +496,6 @@ impl<'a> StatementWriter<'a> {
         self.check_rules(table, row)
     }
 
-    fn duplicate(
-        &self,
-        table: &TableInfo,
-        constraint: &str,
-        columns: &[u16],
-        row: &[Datum],
-    ) -> SqlError {
-        let error = SqlError::new(
-            state::UNIQUE_VIOLATION,
-            format!("duplicate key value violates unique constraint \"{constraint}\""),
-        )
-        .detail(format!(
-            "Key {} already exists.",
-            table.key_detail(columns, row)
-        ));
-        self.concerning(table, error).constraint(constraint)
-    }
-
     /// The catalog as the transaction sees it.
     pub(super) fn catalog(&self) -> Result<Arc<Catalog>, SqlError> {
         match self.txn.own_catalog() {
@@ -569,7 +518,28 @@ impl<'a> StatementWriter<'a> {
 fn is_key_column(table: &TableInfo, attnum: u16) -> bool {
     let mut indexes = table.desc.indexes.iter();
     table.desc.primary_key.contains(&attnum)
-        || indexes.any(|index| index.unique && index.columns.contains(&attnum))
+        || indexes.any(|index| index.unique && index.needs(attnum))
+}
+
+/// The columns that an update changes: those it names, and generated ones that came
+/// out differently.
+fn changed_columns<'c>(
+    table: &TableInfo,
+    old: &[Datum],
+    new: &[Datum],
+    named: &'c [u16],
+) -> Cow<'c, [u16]> {
+    let mut columns = Cow::Borrowed(named);
+    for column in table.desc.live_columns() {
+        let attnum = column.attnum;
+        if column.generated.is_some()
+            && !named.contains(&attnum)
+            && datum_at(old, attnum) != datum_at(new, attnum)
+        {
+            columns.to_mut().push(attnum);
+        }
+    }
+    columns
 }
 
 /// The error for a row that is no longer what the snapshot shows.

@@ -1,10 +1,11 @@
 //! `pg_attribute` and `pg_attrdef`.
 
+use super::expression::Printer;
 use super::facts::Object;
 use super::lookup::relation_name;
 use super::types::{alignment, collation_of, is_by_value, storage};
 use super::{Facts, Row};
-use crate::catalog::{Column, Identity, sequence_mention};
+use crate::catalog::{Column, Identity, TableDescriptor, sequence_mention};
 use crate::query::SEQUENCE_COLUMNS;
 use crate::types::{Datum, PgType};
 
@@ -50,7 +51,8 @@ fn of_column(relation: u32, column: &Column) -> Row {
     let parents = i32::from(column.heritage.parents);
     row.push(("attinhcount", Datum::Int4(parents)));
     row.push(("attnotnull", Datum::Bool(column.not_null)));
-    let default = column.default.is_some() && column.identity.is_none();
+    let generated = column.generated.is_some();
+    let default = generated || column.default.is_some() && column.identity.is_none();
     row.push(("atthasdef", Datum::Bool(default)));
     let identity = match column.identity {
         Some(Identity::Always) => "a",
@@ -58,6 +60,8 @@ fn of_column(relation: u32, column: &Column) -> Row {
         None => "",
     };
     row.push(("attidentity", Datum::text(identity)));
+    let kind = if generated { "s" } else { "" };
+    row.push(("attgenerated", Datum::text(kind)));
     row.push(("atthasmissing", Datum::Bool(column.missing.is_some())));
     row
 }
@@ -72,13 +76,8 @@ pub(super) fn pg_attribute(facts: &Facts<'_>) -> Vec<Row> {
                 rows.extend(table.columns.iter().map(|c| of_column(oid, c)));
             }
             Object::Index(index) => {
-                let all = index.all_columns();
-                let columns = all.iter().filter_map(|n| index.table.attribute(*n));
-                rows.extend(
-                    columns
-                        .enumerate()
-                        .map(|(i, c)| attribute(oid, i + 1, &c.name, c.ty)),
-                );
+                let columns = index.attributes().into_iter().enumerate();
+                rows.extend(columns.map(|(i, (name, ty))| attribute(oid, i + 1, name, ty)));
             }
             Object::View(view) => {
                 let columns = view.columns.iter().enumerate();
@@ -123,6 +122,15 @@ pub(super) fn shown_default(facts: &Facts<'_>, column: &Column) -> Option<String
     })
 }
 
+/// The expression of a generated column as PostgreSQL shows it.
+pub(super) fn shown_generated(table: &TableDescriptor, text: &str) -> String {
+    Printer {
+        table,
+        pretty: false,
+    }
+    .show(text)
+}
+
 /// An expression with the present names of the sequences in it.
 fn named_sequences(facts: &Facts<'_>, text: &str) -> String {
     let mut shown = text.to_owned();
@@ -150,7 +158,11 @@ pub(super) fn pg_attrdef(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for table in facts.catalog.tables() {
         for column in table.live_columns() {
-            if let Some(default) = shown_default(facts, column) {
+            let shown = match &column.generated {
+                Some(text) => Some(shown_generated(table, text)),
+                None => shown_default(facts, column),
+            };
+            if let Some(default) = shown {
                 rows.push(vec![
                     ("oid", Datum::Oid(default_oid(table.oid, column.attnum))),
                     ("adrelid", Datum::Oid(table.oid)),

@@ -24,12 +24,16 @@ pub(super) fn pg_class(facts: &Facts<'_>) -> Vec<Row> {
 fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
     let (kind, owner, am, attributes, has_index, rules) = match object {
         Object::Table(table) => (
-            if table.is_partitioned() { "p" } else { "r" },
+            match (table.is_partitioned(), &table.materialized) {
+                (true, _) => "p",
+                (false, Some(_)) => "m",
+                (false, None) => "r",
+            },
             facts.owner(&table.owner),
             if table.is_partitioned() { 0 } else { HEAP },
             table.columns.len(),
             !indexes_of(table).is_empty(),
-            false,
+            table.materialized.is_some(),
         ),
         Object::Index(index) => (
             if index.table.is_partitioned() {
@@ -84,7 +88,20 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         Object::Index(index) => (index.parent.is_some(), Datum::Null, false),
         _ => (false, Datum::Null, false),
     };
-    let persistence = if temporary { "t" } else { "p" };
+    let unlogged = match object {
+        Object::Table(table) => table.unlogged,
+        Object::Index(index) => index.table.unlogged,
+        _ => false,
+    };
+    let persistence = match (temporary, unlogged) {
+        (true, _) => "t",
+        (false, true) => "u",
+        (false, false) => "p",
+    };
+    let populated = match object {
+        Object::Table(table) => table.materialized.as_ref().is_none_or(|m| m.populated),
+        _ => true,
+    };
     let identity = match object {
         Object::Table(_) => "d",
         _ => "n",
@@ -103,7 +120,7 @@ fn row(facts: &Facts<'_>, object: &Object<'_>) -> Row {
         ("relkind", Datum::text(kind)),
         ("relnatts", small(attributes)),
         ("relhasrules", Datum::Bool(rules)),
-        ("relispopulated", Datum::Bool(true)),
+        ("relispopulated", Datum::Bool(populated)),
         ("relreplident", Datum::text(identity)),
         ("relispartition", Datum::Bool(partition)),
         ("relpartbound", bound),
@@ -120,7 +137,8 @@ pub(super) fn pg_tables(facts: &Facts<'_>) -> Vec<Row> {
             ("tableowner", Datum::text(facts.first_role())),
         ]
     });
-    let stored = facts.catalog.tables().map(|table| {
+    let tables = facts.catalog.tables().filter(|t| t.materialized.is_none());
+    let stored = tables.map(|table| {
         vec![
             ("schemaname", Datum::text(facts.schema_name(table.schema))),
             ("tablename", Datum::text(table.name.as_str())),

@@ -7,7 +7,7 @@ use crate::types::Datum;
 
 /// Object identifier of the session's database where the catalog has none: only
 /// the system database's catalog lists databases.
-const OWN_DATABASE: u32 = 5;
+pub(crate) const OWN_DATABASE: u32 = 5;
 /// Tablespace `pg_default`.
 const DEFAULT_TABLESPACE: u32 = 1_663;
 /// Encoding UTF8.

@@ -17,6 +17,8 @@ pub(super) fn pg_constraint(facts: &Facts<'_>) -> Vec<Row> {
                 "contype",
                 Datum::text(if index.primary { "p" } else { "u" }),
             ),
+            ("condeferrable", Datum::Bool(index.timing().0)),
+            ("condeferred", Datum::Bool(index.timing().1)),
             ("convalidated", Datum::Bool(true)),
             ("conrelid", Datum::Oid(index.table.oid)),
             ("conindid", Datum::Oid(index.oid)),
@@ -96,7 +98,9 @@ pub(super) fn pg_depend(facts: &Facts<'_>) -> Vec<Row> {
         } else {
             PG_CLASS
         };
-        for attnum in index.columns {
+        let computed = index.own.iter().flat_map(|own| own.computed());
+        let named = computed.flat_map(|part| &part.columns);
+        for attnum in index.columns.iter().chain(named).filter(|n| **n > 0) {
             let on = (PG_CLASS, index.table.oid, *attnum);
             rows.push(row((owner, index.oid), on, "a"));
         }

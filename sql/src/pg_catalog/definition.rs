@@ -27,11 +27,47 @@ fn include(index: &Index<'_>) -> String {
     }
 }
 
-/// The columns of the key with their orders, as far as these are unusual.
-fn ordered_columns(index: &Index<'_>) -> String {
-    let columns: Vec<String> = index
-        .column_names()
+/// An expression of a table as error details show it.
+pub(crate) fn shown_expression(table: &TableDescriptor, text: &str) -> String {
+    let printer = Printer {
+        table,
+        pretty: true,
+    };
+    in_key(printer, text)
+}
+
+/// An expression as a part of a key: in parentheses unless it is a call.
+fn in_key(printer: Printer<'_>, text: &str) -> String {
+    let shown = printer.show(text);
+    let call = crate::session::parse_expression(text)
+        .is_ok_and(|expr| matches!(expr, sqlparser::ast::Expr::Function(_)));
+    if call { shown } else { format!("({shown})") }
+}
+
+/// The parts of the key, then the columns that are carried along.
+fn parts(index: &Index<'_>, pretty: bool) -> Vec<String> {
+    let mut expressions = index.expressions().iter();
+    let printer = Printer {
+        table: index.table,
+        pretty,
+    };
+    index
+        .all_columns()
+        .iter()
+        .map(|attnum| match index.table.attribute(*attnum) {
+            Some(column) => quote_ident(&column.name),
+            None => expressions
+                .next()
+                .map_or_else(String::new, |part| in_key(printer, &part.text)),
+        })
+        .collect()
+}
+
+/// The parts of the key with their orders, as far as these are unusual.
+fn ordered_columns(index: &Index<'_>, pretty: bool) -> String {
+    let columns: Vec<String> = parts(index, pretty)
         .into_iter()
+        .take(index.columns.len())
         .enumerate()
         .map(|(position, name)| {
             let order = index.order(position);
@@ -41,7 +77,7 @@ fn ordered_columns(index: &Index<'_>) -> String {
                 (true, true) => " DESC",
                 (true, false) => " DESC NULLS LAST",
             };
-            format!("{}{suffix}", quote_ident(name))
+            format!("{name}{suffix}")
         })
         .collect();
     columns.join(", ")
@@ -57,17 +93,44 @@ pub(super) fn definition_of(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) 
         format!("{schema}.{}", quote_ident(&index.table.name))
     };
     format!(
-        "CREATE {}INDEX {} ON {table} USING btree ({}){}{}",
+        "CREATE {}INDEX {} ON {table} USING btree ({}){}{}{}",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(index.name),
-        ordered_columns(index),
+        ordered_columns(index, pretty),
         include(index),
         if index.nulls_not_distinct() {
             " NULLS NOT DISTINCT"
         } else {
             ""
         },
+        condition(index, pretty),
     )
+}
+
+/// ` WHERE …`, if the index is partial.
+fn condition(index: &Index<'_>, pretty: bool) -> String {
+    let printer = Printer {
+        table: index.table,
+        pretty,
+    };
+    index.predicate().map_or_else(String::new, |part| {
+        format!(" WHERE {}", printer.show(&part.text))
+    })
+}
+
+/// The expressions of an index, and its condition, as `pg_index` has them.
+pub(super) fn index_expressions(index: &Index<'_>) -> (Option<String>, Option<String>) {
+    let printer = Printer {
+        table: index.table,
+        pretty: false,
+    };
+    let shown: Vec<String> = index
+        .expressions()
+        .iter()
+        .map(|part| printer.show(&part.text))
+        .collect();
+    let condition = index.predicate().map(|part| printer.show(&part.text));
+    (Some(shown.join(", ")).filter(|s| !s.is_empty()), condition)
 }
 
 /// What `pg_get_indexdef` gives; `None` when there is no such index.
@@ -85,11 +148,12 @@ pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option
         return None;
     };
     let position = usize::try_from(position).ok()?.checked_sub(1)?;
-    let column = index
-        .all_columns()
-        .get(position)
-        .and_then(|n| index.table.attribute(*n));
-    Some(column.map_or_else(String::new, |c| quote_ident(&c.name)))
+    Some(
+        parts(&index, false)
+            .get(position)
+            .cloned()
+            .unwrap_or_default(),
+    )
 }
 
 /// All CHECK constraints, each with its table.
@@ -129,5 +193,10 @@ pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32, pretty: bool) -
         "UNIQUE"
     };
     let columns = names(&index, index.columns);
-    Some(format!("{kind} ({columns}){}", include(&index)))
+    let timing = match index.timing() {
+        (_, true) => " DEFERRABLE INITIALLY DEFERRED",
+        (true, false) => " DEFERRABLE",
+        (false, false) => "",
+    };
+    Some(format!("{kind} ({columns}){}{timing}", include(&index)))
 }

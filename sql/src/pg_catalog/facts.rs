@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::relation::{self, Relation};
 use crate::catalog::{
-    Catalog, IndexDescriptor, KeyOrder, SYSTEM_SCHEMAS, SequenceDescriptor, TableDescriptor,
-    ViewDescriptor,
+    Catalog, IndexDescriptor, IndexExpression, KeyOrder, SYSTEM_SCHEMAS, SequenceDescriptor,
+    TableDescriptor, ViewDescriptor,
 };
 use crate::query::SessionInfo;
+use crate::types::PgType;
 
 /// Object identifier of a database's first role, which owns what has no owner.
 pub(super) const FIRST_ROLE: u32 = 10;
@@ -63,6 +64,38 @@ impl<'a> Index<'a> {
     pub(crate) fn order(&self, position: usize) -> KeyOrder {
         self.own
             .map_or_else(KeyOrder::default, |own| own.order(position))
+    }
+
+    /// The expressions of the key, one for each 0 among its columns.
+    pub(crate) fn expressions(&self) -> &'a [IndexExpression] {
+        self.own.map_or(&[], |own| &own.expressions)
+    }
+
+    /// The condition that rows of the index fulfil.
+    pub(crate) fn predicate(&self) -> Option<&'a IndexExpression> {
+        self.own.and_then(|own| own.predicate.as_ref())
+    }
+
+    /// Whether it belongs to a deferrable constraint, and to one that is deferred to
+    /// begin with.
+    pub(crate) fn timing(&self) -> (bool, bool) {
+        self.own
+            .map_or((false, false), |own| (own.deferrable, own.deferred))
+    }
+
+    /// Names and types of all its columns, as `pg_attribute` lists them.
+    pub(crate) fn attributes(&self) -> Vec<(&'a str, PgType)> {
+        let mut expressions = self.expressions().iter();
+        let all = self.all_columns();
+        all.iter()
+            .filter_map(|attnum| match attnum {
+                0 => expressions.next().map(|e| (e.name.as_str(), e.ty)),
+                attnum => {
+                    let column = self.table.attribute(*attnum)?;
+                    Some((column.name.as_str(), column.ty))
+                }
+            })
+            .collect()
     }
 
     /// Whether two NULLs in the key are equal.
@@ -223,7 +256,7 @@ pub(crate) fn indexes_of(table: &Arc<TableDescriptor>) -> Vec<Index<'_>> {
         columns: &index.columns,
         own: Some(index),
         unique: index.unique,
-        primary: false,
+        primary: index.primary,
         constraint: index.constraint,
         parent: index.parent,
     });

@@ -1,7 +1,7 @@
 //! `pg_index` and `pg_indexes`.
 
 use super::class::small;
-use super::definition::definition_of;
+use super::definition::{definition_of, index_expressions};
 use super::types::{collation_of, operator_class};
 use super::{Facts, Row};
 use crate::types::{ArrayValue, Datum, PgType};
@@ -27,12 +27,11 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
                 let order = index.order(i);
                 Datum::Int2(i16::from(order.descending) + 2 * i16::from(order.nulls_first))
             });
-            let types: Vec<PgType> = index
-                .columns
-                .iter()
-                .filter_map(|n| index.table.attribute(*n))
-                .map(|c| c.ty)
-                .collect();
+            let attributes = index.attributes().into_iter();
+            let keys = attributes.take(index.columns.len());
+            let types: Vec<PgType> = keys.map(|(_, ty)| ty).collect();
+            let (expressions, condition) = index_expressions(&index);
+            let text = |text: Option<String>| text.map_or(Datum::Null, Datum::Text);
             let each = |value: fn(PgType) -> u32| {
                 let values = types.iter().map(|ty| Datum::Oid(value(*ty))).collect();
                 array(PgType::Oid, values)
@@ -44,7 +43,7 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
                 ("indnkeyatts", small(index.columns.len())),
                 ("indisunique", Datum::Bool(index.unique)),
                 ("indisprimary", Datum::Bool(index.primary)),
-                ("indimmediate", Datum::Bool(true)),
+                ("indimmediate", Datum::Bool(!index.timing().0)),
                 ("indisvalid", Datum::Bool(true)),
                 ("indisready", Datum::Bool(true)),
                 ("indislive", Datum::Bool(true)),
@@ -53,6 +52,8 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
                     Datum::Bool(index.nulls_not_distinct()),
                 ),
                 ("indkey", numbers(&all)),
+                ("indexprs", text(expressions)),
+                ("indpred", text(condition)),
                 ("indcollation", each(collation_of)),
                 ("indclass", each(operator_class)),
                 ("indoption", array(PgType::Int2, options.collect())),

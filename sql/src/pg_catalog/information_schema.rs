@@ -1,8 +1,9 @@
 //! `information_schema`: what the SQL standard says about tables and columns.
 
-use super::attribute::shown_default;
+use super::attribute::{shown_default, shown_generated};
 use super::facts::indexes_of;
 use super::user_type::type_schema;
+use super::view::{is_updatable, shown_columns};
 use super::{Facts, Object, Row, definition, foreign_key, relation, types};
 use crate::catalog::{Column, Identity, SYSTEM_SCHEMAS, TableDescriptor};
 use crate::types::{Datum, PgType};
@@ -30,25 +31,26 @@ fn place(facts: &Facts<'_>, schema: &str, name: &str) -> Row {
 
 /// Tables and views.
 pub(super) fn tables(facts: &Facts<'_>) -> Vec<Row> {
-    let row = |schema: &str, name: &str, view: bool| {
+    let row = |schema: &str, name: &str, view: bool, insertable: bool| {
         let mut row = place(facts, schema, name);
         let kind = if view { "VIEW" } else { "BASE TABLE" };
         row.push(("table_type", Datum::text(kind)));
-        row.push(("is_insertable_into", yes_or_no(!view)));
+        row.push(("is_insertable_into", yes_or_no(insertable)));
         row.push(("is_typed", yes_or_no(false)));
         row
     };
     let system = relation::all()
         .iter()
-        .map(|r| row(r.schema, r.name, r.kind == "v"));
+        .map(|r| row(r.schema, r.name, r.kind == "v", r.kind != "v"));
     let stored = facts
         .catalog
         .tables()
-        .map(|t| row(facts.schema_name(t.schema), &t.name, false));
-    let views = facts
-        .catalog
-        .views()
-        .map(|v| row(facts.schema_name(v.schema), &v.name, true));
+        .filter(|t| t.materialized.is_none())
+        .map(|t| row(facts.schema_name(t.schema), &t.name, false, true));
+    let views = facts.catalog.views().map(|v| {
+        let schema = facts.schema_name(v.schema);
+        row(schema, &v.name, true, is_updatable(facts, v))
+    });
     stored.chain(views).chain(system).collect()
 }
 
@@ -139,6 +141,12 @@ fn of_table(facts: &Facts<'_>, table: &TableDescriptor, column: &Column) -> Row 
     row.push(("is_nullable", yes_or_no(!column.not_null)));
     row.push(("dtd_identifier", Datum::text(attnum)));
     row.push(("is_updatable", yes_or_no(true)));
+    if let Some(text) = &column.generated {
+        row.retain(|(name, _)| *name != "is_generated");
+        row.push(("is_generated", Datum::text("ALWAYS")));
+        let shown = shown_generated(table, text);
+        row.push(("generation_expression", Datum::Text(shown)));
+    }
     identity(facts, table, column, &mut row);
     row
 }
@@ -173,26 +181,35 @@ fn identity(facts: &Facts<'_>, table: &TableDescriptor, column: &Column, row: &m
 /// Columns of tables and views.
 pub(super) fn columns(facts: &Facts<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
-    for table in facts.catalog.tables() {
+    for table in facts.catalog.tables().filter(|t| t.materialized.is_none()) {
         rows.extend(table.live_columns().map(|c| of_table(facts, table, c)));
     }
-    let mut of_view = |schema: &str, view: &str, position: usize, name: &str, ty: PgType| {
+    let mut of_view = |schema: &str, view: &str, position: usize, name: &str, ty, changes: bool| {
         let mut row = column_row(facts, schema, view, name, ty);
         row.push(("ordinal_position", number(position + 1)));
         row.push(("is_nullable", yes_or_no(true)));
         row.push(("dtd_identifier", Datum::text((position + 1).to_string())));
-        row.push(("is_updatable", yes_or_no(false)));
+        row.push(("is_updatable", yes_or_no(changes)));
         rows.push(row);
     };
     for view in facts.catalog.views() {
         let schema = facts.schema_name(view.schema);
+        let shown = shown_columns(facts, view).unwrap_or_default();
         for (position, column) in view.columns.iter().enumerate() {
-            of_view(schema, &view.name, position, &column.name, column.ty);
+            let changes = shown.get(position).is_some_and(Option::is_some);
+            of_view(
+                schema,
+                &view.name,
+                position,
+                &column.name,
+                column.ty,
+                changes,
+            );
         }
     }
     for r in relation::all() {
         for (position, (name, ty)) in r.columns.iter().enumerate() {
-            of_view(r.schema, r.name, position, name, *ty);
+            of_view(r.schema, r.name, position, name, *ty, false);
         }
     }
     rows
@@ -251,7 +268,7 @@ pub(super) fn table_constraints(facts: &Facts<'_>) -> Vec<Row> {
             } else {
                 "UNIQUE"
             };
-            add(table, index.name, kind, (false, false));
+            add(table, index.name, kind, index.timing());
         }
         for column in table.live_columns().filter(|c| c.not_null) {
             let name = not_null_name(table, column);

@@ -10,6 +10,7 @@ mod activity;
 mod attribute;
 mod class;
 mod cluster;
+mod comment;
 mod constraint;
 mod definition;
 mod expression;
@@ -30,7 +31,11 @@ mod types;
 mod user_type;
 mod view;
 
-pub(crate) use definition::{constraint_definition, index_column, index_definition};
+pub(crate) use cluster::OWN_DATABASE;
+pub(crate) use comment::description;
+pub(crate) use definition::{
+    constraint_definition, index_column, index_definition, shown_expression,
+};
 pub(crate) use facts::{Facts, Object};
 pub(crate) use lookup::{
     namespace_name, namespace_oid, procedure_name, procedure_oid, qualified, relation_name,
@@ -51,7 +56,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 47] = [
+const FILLED: [(&str, Rows); 50] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -63,6 +68,9 @@ const FILLED: [(&str, Rows); 47] = [
     ("pg_type", types::pg_type),
     ("pg_enum", user_type::pg_enum),
     ("domains", user_type::domains),
+    ("pg_description", comment::pg_description),
+    ("pg_shdescription", comment::pg_shdescription),
+    ("pg_matviews", view::pg_matviews),
     ("pg_index", index::pg_index),
     ("pg_indexes", index::pg_indexes),
     ("pg_constraint", constraint::pg_constraint),

@@ -9,6 +9,7 @@ use super::facts::Object;
 use super::lookup::is_visible;
 use super::{Facts, Row, relation};
 use crate::catalog::{BoundQuery, QualifiedName, ViewDescriptor, fold_identifier};
+use crate::exec::view_target::updatable_columns;
 use crate::query::quote_ident;
 use crate::types::Datum;
 
@@ -35,10 +36,12 @@ pub(super) fn pg_views(facts: &Facts<'_>) -> Vec<Row> {
 /// `information_schema.views`.
 pub(super) fn views(facts: &Facts<'_>) -> Vec<Row> {
     let no = || Datum::text("NO");
+    let yes_or_no = |yes: bool| Datum::text(if yes { "YES" } else { "NO" });
     facts
         .catalog
         .views()
         .map(|view| {
+            let updatable = is_updatable(facts, view);
             vec![
                 (
                     "table_catalog",
@@ -51,14 +54,42 @@ pub(super) fn views(facts: &Facts<'_>) -> Vec<Row> {
                     Datum::Text(query_text(facts, &view.query)),
                 ),
                 ("check_option", Datum::text(check_word(view))),
-                ("is_updatable", no()),
-                ("is_insertable_into", no()),
+                ("is_updatable", yes_or_no(updatable)),
+                ("is_insertable_into", yes_or_no(updatable)),
                 ("is_trigger_updatable", no()),
                 ("is_trigger_deletable", no()),
                 ("is_trigger_insertable_into", no()),
             ]
         })
         .collect()
+}
+
+/// Materialized views.
+pub(super) fn pg_matviews(facts: &Facts<'_>) -> Vec<Row> {
+    let tables = facts.catalog.tables();
+    let stored = tables.filter_map(|table| Some((table, table.materialized.as_ref()?)));
+    stored
+        .map(|(table, view)| {
+            vec![
+                ("schemaname", Datum::text(facts.schema_name(table.schema))),
+                ("matviewname", Datum::text(table.name.as_str())),
+                ("matviewowner", Datum::text(table.owner.as_str())),
+                ("hasindexes", Datum::Bool(!table.indexes.is_empty())),
+                ("ispopulated", Datum::Bool(view.populated)),
+                ("definition", Datum::Text(query_text(facts, &view.query))),
+            ]
+        })
+        .collect()
+}
+
+/// Whether rows can be changed through a view.
+pub(super) fn is_updatable(facts: &Facts<'_>, view: &ViewDescriptor) -> bool {
+    shown_columns(facts, view).is_some_and(|columns| columns.iter().any(Option::is_some))
+}
+
+/// The table's columns that the columns of a view are, where changes go through it.
+pub(super) fn shown_columns(facts: &Facts<'_>, view: &ViewDescriptor) -> Option<Vec<Option<u16>>> {
+    updatable_columns(view, facts.catalog, &facts.session.database)
 }
 
 fn check_word(view: &ViewDescriptor) -> &'static str {
@@ -69,6 +100,10 @@ fn check_word(view: &ViewDescriptor) -> &'static str {
 pub(crate) fn view_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
     match facts.object(oid)? {
         Object::View(view) => Some(query_text(facts, &view.query)),
+        Object::Table(table) => {
+            let view = table.materialized.as_ref()?;
+            Some(query_text(facts, &view.query))
+        }
         _ => None,
     }
 }

@@ -170,6 +170,35 @@ impl CastFunction {
         }
     }
 
+    /// Whether the result depends on nothing but the value: not on the session's time
+    /// zone, nor on what names mean.
+    pub(super) fn is_immutable(&self) -> bool {
+        let plain = |ty: PgType| {
+            matches!(
+                ty,
+                PgType::Bool
+                    | PgType::Int2
+                    | PgType::Int4
+                    | PgType::Int8
+                    | PgType::Float4
+                    | PgType::Float8
+                    | PgType::Numeric(_)
+                    | PgType::Text
+                    | PgType::Varchar(_)
+                    | PgType::Char(_)
+                    | PgType::Name
+                    | PgType::Bytea
+                    | PgType::Uuid
+                    | PgType::Json
+                    | PgType::Jsonb
+            )
+        };
+        let (from, to) = (self.from.plain(), self.to.plain());
+        let days = |ty| matches!(ty, PgType::Date | PgType::Timestamp);
+        let written = from == PgType::Unknown && days(to);
+        (plain(from) || from == PgType::Unknown) && plain(to) || days(from) && days(to) || written
+    }
+
     /// The result type.
     pub(super) fn result(&self) -> PgType {
         self.to

@@ -107,12 +107,31 @@ impl PlannedQuery {
         explain::explain_analyze(self, run).await
     }
 
+    /// Refuses to read a materialized view that nothing has filled.
+    fn check_populated(&self) -> Result<(), SqlError> {
+        let tables = self.parts.tables.iter();
+        let mut tables = tables.filter_map(|oid| self.parts.catalog.table_by_oid(*oid));
+        let empty = tables.find(|t| t.materialized.as_ref().is_some_and(|m| !m.populated));
+        match empty {
+            None => Ok(()),
+            Some(table) => Err(SqlError::new(
+                state::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "materialized view \"{}\" has not been populated",
+                    table.name
+                ),
+            )
+            .hint("Use the REFRESH MATERIALIZED VIEW command.")),
+        }
+    }
+
     /// Starts the query on the query threads.
     ///
     /// # Errors
     /// 08P01 for a wrong number of parameters; everything else comes out of the
     /// stream.
     pub async fn execute(&self, run: Run) -> Result<QueryStream, SqlError> {
+        self.check_populated()?;
         if run.params.len() < self.parts.parameters.len() {
             return Err(SqlError::new(
                 state::PROTOCOL_VIOLATION,

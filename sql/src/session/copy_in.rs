@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::changes::writer;
 use super::copy_options::copy_format;
 use super::{Outcome, POSTGRES_EPOCH_US, Session};
-use crate::catalog::fold_identifier;
+use crate::catalog::{QualifiedName, RelationEntry, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::expr::Values;
 use crate::exec::insert::{BoundDefaults, Defaults};
@@ -108,6 +108,7 @@ impl Session {
                 session,
             }),
             with: None,
+            view: None,
             bound: Vec::new(),
         })
     }
@@ -119,7 +120,9 @@ impl Session {
         copy: &CopyStatement<'_>,
     ) -> Result<CopyIn, SqlError> {
         self.writable("COPY FROM")?;
-        let oid = self.planning()?.table(table)?.desc.oid;
+        let planning = self.planning()?;
+        refuse_copy(table, &planning)?;
+        let oid = planning.table(table)?.desc.oid;
         self.lock_table(oid, LockMode::RowExclusive).await?;
         for member in self.catalog()?.members(oid) {
             self.lock_table(member.oid, LockMode::RowExclusive).await?;
@@ -127,7 +130,7 @@ impl Session {
         // Looked up again: it may have changed before the lock was there.
         let planning = self.planning()?;
         let table = planning.table(table)?;
-        let columns = column_list(&table, columns.iter().map(fold_identifier))?;
+        let columns = copied_columns(&table, columns)?;
         let names = columns
             .iter()
             .map(|a| Ok(column(&table, *a)?.name.clone()))
@@ -193,7 +196,7 @@ impl CopyIn {
         let mut writer = writer(session)?;
         writer.resume(*std::mem::take(&mut self.written));
         while let Some(fields) = self.reader.next_row()? {
-            let row = complete(
+            let mut row = complete(
                 &fields,
                 &self.table,
                 &self.columns,
@@ -202,7 +205,7 @@ impl CopyIn {
                 &sequences,
                 now_us,
             )?;
-            if let Err(error) = writer.insert(&self.table, &row).await {
+            if let Err(error) = writer.insert(&self.table, &mut row).await {
                 let context = self.reader.line_context();
                 return Err(error.context(context));
             }
@@ -247,6 +250,50 @@ impl CopyIn {
         )
         .context(self.reader.line_context())
     }
+}
+
+/// COPY writes to tables only.
+fn refuse_copy(name: &ObjectName, planning: &Planning) -> Result<(), SqlError> {
+    let name = QualifiedName::from_ast(name, &planning.database)?;
+    let found = planning.catalog.find_relation(&name, &planning.search_path);
+    let refused = |what: &str| {
+        SqlError::new(
+            state::WRONG_OBJECT_TYPE,
+            format!("cannot copy to {what} \"{}\"", name.name),
+        )
+    };
+    match found {
+        Some(RelationEntry::View(_)) => Err(refused("view")
+            .hint("To enable copying to a view, provide an INSTEAD OF INSERT trigger.")),
+        Some(RelationEntry::Table(table)) if table.materialized.is_some() => {
+            Err(refused("materialized view"))
+        }
+        Some(RelationEntry::Sequence(_)) => Err(refused("sequence")),
+        _ => Ok(()),
+    }
+}
+
+/// The columns that COPY reads or writes: those it names, or all that are not
+/// generated.
+///
+/// # Errors
+/// 42703, 42701; 42P10 for a generated column.
+pub(super) fn copied_columns(table: &TableInfo, names: &[Ident]) -> Result<Vec<u16>, SqlError> {
+    let mut columns = column_list(table, names.iter().map(fold_identifier))?;
+    let generated = |attnum: &u16| column(table, *attnum).is_ok_and(|c| c.generated.is_some());
+    if names.is_empty() {
+        columns.retain(|attnum| !generated(attnum));
+    } else if let Some(attnum) = columns.iter().find(|attnum| generated(attnum)) {
+        return Err(SqlError::new(
+            state::INVALID_COLUMN_REFERENCE,
+            format!(
+                "column \"{}\" is a generated column",
+                column(table, *attnum)?.name
+            ),
+        )
+        .detail("Generated columns cannot be used in COPY."));
+    }
+    Ok(columns)
 }
 
 /// A complete row from the fields of a line.

@@ -4,13 +4,12 @@ use bytes::BytesMut;
 use sqlparser::ast::{CopySource, Expr, Ident, SelectItem, SetExpr};
 
 use super::Session;
-use super::copy_in::CopyStatement;
+use super::copy_in::{CopyStatement, copied_columns};
 use super::copy_options::copy_format;
 use super::cursor::Fill;
 use super::execute::Execution;
-use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
-use crate::exec::target::{column, column_list};
+use crate::exec::target::column;
 use crate::query::QueryStream;
 use crate::txn::LockMode;
 use crate::types::copy::writer::BatchCells;
@@ -55,7 +54,7 @@ impl Session {
                     )
                     .hint("Try the COPY (SELECT ...) TO variant."));
                 }
-                let attnums = column_list(&table, columns.iter().map(fold_identifier))?;
+                let attnums = copied_columns(&table, columns)?;
                 let names = attnums
                     .iter()
                     .map(|a| Ok(column(&table, *a)?.name.clone()))

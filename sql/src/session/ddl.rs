@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{CreateIndex, CreateTable, ObjectName, SchemaName, Statement};
+use sqlparser::ast::{CreateIndex, CreateTable, ObjectName, Statement};
 
 use super::Session;
 use super::objects::{TEMPORARY, new_state};
 use super::rewrite;
 use crate::catalog::{
-    Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, SchemaDescriptor,
-    TableDescriptor, fold_identifier,
+    Catalog, CatalogChange, CatalogEntry, QualifiedName, SYSTEM_SCHEMAS, TableDescriptor,
+    fold_identifier,
 };
 use crate::engine::put_catalog_changes;
 use crate::error::{SqlError, state};
 use crate::exec::ddl::build_table;
+use crate::exec::generated_column::define_generated;
 use crate::exec::insert::{Defaults, refuse_any};
 use crate::exec::keys::{KeyKind, KeyRequest, add_key};
 use crate::exec::sequence_column::{SequenceRequest, take_sequences};
@@ -29,11 +30,6 @@ impl Session {
             Statement::AlterTable(alter) => self.alter_table(alter).await,
             Statement::AlterIndex { name, operation } => self.alter_index(name, operation).await,
             Statement::Truncate(truncate) => self.truncate(truncate).await,
-            Statement::CreateSchema {
-                schema_name,
-                if_not_exists,
-                ..
-            } => self.create_schema(schema_name, *if_not_exists).await,
             Statement::CreateDatabase {
                 db_name,
                 if_not_exists,
@@ -77,6 +73,10 @@ impl Session {
         }
         for change in &changes {
             catalog.apply(change);
+        }
+        for orphan in catalog.orphaned_comments() {
+            catalog.apply(&orphan);
+            changes.push(orphan);
         }
         catalog.set_version(self.engine.next_catalog_version());
         put_catalog_changes(&mut layer, &before, &changes)?;
@@ -144,6 +144,7 @@ impl Session {
         }
         let user = self.user.clone();
         let mut create = create.clone();
+        let to_copy = self.expand_likes(&mut create, &catalog)?;
         for definition in &mut create.columns {
             bind_column(definition, &catalog, self.settings.search_path())?;
         }
@@ -162,7 +163,12 @@ impl Session {
             self.notice(notice.clone());
         }
         let sequences = self.attach_sequences(requests, &mut table, &mut catalog)?;
-        Defaults::check(&table, &self.planning()?)?;
+        let planning = self.planning()?;
+        define_generated(&mut table, &planning)?;
+        Defaults::check(&table, &planning)?;
+        for request in to_copy.keys()? {
+            add_key(&mut table, &request, &mut catalog, Some(&planning))?;
+        }
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
         self.settle_partition_key(&create, &mut table)?;
@@ -180,6 +186,7 @@ impl Session {
         }
         self.settle_partition(&mut table, &mut catalog).await?;
         let mut changes = sequences;
+        changes.extend(to_copy.comments(&table, &mut catalog));
         changes.push(CatalogChange::Put(CatalogEntry::Table(Box::new(table))));
         self.change_catalog(catalog, changes, Layer::default())?;
         Ok("CREATE TABLE".to_owned())
@@ -209,13 +216,10 @@ impl Session {
             .using
             .as_ref()
             .map(|m| m.to_string().to_ascii_lowercase());
-        refuse_any(&[
-            (create.predicate.is_some(), "partial indexes"),
-            (
-                method.is_some_and(|m| m != "btree"),
-                "index methods other than btree",
-            ),
-        ])?;
+        refuse_any(&[(
+            method.is_some_and(|m| m != "btree"),
+            "index methods other than btree",
+        )])?;
         if create.concurrently {
             // Building an index never keeps readers out; writers wait either way.
             self.not_in_block("CREATE INDEX CONCURRENTLY")?;
@@ -246,6 +250,7 @@ impl Session {
             },
             include: create.include.iter().map(fold_identifier).collect(),
             nulls_not_distinct: create.nulls_distinct == Some(false),
+            predicate: create.predicate.clone(),
             ..KeyRequest::new(kind)
         }
         .with_columns(&create.columns)?;
@@ -257,13 +262,22 @@ impl Session {
             return Ok("CREATE INDEX".to_owned());
         }
         self.lock_table(table.oid, LockMode::Share).await?;
-        add_key(&mut table, &request, &mut catalog)?;
+        let planning = self.planning()?;
+        add_key(&mut table, &request, &mut catalog, Some(&planning))?;
         let info = TableInfo::new(Arc::new(table.clone()))?;
+        let derived = self.derived(&table)?;
         let mut layer = Layer::default();
         if let Some(index) = info.desc.indexes.last() {
             let snapshot = self.engine.snapshot();
             let view = self.transaction()?.newest_view(snapshot);
-            rewrite::build_index(&info, index, &catalog, &view, &mut layer, &self.cancel)?;
+            rewrite::build_index(
+                (&info, &derived),
+                index,
+                &catalog,
+                &view,
+                &mut layer,
+                &self.cancel,
+            )?;
         }
         let oid = table.oid;
         let change = CatalogChange::Put(CatalogEntry::Table(Box::new(table)));
@@ -281,41 +295,6 @@ impl Session {
         let name = QualifiedName::from_ast(name, &self.database)?;
         let table = catalog.table(&name, self.settings.search_path())?;
         Ok(table.as_ref().clone())
-    }
-
-    async fn create_schema(
-        &mut self,
-        name: &SchemaName,
-        if_not_exists: bool,
-    ) -> Result<String, SqlError> {
-        let name = match name {
-            SchemaName::Simple(name) => QualifiedName::from_ast(name, &self.database)?.name,
-            _ => return Err(SqlError::unsupported("CREATE SCHEMA … AUTHORIZATION")),
-        };
-        let mut catalog = self.catalog_to_change("CREATE SCHEMA").await?;
-        let system = SYSTEM_SCHEMAS.iter().any(|(s, _)| *s == name);
-        if system || catalog.schema(&name).is_some() {
-            if if_not_exists {
-                self.skipping(state::DUPLICATE_SCHEMA, &format!("schema \"{name}\""));
-                return Ok("CREATE SCHEMA".to_owned());
-            }
-            return Err(already_exists("schema", &name, state::DUPLICATE_SCHEMA));
-        }
-        if name.starts_with("pg_") {
-            return Err(SqlError::new(
-                state::RESERVED_NAME,
-                format!("unacceptable schema name \"{name}\""),
-            )
-            .detail("The prefix \"pg_\" is reserved for system schemas."));
-        }
-        let schema = SchemaDescriptor {
-            oid: catalog.allocate_oid(),
-            name,
-            owner: self.user.clone(),
-        };
-        let change = CatalogChange::Put(CatalogEntry::Schema(schema));
-        self.change_catalog(catalog, vec![change], Layer::default())?;
-        Ok("CREATE SCHEMA".to_owned())
     }
 
     async fn create_database(

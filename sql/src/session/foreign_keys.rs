@@ -121,9 +121,14 @@ impl Session {
                 .flat_map(|t| &t.foreign_keys)
                 .filter(|key| key.name == name.name)
                 .collect();
-            if keys.iter().any(|key| key.deferrable) {
-                let keys = keys.iter().filter(|key| key.deferrable);
-                return Ok(keys.map(|key| key.oid).collect());
+            let unique = catalog.tables().filter(|t| t.schema == schema);
+            let unique = unique.flat_map(|t| &t.indexes);
+            let unique = unique.filter(|i| i.deferrable && i.name == name.name);
+            let mut found: Vec<u32> = unique.map(|i| i.oid).collect();
+            let keys_found = keys.iter().filter(|key| key.deferrable);
+            found.extend(keys_found.map(|key| key.oid));
+            if !found.is_empty() {
+                return Ok(found);
             }
             if !keys.is_empty() || catalog.constraint_exists(schema, &name.name) {
                 return Err(SqlError::new(

@@ -195,7 +195,10 @@ pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     joined
 }
 
-fn parse_one(sql: &Arc<str>, tokens: &[TokenWithSpan]) -> Result<ParsedStatement, SqlError> {
+pub(super) fn parse_one(
+    sql: &Arc<str>,
+    tokens: &[TokenWithSpan],
+) -> Result<ParsedStatement, SqlError> {
     super::depth::check(tokens)?;
     Ok(ParsedStatement {
         command: command_of(sql, tokens)?,
@@ -239,13 +242,19 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     }
     let only = super::only::adapt(&mut tokens_of_statement);
     super::partition_clauses::adapt(&mut tokens_of_statement)?;
+    super::parse_like::adapt(&mut tokens_of_statement);
+    super::parse_alter_column::adapt(&mut tokens_of_statement);
+    if first_word.is_some_and(|t| is_word(t, Keyword::CREATE) || is_word(t, Keyword::ALTER)) {
+        super::parse_identity::adapt(&mut tokens_of_statement);
+    }
     adapt_constraints(&mut tokens_of_statement)?;
     super::parse_element::join_elements(&mut tokens_of_statement);
     select_tokens::adapt(&mut tokens_of_statement);
-    super::parse_conflict::check(&tokens_of_statement)?;
+    super::parse_conflict::adapt(&mut tokens_of_statement);
     if tokens.iter().any(|t| is_word(t, Keyword::MERGE)) {
         super::parse_merge::adapt(&mut tokens_of_statement);
     }
+    let unlogged = take_unlogged(&mut tokens_of_statement);
     let overriding = take_overriding(&mut tokens_of_statement);
     super::lock_clause::encode(&mut tokens_of_statement);
     let deferrable = super::deferrable::take(&mut tokens_of_statement);
@@ -256,6 +265,10 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     let mut statement = parser
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
+    if let (Statement::CreateTable(create), true) = (&mut statement, unlogged) {
+        // Where the parser keeps a word of another system.
+        create.volatile = true;
+    }
     if only {
         super::only::settle(&mut statement);
     }
@@ -281,6 +294,26 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
         (None, Some(cursor)) => Command::CurrentOf(statement, cursor),
         (None, None) => Command::Sql(statement),
     })
+}
+
+/// Takes UNLOGGED out of a CREATE TABLE; whether it was there.
+fn take_unlogged(tokens: &mut Vec<TokenWithSpan>) -> bool {
+    let is = |at: usize, text: &str| {
+        matches!(tokens.get(at).map(|t| &t.token), Some(Token::Word(word))
+            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text))
+    };
+    let places: Vec<usize> = (0..tokens.len())
+        .filter(|at| tokens.get(*at).is_some_and(is_meaningful))
+        .take(3)
+        .collect();
+    let [create, unlogged, table] = places.as_slice() else {
+        return false;
+    };
+    let found = is(*create, "create") && is(*unlogged, "unlogged") && is(*table, "table");
+    if found {
+        tokens.remove(*unlogged);
+    }
+    found
 }
 
 /// `SET CONSTRAINTS { ALL | name, … } { DEFERRED | IMMEDIATE }`.

@@ -152,6 +152,7 @@ impl Planner<'_> {
                 session: info.clone(),
             }),
             with: None,
+            view: None,
             bound: Vec::new(),
         }
     }

@@ -1,10 +1,12 @@
 //! Building index entries and re-keying tables.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::cancel::Cancellation;
 use crate::catalog::{Catalog, IndexDescriptor, TableDescriptor};
 use crate::error::{SqlError, state};
+use crate::exec::derived::{BoundDerived, IndexValues};
 use crate::exec::table::TableInfo;
 use crate::txn::{Entry, Layer, ReadView, StreamKey};
 use crate::types::Datum;
@@ -36,7 +38,7 @@ pub(super) fn for_each_row(
 /// # Errors
 /// 23505 when a unique index would have duplicates.
 pub(super) fn build_index(
-    table: &TableInfo,
+    (table, derived): (&TableInfo, &BoundDerived),
     index: &IndexDescriptor,
     catalog: &Catalog,
     view: &ReadView,
@@ -44,10 +46,15 @@ pub(super) fn build_index(
     cancel: &Cancellation,
 ) -> Result<(), SqlError> {
     let stream = TableInfo::index_stream(index);
+    let mut unique = DeferrableKeys::default();
     for_each_row(table, view, cancel, |key, _, row| {
-        let entry = table.index_entry(index, &row, key)?;
-        if layer.get(stream, &entry.key).is_some() {
-            let error = could_not_create(table, &index.name, &index.columns, &row);
+        let values = derived.index_values(&row)?;
+        let Some(entry) = table.index_entry(index, &row, &values, key)? else {
+            return Ok(());
+        };
+        if layer.get(stream, &entry.key).is_some() || !unique.add(table, index, &row, &values)? {
+            let shown = table.index_key_detail(index, &row, &values);
+            let error = could_not_create(&index.name, &shown);
             return Err(catalog.concerning(&table.desc, error));
         }
         layer.put(stream, &entry.key, Entry::insert(entry.value));
@@ -55,9 +62,32 @@ pub(super) fn build_index(
     })
 }
 
+/// Keys of deferrable constraints met so far, whose entries do not exclude each other.
+#[derive(Default)]
+struct DeferrableKeys(HashSet<(u32, Vec<u8>)>);
+
+impl DeferrableKeys {
+    /// Notes the key of a row; whether it was not there yet.
+    fn add(
+        &mut self,
+        table: &TableInfo,
+        index: &IndexDescriptor,
+        row: &[Datum],
+        values: &IndexValues,
+    ) -> Result<bool, SqlError> {
+        if !index.unique || !index.deferrable {
+            return Ok(true);
+        }
+        let key = table.unique_key(index, row, values)?;
+        Ok(key.is_none_or(|key| self.0.insert((index.oid, key))))
+    }
+}
+
 /// What a table is written again with.
 pub(super) struct Rebuilding<'a> {
     pub(super) catalog: &'a Catalog,
+    /// What is computed from the new rows.
+    pub(super) derived: &'a BoundDerived,
     /// What the table holds.
     pub(super) view: &'a ReadView,
     pub(super) cancel: &'a Cancellation,
@@ -83,12 +113,12 @@ pub(super) fn rebuild(
     let catalog = with.catalog;
     let target = TableInfo::new(new.clone())?;
     let name = new.primary_key_name.as_ref().map_or("", |(n, _)| n);
-    let duplicate = |name: &str, columns: &[u16], row: &[Datum]| {
-        catalog.concerning(new, could_not_create(&target, name, columns, row))
-    };
+    let duplicate = |name: &str, key: &str| catalog.concerning(new, could_not_create(name, key));
+    let mut unique = DeferrableKeys::default();
     for_each_row(old, with.view, with.cancel, |_, _, mut row| {
         row.resize(new.columns.len(), Datum::Null);
         (with.change)(&mut row)?;
+        with.derived.generate(&target, &mut row)?;
         for (column, value) in new.columns.iter().zip(&mut row) {
             if column.dropped {
                 *value = Datum::Null;
@@ -104,14 +134,19 @@ pub(super) fn rebuild(
             target.primary_key(&row)?
         };
         put_new(target.rows, &key, layer, target.encode(&row)?, || {
-            duplicate(name, &new.primary_key, &row)
+            duplicate(name, &target.key_detail(&new.primary_key, &row))
         })?;
+        let values = with.derived.index_values(&row)?;
         for index in &new.indexes {
-            let entry = target.index_entry(index, &row, &key)?;
+            let Some(entry) = target.index_entry(index, &row, &values, &key)? else {
+                continue;
+            };
             let stream = TableInfo::index_stream(index);
-            put_new(stream, &entry.key, layer, entry.value, || {
-                duplicate(&index.name, &index.columns, &row)
-            })?;
+            let failed = || duplicate(&index.name, &target.index_key_detail(index, &row, &values));
+            put_new(stream, &entry.key, layer, entry.value, failed)?;
+            if !unique.add(&target, index, &row, &values)? {
+                return Err(failed());
+            }
         }
         Ok(())
     })
@@ -144,14 +179,11 @@ pub(super) fn contains_nulls(table: &TableDescriptor, attnum: u16, catalog: &Cat
     catalog.concerning(table, error).column(column)
 }
 
-fn could_not_create(table: &TableInfo, name: &str, columns: &[u16], row: &[Datum]) -> SqlError {
+fn could_not_create(name: &str, key: &str) -> SqlError {
     SqlError::new(
         state::UNIQUE_VIOLATION,
         format!("could not create unique index \"{name}\""),
     )
-    .detail(format!(
-        "Key {} is duplicated.",
-        table.key_detail(columns, row)
-    ))
+    .detail(format!("Key {key} is duplicated."))
     .constraint(name)
 }

@@ -34,6 +34,12 @@ impl Session {
                 )
                 .hint("Do not specify the ONLY keyword, or use TRUNCATE ONLY on the partitions directly."));
             }
+            if table.materialized.is_some() {
+                return Err(SqlError::new(
+                    state::WRONG_OBJECT_TYPE,
+                    format!("\"{}\" is not a table", name.name),
+                ));
+            }
             add_members(&mut tables, table, *only, &catalog);
         }
         if truncate.cascade == Some(CascadeOption::Cascade) {

@@ -54,7 +54,8 @@ impl Session {
                 if *tag == "VACUUM" {
                     self.not_in_block(tag)?;
                 }
-                // Storage keeps itself compact and statistics are live.
+                // There is nothing to do: storage keeps itself compact, and statistics
+                // are live.
                 (*tag).to_owned()
             }
             Command::Object(command) => self.object_command(command).await?,

@@ -8,7 +8,7 @@ use crate::types::Datum;
 /// Bytes of checks that may wait at a time.
 const MAX_PENDING_BYTES: usize = 256 << 20;
 
-/// Something that a foreign key has to look at, when the statement that caused it
+/// Something that a foreign key or a deferrable constraint has to look at, when the statement that caused it
 /// is done or later.
 #[derive(Debug, Clone)]
 pub(crate) enum KeyEvent {
@@ -18,6 +18,15 @@ pub(crate) enum KeyEvent {
         table: u32,
         /// The foreign key.
         key: u32,
+        /// The row's key in its table.
+        row: Box<[u8]>,
+    },
+    /// A row may have the same key as another one in a deferrable unique index.
+    Unique {
+        /// The table.
+        table: u32,
+        /// The index.
+        index: u32,
         /// The row's key in its table.
         row: Box<[u8]>,
     },
@@ -39,9 +48,10 @@ pub(crate) enum KeyEvent {
 }
 
 impl KeyEvent {
-    /// The foreign key.
+    /// The constraint.
     pub(crate) fn key(&self) -> u32 {
         match self {
+            Self::Unique { index, .. } => *index,
             Self::Refers { key, .. } | Self::Gone { key, .. } => *key,
         }
     }
@@ -49,7 +59,7 @@ impl KeyEvent {
     /// The table whose change caused it.
     pub(crate) fn origin(&self) -> u32 {
         match self {
-            Self::Refers { table, .. } => *table,
+            Self::Refers { table, .. } | Self::Unique { table, .. } => *table,
             Self::Gone { referenced, .. } => *referenced,
         }
     }
@@ -57,7 +67,7 @@ impl KeyEvent {
     /// About how many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
         let values = match self {
-            Self::Refers { row, .. } => row.len(),
+            Self::Refers { row, .. } | Self::Unique { row, .. } => row.len(),
             Self::Gone { old, new, .. } => {
                 let columns = old.len() + new.as_ref().map_or(0, |new| new.len());
                 columns * (size_of::<Datum>() + 16)

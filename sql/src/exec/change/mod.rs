@@ -13,7 +13,8 @@ mod target;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Delete, Expr, FromTable, Query, SelectItem, TableWithJoins, Update, UpdateTableFromKind, Value,
+    AssignmentTarget, Delete, Expr, FromTable, Query, SelectItem, TableWithJoins, Update,
+    UpdateTableFromKind, Value,
 };
 
 use super::assignments::Assignments;
@@ -23,7 +24,8 @@ use super::planning::Parameters;
 use super::returning::Returning;
 use super::row_values::check_condition;
 use super::table::TableInfo;
-use super::target::{Planning, column};
+use super::target::{Planning, column, simple_name};
+use super::view_target::{Through, ViewTarget};
 use crate::error::{SqlError, state};
 use crate::query::{Place, PlannedExpressions, PlannedQuery, RowRelation};
 use crate::types::PgType;
@@ -44,6 +46,8 @@ enum Change {
 #[derive(Debug)]
 pub(crate) struct ChangePlan {
     pub(crate) table: Arc<TableInfo>,
+    /// The view that the statement names, if it is one.
+    view: Option<ViewTarget>,
     change: Change,
     pub(crate) query: PlannedQuery,
     joined: Option<Joined>,
@@ -90,7 +94,7 @@ pub(crate) fn plan_update(
         (!update.order_by.is_empty(), "UPDATE … ORDER BY"),
         (update.limit.is_some(), "UPDATE … LIMIT"),
     ])?;
-    let target = Target::new(&update.table, planning)?;
+    let target = Target::new(&update.table, Through::Update, planning)?;
     let from = match &update.from {
         None => Vec::new(),
         Some(UpdateTableFromKind::AfterSet(tables)) => tables.clone(),
@@ -98,7 +102,9 @@ pub(crate) fn plan_update(
             return Err(SqlError::unsupported("UPDATE FROM … SET"));
         }
     };
-    let Assignments { columns, values } = Assignments::read(&update.assignments, &target.table)?;
+    check_view_columns(update, target.view.as_ref())?;
+    let names = target.names();
+    let Assignments { columns, values } = Assignments::read(&update.assignments, names)?;
     for (attnum, value) in columns.iter().zip(&values) {
         note_parameter(value, column(&target.table, *attnum)?.ty, parameters);
     }
@@ -133,7 +139,7 @@ pub(crate) fn plan_delete(
         return Err(SqlError::unsupported("DELETE from several tables"));
     };
     let parts = Parts {
-        target: Target::new(relation, planning)?,
+        target: Target::new(relation, Through::Delete, planning)?,
         change: Change::Delete,
         values: Vec::new(),
         from: delete.using.clone().unwrap_or_default(),
@@ -143,13 +149,30 @@ pub(crate) fn plan_delete(
     finish(parts, planning, parameters)
 }
 
+/// A view may have columns that are not the table's.
+fn check_view_columns(update: &Update, view: Option<&ViewTarget>) -> Result<(), SqlError> {
+    let Some(view) = view else {
+        return Ok(());
+    };
+    for assignment in &update.assignments {
+        let names = match &assignment.target {
+            AssignmentTarget::ColumnName(name) => std::slice::from_ref(name),
+            AssignmentTarget::Tuple(names) => names.as_slice(),
+        };
+        for name in names.iter().filter_map(simple_name) {
+            view.named(&name, Through::Update)?;
+        }
+    }
+    Ok(())
+}
+
 fn finish(
     parts: Parts<'_>,
     planning: &Planning,
     parameters: &mut Parameters,
 ) -> Result<ChangePlan, SqlError> {
     let alias = parts.target.alias();
-    let mut relations = vec![RowRelation::target(&parts.target.table.desc, &alias)];
+    let mut relations = vec![parts.target.rows()];
     let others = match parts.from.is_empty() {
         true => None,
         false => {
@@ -167,10 +190,12 @@ fn finish(
             again: plan_again(&parts, &relations, planning, parameters)?,
         }),
     };
-    let table = parts.target.table;
-    let returning = Returning::plan(parts.returning, &table, &relations, planning, parameters)?;
+    let Target { table, view, .. } = parts.target;
+    let relations = (relations.as_slice(), view.is_some());
+    let returning = Returning::plan(parts.returning, &table, relations, planning, parameters)?;
     Ok(ChangePlan {
         table,
+        view,
         change: parts.change,
         query,
         joined,
@@ -246,6 +271,7 @@ impl ChangePlan {
     pub(crate) fn tables_read(&self) -> Vec<u32> {
         let mut tables = self.query.tables().to_vec();
         tables.extend(self.returning.iter().flat_map(Returning::tables));
+        tables.extend(self.view.iter().flat_map(ViewTarget::tables));
         tables
     }
 }

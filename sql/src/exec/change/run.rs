@@ -11,6 +11,7 @@ use crate::exec::insert::set;
 use crate::exec::others::joined;
 use crate::exec::returned::Returned;
 use crate::exec::row_values::BoundValues;
+use crate::exec::view_target::BoundView;
 use crate::exec::write::{Locked, StatementWriter};
 use crate::query::{OutputColumn, RowOverride, Run, StoredRow};
 use crate::txn::LockMode;
@@ -119,6 +120,20 @@ struct Place<'a, 'w, 'r> {
     writer: &'a mut StatementWriter<'w>,
     values: &'a Values<'a>,
     returned: &'a mut Returned<'r>,
+    view: Option<BoundView<'a>>,
+}
+
+impl Place<'_, '_, '_> {
+    /// Gives a row of the target, and those it was joined with, to RETURNING.
+    async fn give(&mut self, row: &[Datum], others: &[Vec<Datum>]) -> Result<(), SqlError> {
+        match &self.view {
+            None => self.returned.row(&joined(row, others)).await,
+            Some(view) => {
+                let shown = view.row(row, self.values).await?;
+                self.returned.row(&joined(&shown, others)).await
+            }
+        }
+    }
 }
 
 /// A row to change: its key, its state as it is stored and as the target has it, what
@@ -151,6 +166,7 @@ impl ChangePlan {
             writer,
             values,
             returned,
+            view: self.view.as_ref().map(|view| view.bind(run)).transpose()?,
         };
         while let Some(batch) = stream.next().await {
             let batch = batch?;
@@ -201,10 +217,7 @@ impl ChangePlan {
                     stored,
                 };
                 let others = to_change.others;
-                match self
-                    .recheck((newest, &member), others, place.run, place.values)
-                    .await?
-                {
+                match self.recheck((newest, &member), others, place).await? {
                     Some(again) => to_change = again,
                     None => return Ok(false),
                 }
@@ -281,6 +294,7 @@ impl ChangePlan {
     ) -> Result<(), SqlError> {
         match (&self.change, row.new) {
             (Change::Update(columns), Some(mut new)) => {
+                place.writer.generate(&self.table, &mut new)?;
                 let replaced = Replaced {
                     key: &row.key,
                     old: &row.own,
@@ -291,14 +305,17 @@ impl ChangePlan {
                 if let Some(table) = new.last_mut() {
                     *table = Datum::Oid(now);
                 }
-                place.returned.row(&joined(&new, &row.others)).await
+                if let Some(view) = &place.view {
+                    view.check(&new, place.values).await?;
+                }
+                place.give(&new, &row.others).await
             }
             _ => {
                 place
                     .writer
                     .delete(&member.table, &row.key, &row.own)
                     .await?;
-                place.returned.row(&joined(&row.old, &row.others)).await
+                place.give(&row.old, &row.others).await
             }
         }
     }
@@ -308,9 +325,9 @@ impl ChangePlan {
         &self,
         (row, member): (FoundRow, &Member),
         others: Vec<Vec<Datum>>,
-        run: &Run,
-        values: &Values<'_>,
+        place: &Place<'_, '_, '_>,
     ) -> Result<Option<ToChange>, SqlError> {
+        let (run, values) = (place.run, place.values);
         let Some(with) = &self.joined else {
             return self.recheck_alone((row, member), run, values).await;
         };
@@ -324,7 +341,14 @@ impl ChangePlan {
         };
         let own = member.table.decode(&row.stored)?;
         let old = member.as_target(&own);
-        let rows = joined(&old, &others);
+        let shown = match &place.view {
+            None => None,
+            Some(view) => match view.shown(&old, values).await? {
+                Some(shown) => Some(shown),
+                None => return Ok(None),
+            },
+        };
+        let rows = joined(shown.as_deref().unwrap_or(&old), &others);
         if let Some(condition) = &again.condition {
             let condition = BoundValues::planned(condition, run)?;
             if !condition.holds(&rows, values).await? {

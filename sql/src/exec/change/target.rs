@@ -11,10 +11,14 @@ use crate::error::SqlError;
 use crate::exec::others::empty_select;
 use crate::exec::table::TableInfo;
 use crate::exec::target::Planning;
+use crate::exec::view_target::{Through, ViewTarget};
+use crate::query::RowRelation;
 
 /// The target table of a change and the name it goes by.
 pub(crate) struct Target {
     pub(crate) table: Arc<TableInfo>,
+    /// The view that the statement names, if it is one.
+    pub(crate) view: Option<ViewTarget>,
     relation: TableWithJoins,
     alias: Ident,
 }
@@ -24,15 +28,34 @@ impl Target {
     ///
     /// # Errors
     /// 42P01 when it is not there, 0A000 when it is no table.
-    pub(crate) fn new(relation: &TableWithJoins, planning: &Planning) -> Result<Self, SqlError> {
+    pub(crate) fn new(
+        relation: &TableWithJoins,
+        through: Through,
+        planning: &Planning,
+    ) -> Result<Self, SqlError> {
         let (name, alias) = target_name(relation)?;
-        let table = planning.table(name)?;
-        let alias = alias.unwrap_or_else(|| Ident::with_quote('"', table.desc.name.clone()));
+        let (table, view) = planning.written(name, through)?;
+        let own = view.as_ref().map_or(&table.desc.name, |view| &view.name);
+        let alias = alias.unwrap_or_else(|| Ident::with_quote('"', own.clone()));
         Ok(Self {
             table,
+            view,
             relation: relation.clone(),
             alias,
         })
+    }
+
+    /// The table with the names that the statement knows its columns by.
+    pub(crate) fn names(&self) -> &TableInfo {
+        self.view.as_ref().map_or(&self.table, |view| &view.visible)
+    }
+
+    /// Its rows, for expressions over them.
+    pub(crate) fn rows(&self) -> RowRelation {
+        match &self.view {
+            Some(view) => view.relation(&self.alias()),
+            None => RowRelation::target(&self.table.desc, &self.alias()),
+        }
     }
 
     /// The name it goes by.

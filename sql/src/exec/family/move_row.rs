@@ -32,11 +32,11 @@ impl StatementWriter<'_> {
         member: &Member,
         row: Replaced<'_>,
     ) -> Result<u32, SqlError> {
-        let own = member.changed(row.old, row.new, row.columns)?;
+        let mut own = member.changed(row.old, row.new, row.columns)?;
         let columns = member.own_columns(row.columns)?;
         let table = &member.table;
         if !table.desc.is_partition() || self.fits(&table.desc, &own)? {
-            self.update_in_place(table, row.key, row.old, &own, &columns)
+            self.update_in_place(table, row.key, row.old, &mut own, &columns)
                 .await?;
             return Ok(table.desc.oid);
         }
@@ -47,10 +47,10 @@ impl StatementWriter<'_> {
         self.refuse_referenced_parts(target, table)?;
         // The whole row, as the target has it.
         let moved = member.as_target(&own);
-        let (place, inserted) = self.place_of(target, &moved)?;
+        let (place, mut inserted) = self.place_of(target, &moved)?;
         self.lock_again(table, row.key, LockMode::RowUpdate).await?;
         self.remove(table, row.key, row.old).await?;
-        self.insert_into(&place.table, &inserted).await?;
+        self.insert_into(&place.table, &mut inserted).await?;
         let all: Vec<u16> = target.desc.columns.iter().map(|c| c.attnum).collect();
         let before = member.as_target(row.old);
         self.note_gone(&target.desc, &before, Some((&moved, &all)))?;
@@ -92,7 +92,7 @@ impl StatementWriter<'_> {
         member: &Member,
         row: Replaced<'_>,
     ) -> Result<(), SqlError> {
-        let own = member.changed(row.old, row.new, row.columns)?;
+        let mut own = member.changed(row.old, row.new, row.columns)?;
         let table = &member.table;
         if table.desc.is_partition() && !self.fits(&table.desc, &own)? {
             return Err(SqlError::new(
@@ -104,7 +104,7 @@ impl StatementWriter<'_> {
             ));
         }
         let columns = member.own_columns(row.columns)?;
-        self.update_in_place(table, row.key, row.old, &own, &columns)
+        self.update_in_place(table, row.key, row.old, &mut own, &columns)
             .await
     }
 }

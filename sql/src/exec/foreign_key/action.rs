@@ -267,7 +267,9 @@ impl StatementWriter<'_> {
             set(&mut new, table, *attnum, value, &format)?;
         }
         if !table.desc.is_partition() {
-            return self.update(table, &child.key, &old, &new, columns).await;
+            return self
+                .update(table, &child.key, &old, &mut new, columns)
+                .await;
         }
         // The row may have to go to another partition of the same table.
         let catalog = self.catalog()?;

@@ -211,6 +211,9 @@ fn attnums(table: &TableDescriptor, names: &[String]) -> Result<Vec<u16>, SqlErr
 }
 
 fn primary_key(parent: &TableDescriptor) -> Result<(u32, Vec<u16>), SqlError> {
+    if parent.indexes.iter().any(|index| index.primary) {
+        return Err(deferrable(parent));
+    }
     match &parent.primary_key_name {
         Some((_, oid)) => Ok((*oid, parent.primary_key.clone())),
         None => Err(SqlError::new(
@@ -221,6 +224,17 @@ fn primary_key(parent: &TableDescriptor) -> Result<(u32, Vec<u16>), SqlError> {
             ),
         )),
     }
+}
+
+/// What foreign keys refer to has to be unique at every moment.
+fn deferrable(parent: &TableDescriptor) -> SqlError {
+    SqlError::new(
+        state::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "cannot use a deferrable unique constraint for referenced table \"{}\"",
+            parent.name
+        ),
+    )
 }
 
 /// The unique index whose columns are these, in any order.
@@ -242,9 +256,13 @@ fn matching_key(parent: &TableDescriptor, wanted: &[u16]) -> Result<u32, SqlErro
     {
         return Ok(*oid);
     }
-    let mut unique = parent.indexes.iter().filter(|i| i.unique);
-    match unique.find(|index| same(&index.columns)) {
-        Some(index) => Ok(index.oid),
+    let unique = parent.indexes.iter().filter(|i| i.unique && i.is_plain());
+    let fitting: Vec<_> = unique.filter(|index| same(&index.columns)).collect();
+    if let Some(index) = fitting.iter().find(|index| index.is_exclusive()) {
+        return Ok(index.oid);
+    }
+    match fitting.first() {
+        Some(_) => Err(deferrable(parent)),
         None => Err(invalid(format!(
             "there is no unique constraint matching given keys for referenced table \"{}\"",
             parent.name

@@ -164,5 +164,5 @@ fn children_of(key: &ForeignKey, child: &TableInfo) -> Children {
 
 /// Whether the index has an entry for every row.
 fn is_searchable(index: &IndexDescriptor) -> bool {
-    !index.columns.is_empty()
+    !index.columns.is_empty() && index.predicate.is_none()
 }

@@ -57,7 +57,7 @@ pub(crate) struct KeyWork {
 }
 
 impl KeyWork {
-    fn push(&mut self, event: KeyEvent) -> Result<(), SqlError> {
+    pub(super) fn push(&mut self, event: KeyEvent) -> Result<(), SqlError> {
         self.bytes += event.weight();
         check_pending(self.bytes)?;
         self.events.push(event);

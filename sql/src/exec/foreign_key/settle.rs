@@ -96,6 +96,11 @@ impl StatementWriter<'_> {
                         self.check_reference(&link, &row).await?;
                     }
                 }
+                KeyEvent::Unique { table, index, row } => {
+                    if let Some(table) = self.info(table)? {
+                        self.check_unique(&table, index, &row)?;
+                    }
+                }
                 KeyEvent::Gone { .. } => self.settle_gone(event, queue).await?,
             }
             let changes = std::mem::take(&mut self.layer);

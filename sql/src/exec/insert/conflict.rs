@@ -1,8 +1,8 @@
 //! ON CONFLICT.
 
-use sqlparser::ast::{ConflictTarget, Ident, ObjectName, OnConflict, OnConflictAction};
+use sqlparser::ast::{ConflictTarget, OnConflict, OnConflictAction};
 
-use crate::catalog::{TableDescriptor, fold_identifier};
+use super::arbiters::{all, by_columns, by_constraint};
 use crate::error::{SqlError, state};
 use crate::exec::assignments::Assignments;
 use crate::exec::expr::Values;
@@ -10,7 +10,7 @@ use crate::exec::family::{Member, Replaced};
 use crate::exec::planning::Parameters;
 use crate::exec::row_values::{BoundValues, RowValues};
 use crate::exec::table::TableInfo;
-use crate::exec::target::{Planning, column, simple_name};
+use crate::exec::target::{Planning, column};
 use crate::exec::upsert::{Arbiters, InTheWay, NewestRow};
 use crate::exec::write::StatementWriter;
 use crate::query::{Place, Run};
@@ -128,73 +128,6 @@ impl ConflictPlan {
     }
 }
 
-/// All unique keys of a table.
-fn all(desc: &TableDescriptor) -> Arbiters {
-    let unique = desc.indexes.iter().filter(|i| i.unique);
-    Arbiters {
-        primary_key: !desc.primary_key.is_empty(),
-        indexes: unique.map(|i| i.oid).collect(),
-    }
-}
-
-/// The unique keys over exactly these columns, in any order.
-fn by_columns(names: &[Ident], desc: &TableDescriptor) -> Result<Arbiters, SqlError> {
-    let mut wanted = Vec::with_capacity(names.len());
-    for name in names {
-        let name = fold_identifier(name);
-        let found = desc.column(&name).ok_or_else(|| {
-            SqlError::new(
-                state::UNDEFINED_COLUMN,
-                format!("column \"{name}\" does not exist"),
-            )
-        })?;
-        wanted.push(found.attnum);
-    }
-    let same = |columns: &[u16]| {
-        !columns.is_empty()
-            && columns.iter().all(|c| wanted.contains(c))
-            && wanted.iter().all(|c| columns.contains(c))
-    };
-    let unique = desc.indexes.iter().filter(|i| i.unique && same(&i.columns));
-    let arbiters = Arbiters {
-        primary_key: same(&desc.primary_key),
-        indexes: unique.map(|i| i.oid).collect(),
-    };
-    if arbiters == Arbiters::default() {
-        return Err(SqlError::new(
-            state::INVALID_COLUMN_REFERENCE,
-            "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-        ));
-    }
-    Ok(arbiters)
-}
-
-fn by_constraint(name: &ObjectName, desc: &TableDescriptor) -> Result<Arbiters, SqlError> {
-    let wanted = simple_name(name).unwrap_or_else(|| name.to_string());
-    if let Some((key, _)) = &desc.primary_key_name
-        && *key == wanted
-    {
-        return Ok(Arbiters {
-            primary_key: true,
-            indexes: Vec::new(),
-        });
-    }
-    let named = |i: &&crate::catalog::IndexDescriptor| i.unique && i.constraint && i.name == wanted;
-    match desc.indexes.iter().find(named) {
-        Some(index) => Ok(Arbiters {
-            primary_key: false,
-            indexes: vec![index.oid],
-        }),
-        None => Err(SqlError::new(
-            state::UNDEFINED_OBJECT,
-            format!(
-                "constraint \"{wanted}\" for table \"{}\" does not exist",
-                desc.name
-            ),
-        )),
-    }
-}
-
 /// ON CONFLICT of one execution.
 pub(super) struct BoundConflict<'a> {
     arbiters: &'a Arbiters,
@@ -217,14 +150,16 @@ impl BoundConflict<'_> {
         &self,
         writer: &mut StatementWriter<'_>,
         table: &TableInfo,
-        row: Vec<Datum>,
+        mut row: Vec<Datum>,
         values: &Values<'_>,
     ) -> Result<Option<Vec<Datum>>, SqlError> {
-        let (member, own) = writer.place_of(table, &row)?;
+        writer.generate(table, &mut row)?;
+        let (member, mut own) = writer.place_of(table, &row)?;
         let leaf = &member.table;
         let arbiters = self.arbiters.of_partition(table, leaf, writer)?;
         loop {
-            let Some(found) = writer.insert_unless(leaf, &own, &arbiters).await? else {
+            let found = writer.insert_unless(leaf, &mut own, &arbiters).await?;
+            let Some(found) = found else {
                 let mut row = row;
                 row.push(Datum::Oid(leaf.desc.oid));
                 return Ok(Some(row));
@@ -271,6 +206,7 @@ impl BoundUpdate<'_> {
         for (attnum, value) in self.columns.iter().zip(assigned) {
             super::set(&mut new, table, *attnum, value, values.format)?;
         }
+        writer.generate(table, &mut new)?;
         let replaced = Replaced {
             key: &found.key,
             old: &own,

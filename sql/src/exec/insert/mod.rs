@@ -1,22 +1,25 @@
 //! INSERT.
 
+mod arbiters;
 mod conflict;
 mod defaults;
 mod elements;
 mod values;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use sqlparser::ast::{Insert, OnInsert, Query, TableObject};
+use sqlparser::ast::{Expr, Insert, OnInsert, Query, SetExpr, TableObject, Value};
 
 use super::assign::assign;
 use super::expr::Values;
-use super::given::check_insert;
+use super::given::{check_insert, ignores_given};
 use super::planning::Parameters;
 use super::returned::Returned;
 use super::returning::Returning;
 use super::table::TableInfo;
 use super::target::{Planning, column, column_list, simple_name};
+use super::view_target::{BoundView, Through, ViewTarget};
 use super::write::StatementWriter;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
@@ -48,6 +51,8 @@ pub(crate) struct InsertPlan {
     pub(crate) source: Source,
     conflict: Option<ConflictPlan>,
     pub(crate) returning: Option<Returning>,
+    /// The view that the statement names, if it is one.
+    view: Option<ViewTarget>,
 }
 
 /// Plans an INSERT. Parameter types that it finds are put into `parameters`.
@@ -63,24 +68,35 @@ pub(crate) fn plan(
     let TableObject::TableName(name) = &insert.table else {
         return Err(SqlError::unsupported("INSERT into a table function"));
     };
-    let table = planning.table(name)?;
-    let insert = elements::whole_arrays(insert, &table)?;
+    let (base, view) = planning.written(name, Through::Insert)?;
+    // What the statement names are columns of the view.
+    let table = view.as_ref().map_or(&base, |view| &view.visible);
+    let insert = elements::whole_arrays(insert, table)?;
     let names = insert
         .columns
         .iter()
         .map(|c| simple_name(c).ok_or_else(|| SqlError::unsupported(format!("INSERT column {c}"))))
         .collect::<Result<Vec<_>, _>>()?;
     let explicit = !names.is_empty();
-    let mut columns = column_list(&table, names)?;
+    let mut columns = match &view {
+        Some(view) => view.column_list(&names, given_width(&insert))?,
+        None => column_list(table, names)?,
+    };
+    let insert = without_ignored(insert, table, &columns);
     let source = match &insert.source {
         None => {
             columns.clear();
             Source::Values(ValueLists::defaults_only())
         }
-        Some(query) => plan_source(query, &table, &mut columns, explicit, planning, parameters)?,
+        Some(query) => plan_source(query, table, &mut columns, explicit, planning, parameters)?,
     };
-    check_insert(&insert, &table, &columns)?;
-    let defaults = Defaults::plan(&table, &columns, planning)?;
+    check_insert(&insert, table, &columns)?;
+    let mut given = columns.clone();
+    given.retain(|attnum| {
+        !column(table, *attnum).is_ok_and(|target| ignores_given(&insert, target))
+    });
+    let full = view.as_ref().map_or(&base, |view| &view.full);
+    let defaults = Defaults::plan(full, &given, planning)?;
     let alias = match &insert.table_alias {
         Some(alias) => fold_identifier(&alias.alias),
         None => table.desc.name.clone(),
@@ -88,26 +104,68 @@ pub(crate) fn plan(
     let conflict = match &insert.on {
         None => None,
         Some(OnInsert::OnConflict(clause)) => Some(ConflictPlan::plan(
-            clause, &table, &alias, planning, parameters,
+            clause, table, &alias, planning, parameters,
         )?),
         Some(_) => return Err(SqlError::unsupported("INSERT … ON DUPLICATE KEY")),
     };
-    let relation = RowRelation::target(&table.desc, &alias);
+    let relation = match &view {
+        Some(view) => view.relation(&alias),
+        None => RowRelation::target(&table.desc, &alias),
+    };
     let returning = Returning::plan(
         insert.returning.as_deref(),
-        &table,
-        &[relation],
+        table,
+        (&[relation], view.is_some()),
         planning,
         parameters,
     )?;
     Ok(InsertPlan {
-        table,
+        table: base,
         columns,
         defaults,
         source,
         conflict,
         returning,
+        view,
     })
+}
+
+/// Values that OVERRIDING USER VALUE makes an INSERT ignore are not even computed.
+fn without_ignored<'i>(
+    insert: Cow<'i, Insert>,
+    table: &TableInfo,
+    columns: &[u16],
+) -> Cow<'i, Insert> {
+    let ignored = |at: usize| {
+        let target = columns
+            .get(at)
+            .and_then(|attnum| column(table, *attnum).ok());
+        target.is_some_and(|target| ignores_given(&insert, target))
+    };
+    let positions: Vec<usize> = (0..columns.len()).filter(|at| ignored(*at)).collect();
+    if positions.is_empty() {
+        return insert;
+    }
+    let mut changed = insert.into_owned();
+    if let Some(source) = &mut changed.source
+        && let SetExpr::Values(values) = source.body.as_mut()
+    {
+        for row in &mut values.rows {
+            for at in &positions {
+                if let Some(value) = row.content.get_mut(*at) {
+                    *value = Expr::Value(Value::Null.into());
+                }
+            }
+        }
+    }
+    Cow::Owned(changed)
+}
+
+/// How many values a row of VALUES has; any number for other sources.
+fn given_width(insert: &Insert) -> usize {
+    let rows = insert.source.as_ref().and_then(|query| plain_values(query));
+    rows.and_then(|rows| rows.first())
+        .map_or(usize::MAX, |row| row.content.len())
 }
 
 fn refuse_clauses(insert: &Insert) -> Result<(), SqlError> {
@@ -196,6 +254,7 @@ impl InsertPlan {
             source: Source::Query(Box::new(query)),
             conflict: None,
             returning: None,
+            view: None,
         }
     }
 
@@ -206,6 +265,7 @@ impl InsertPlan {
             Source::Values(lists) => lists.is_computed(),
         };
         computed
+            || self.view.is_some()
             || self.defaults.is_computed()
             || self
                 .conflict
@@ -230,6 +290,7 @@ impl InsertPlan {
         };
         tables.extend(self.conflict.iter().flat_map(ConflictPlan::tables));
         tables.extend(self.returning.iter().flat_map(Returning::tables));
+        tables.extend(self.view.iter().flat_map(ViewTarget::tables));
         tables
     }
 
@@ -263,6 +324,10 @@ impl InsertPlan {
         let bound = Bound {
             defaults: self.defaults.bind(run.map(|run| &run.session))?,
             conflict: self.conflict.as_ref().map(|c| c.bind(run)).transpose()?,
+            view: match (&self.view, run) {
+                (Some(view), Some(run)) => Some(view.bind(run)?),
+                _ => None,
+            },
         };
         let mut count = 0;
         match (&self.source, run) {
@@ -304,7 +369,7 @@ impl InsertPlan {
     /// Inserts one row, or does what ON CONFLICT says. How many rows changed.
     async fn insert_one(
         &self,
-        row: Vec<Datum>,
+        mut row: Vec<Datum>,
         bound: &Bound<'_>,
         writer: &mut StatementWriter<'_>,
         values: &Values<'_>,
@@ -312,8 +377,7 @@ impl InsertPlan {
     ) -> Result<u64, SqlError> {
         let row = match &bound.conflict {
             None => {
-                let mut row = row;
-                let table = writer.insert(&self.table, &row).await?;
+                let table = writer.insert(&self.table, &mut row).await?;
                 row.push(Datum::Oid(table));
                 row
             }
@@ -322,7 +386,13 @@ impl InsertPlan {
                 None => return Ok(0),
             },
         };
-        returned.row(&[&row]).await?;
+        match &bound.view {
+            None => returned.row(&[&row]).await?,
+            Some(view) => {
+                view.check(&row, values).await?;
+                returned.row(&[&view.row(&row, values).await?]).await?;
+            }
+        }
         Ok(1)
     }
 }
@@ -331,6 +401,7 @@ impl InsertPlan {
 struct Bound<'a> {
     defaults: BoundDefaults<'a>,
     conflict: Option<BoundConflict<'a>>,
+    view: Option<BoundView<'a>>,
 }
 
 /// Puts a value into its place of a row, converted to the column's type.

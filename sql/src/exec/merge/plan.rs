@@ -2,10 +2,11 @@
 
 use sqlparser::ast::{
     Expr, Join, JoinConstraint, JoinOperator, Merge, MergeAction, MergeClause, MergeClauseKind,
-    MergeInsertExpr, MergeInsertKind, MergeUpdateExpr, TableWithJoins, Value,
+    MergeInsertExpr, MergeInsertKind, MergeUpdateExpr, TableFactor, TableWithJoins, Value,
 };
 
 use super::{Action, Clause, MergePlan};
+use crate::catalog::QualifiedName;
 use crate::error::{SqlError, state};
 use crate::exec::assignments::Assignments;
 use crate::exec::change::{Target, note_parameter};
@@ -16,6 +17,7 @@ use crate::exec::planning::Parameters;
 use crate::exec::row_values::check_condition;
 use crate::exec::table::TableInfo;
 use crate::exec::target::{Planning, column, column_list, default_expr, simple_name};
+use crate::exec::view_target::Through;
 use crate::query::{Place, PlannedExpressions, RowRelation};
 use crate::session::{MERGE_DEFAULTS, MERGE_NOTHING};
 
@@ -33,7 +35,15 @@ pub(crate) fn plan(
         relation: merge.table.clone(),
         joins: Vec::new(),
     };
-    let mut target = Target::new(&relation, planning)?;
+    refuse_materialized(&merge.table, planning)?;
+    let mut target = Target::new(&relation, Through::Update, planning)?;
+    if let Some(view) = &target.view {
+        return Err(SqlError::new(
+            state::FEATURE_NOT_SUPPORTED,
+            format!("cannot execute MERGE on relation \"{}\"", view.name),
+        )
+        .detail("This operation is not supported for views."));
+    }
     let alias = target.alias();
     let from = TableWithJoins {
         relation: merge.source.clone(),
@@ -80,6 +90,22 @@ pub(crate) fn plan(
         matched,
         not_matched,
     })
+}
+
+/// Rows of a materialized view come from its query only.
+fn refuse_materialized(target: &TableFactor, planning: &Planning) -> Result<(), SqlError> {
+    let TableFactor::Table { name, .. } = target else {
+        return Ok(());
+    };
+    let name = QualifiedName::from_ast(name, &planning.database)?;
+    match planning.catalog.find_table(&name, &planning.search_path) {
+        Some(table) if table.materialized.is_some() => Err(SqlError::new(
+            state::FEATURE_NOT_SUPPORTED,
+            format!("cannot execute MERGE on relation \"{}\"", name.name),
+        )
+        .detail("This operation is not supported for materialized views.")),
+        _ => Ok(()),
+    }
 }
 
 fn is_matched(kind: &MergeClauseKind) -> bool {

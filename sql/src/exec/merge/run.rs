@@ -177,6 +177,7 @@ impl Merging<'_> {
                 for (attnum, value) in columns.iter().zip(assigned) {
                     set(&mut new, target, *attnum, value, values.format)?;
                 }
+                writer.generate(target, &mut new)?;
                 let replaced = Replaced {
                     key: &row.key,
                     old: &own,
@@ -214,7 +215,7 @@ impl Merging<'_> {
             }
         }
         defaults.fill(&mut row, table, values)?;
-        writer.insert(table, &row).await?;
+        writer.insert(table, &mut row).await?;
         Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! Functions about things that do not exist here.
 
-use super::args::{BOOL, INT4, OID, TEXT};
+use super::args::{BOOL, OID};
 use super::overload::{Arg, Overload};
 use crate::types::{Datum, PgType};
 
@@ -11,11 +11,7 @@ const fn nothing(name: &'static str, args: &'static [Arg]) -> Overload {
 
 /// Overloads of this module.
 pub(super) static OVERLOADS: &[Overload] = &[
-    // No comments, rules, triggers or statistics objects.
-    nothing("obj_description", &[OID]),
-    nothing("obj_description", &[OID, TEXT]),
-    nothing("col_description", &[OID, INT4]),
-    nothing("shobj_description", &[OID, TEXT]),
+    // No rules, triggers or statistics objects.
     nothing("pg_get_ruledef", &[OID]),
     nothing("pg_get_ruledef", &[OID, BOOL]),
     nothing("pg_get_triggerdef", &[OID]),

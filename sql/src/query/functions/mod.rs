@@ -14,6 +14,7 @@ mod bit_string;
 mod bits;
 mod bytes;
 mod catalog;
+mod catalog_comment;
 mod catalog_empty;
 mod catalog_names;
 mod catalog_routine;
@@ -104,6 +105,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(array::overloads())
         .chain(catalog::OVERLOADS)
         .chain(catalog_text::OVERLOADS)
+        .chain(catalog_comment::OVERLOADS)
         .chain(catalog_empty::OVERLOADS)
         .chain(catalog_names::OVERLOADS)
         .chain(catalog_routine::OVERLOADS)

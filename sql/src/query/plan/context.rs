@@ -85,7 +85,8 @@ impl<'a> Tables<'a> {
         name: &QualifiedName,
         shown: Shown,
     ) -> std::result::Result<Arc<dyn TableSource>, SqlError> {
-        let found = if shown.hidden.is_some() {
+        // Inside a view names mean what they meant when it was made.
+        let found = if shown.hidden.is_some() && self.context.view.is_none() {
             self.context.stored_relation(name)?
         } else {
             self.context.relation(name)?
@@ -110,7 +111,7 @@ impl<'a> Tables<'a> {
                 provider_as_source(Arc::new(StoredTable::new(&table, shown, catalog)?))
             }
             Found::View(view) => Arc::new(ViewSource::new(
-                view,
+                (view, shown.hidden),
                 bound,
                 self.context,
                 self.state,

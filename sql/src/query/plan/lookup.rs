@@ -165,7 +165,7 @@ impl PlanContext {
     ///
     /// # Errors
     /// 54001 when views are nested too deeply.
-    pub(super) fn inside(&self, view: &Arc<ViewDescriptor>) -> Result<Self, SqlError> {
+    pub(crate) fn inside(&self, view: &Arc<ViewDescriptor>) -> Result<Self, SqlError> {
         let depth = self.view.as_ref().map_or(1, |scope| scope.depth + 1);
         if depth > VIEW_DEPTH_MAX {
             return Err(SqlError::new(

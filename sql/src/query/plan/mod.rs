@@ -101,6 +101,9 @@ pub enum Hidden {
     /// The first one, the target of a change. `*` must not be used in the
     /// outermost SELECT then.
     First,
+    /// The first one, which a view selects from that has this number itself. `*` leaves
+    /// them out.
+    Numbered(usize),
     /// All of them; the columns come after those of the SELECT list.
     All,
 }

@@ -12,12 +12,17 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, TableType};
 use parking_lot::Mutex;
+use sqlparser::ast::{
+    ExcludeSelectItem, Expr as SqlExpr, Ident, ObjectName, ObjectNamePart, Query, SelectItem,
+    SetExpr, TableFactor,
+};
 
 use super::super::error::from_datafusion;
-use super::super::scan::{origin, origin_metadata};
+use super::super::scan::{hidden_fields, origin, origin_metadata};
+use super::syntax::hidden_names;
 use super::types::typed_field;
-use super::{PlanContext, PlanParts};
-use crate::catalog::{BoundRelation, ViewDescriptor};
+use super::{Hidden, PlanContext, PlanParts};
+use crate::catalog::{BoundRelation, ViewDescriptor, fold_identifier};
 use crate::error::{SqlError, SqlResult};
 use crate::types::arrow_map;
 
@@ -45,6 +50,9 @@ impl Resolved {
 /// its name to something else it is looked up, but never asked.
 pub(super) struct ViewSource {
     view: Arc<ViewDescriptor>,
+    /// Its number among the relations with hidden columns, if it has those of the
+    /// table that it selects from.
+    hidden: Option<usize>,
     bound: Option<BoundRelation>,
     context: PlanContext,
     state: SessionState,
@@ -55,19 +63,23 @@ pub(super) struct ViewSource {
 impl ViewSource {
     /// A view by the name that `bound` gives it.
     pub(super) fn new(
-        view: Arc<ViewDescriptor>,
+        (view, hidden): (Arc<ViewDescriptor>, Option<usize>),
         bound: Option<BoundRelation>,
         context: &PlanContext,
         state: &SessionState,
         resolved: &Arc<Mutex<Resolved>>,
     ) -> Self {
-        let fields: Vec<Field> = view
+        let mut fields: Vec<Field> = view
             .columns
             .iter()
             .map(|c| typed_field(&c.name, c.ty, true))
             .collect();
+        if let Some(index) = hidden {
+            fields.extend(hidden_fields(index));
+        }
         Self {
             view,
+            hidden,
             bound,
             context: context.clone(),
             state: state.clone(),
@@ -78,20 +90,78 @@ impl ViewSource {
 
     /// The plan of the view's query, with the view's names for its columns.
     fn plan(&self) -> SqlResult<LogicalPlan> {
-        let query = crate::session::parse_query(&self.view.query.text)?;
-        let parts = super::plan(&query, &self.context.inside(&self.view)?, &self.state)?;
+        let mut query = crate::session::parse_query(&self.view.query.text)?;
+        let mut context = self.context.inside(&self.view)?;
+        if let Some(index) = self.hidden {
+            add_hidden(&mut query, index)?;
+            context.hidden = Hidden::Numbered(index);
+        }
+        let parts = super::plan(&query, &context, &self.state)?;
         let mut tables = parts.tables.clone();
         tables.push(self.view.oid);
         if let Some(bound) = &self.bound {
             self.resolved.lock().note(bound.clone(), &tables);
         }
-        named(parts, &self.view).map_err(from_datafusion)
+        named(parts, &self.view, self.hidden).map_err(from_datafusion)
     }
 }
 
-fn named(parts: PlanParts, view: &ViewDescriptor) -> Result<LogicalPlan> {
+/// Adds the hidden columns of the first relation of FROM to a view's query.
+fn add_hidden(query: &mut Query, index: usize) -> std::result::Result<(), SqlError> {
+    let mut body = query.body.as_mut();
+    while let SetExpr::Query(inner) = body {
+        body = inner.body.as_mut();
+    }
+    let SetExpr::Select(select) = body else {
+        return Err(SqlError::internal(
+            "hidden columns of a view that is no SELECT",
+        ));
+    };
+    let Some(alias) = select
+        .from
+        .first()
+        .and_then(|from| alias_of(&from.relation))
+    else {
+        return Err(SqlError::internal(
+            "hidden columns of a view without a table",
+        ));
+    };
+    // A star must not give them once more.
+    for item in &mut select.projection {
+        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item {
+            let names = hidden_names(index).map(|name| {
+                ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote(
+                    '"', name,
+                ))])
+            });
+            options.opt_exclude = Some(ExcludeSelectItem::Multiple(names.to_vec()));
+        }
+    }
+    for name in hidden_names(index) {
+        let parts = vec![alias.clone(), Ident::with_quote('"', name)];
+        select
+            .projection
+            .push(SelectItem::UnnamedExpr(SqlExpr::CompoundIdentifier(parts)));
+    }
+    Ok(())
+}
+
+fn alias_of(factor: &TableFactor) -> Option<Ident> {
+    match factor {
+        TableFactor::Table {
+            alias: Some(alias), ..
+        } => Some(alias.name.clone()),
+        TableFactor::Table { name, .. } => {
+            let last = name.0.last().and_then(ObjectNamePart::as_ident)?;
+            Some(Ident::with_quote('"', fold_identifier(last)))
+        }
+        _ => None,
+    }
+}
+
+fn named(parts: PlanParts, view: &ViewDescriptor, hidden: Option<usize>) -> Result<LogicalPlan> {
     let schema = Arc::clone(parts.plan.schema());
-    let exprs: Vec<Expr> = parts
+    let mut exprs: Vec<Expr> = parts
         .columns
         .iter()
         .zip(&view.columns)
@@ -106,6 +176,13 @@ fn named(parts: PlanParts, view: &ViewDescriptor) -> Result<LogicalPlan> {
                 .alias_with_metadata(&column.name, Some(FieldMetadata::new(metadata)))
         })
         .collect();
+    if let Some(index) = hidden {
+        let names = hidden_names(index).into_iter().enumerate();
+        exprs.extend(names.map(|(at, name)| {
+            let at = view.columns.len() + at;
+            Expr::Column(Column::from(schema.qualified_field(at))).alias(name)
+        }));
+    }
     LogicalPlanBuilder::from(parts.plan).project(exprs)?.build()
 }
 

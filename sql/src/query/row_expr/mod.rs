@@ -132,6 +132,14 @@ impl PlannedExpressions {
         }
     }
 
+    /// Whether the results depend on nothing but the rows.
+    pub(crate) fn is_immutable(&self) -> bool {
+        match &self.parts.form {
+            Form::Scalar(form) => form.immutable,
+            Form::Query { .. } => false,
+        }
+    }
+
     /// The stored tables that subqueries read.
     pub(crate) fn tables(&self) -> &[u32] {
         match &self.parts.form {

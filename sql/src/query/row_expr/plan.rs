@@ -6,11 +6,12 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Volatility};
 use sqlparser::ast::{Ident, SelectItem, TableWithJoins};
 
 use super::super::apply;
 use super::super::bound::InMemory;
+use super::super::cast::CastFunction;
 use super::super::engine::QueryEngine;
 use super::super::error::from_datafusion;
 use super::super::plan::{PlanContext, PlanParts, query_of, star_from};
@@ -30,6 +31,8 @@ pub(super) struct ScalarForm {
     pub(super) levels: Vec<Level>,
     /// Whether an expression is volatile.
     pub(super) volatile: bool,
+    /// Whether all functions in them are immutable.
+    pub(super) immutable: bool,
 }
 
 /// One list of expressions and what they give.
@@ -128,6 +131,8 @@ fn scalar_form(
         });
     }
     let volatile = levels.iter().flat_map(|l| &l.exprs).any(Expr::is_volatile);
+    let mut all = levels.iter().flat_map(|l| &l.exprs);
+    let immutable = !all.any(|expr| expr.exists(|part| Ok(!is_immutable(part))).unwrap_or(true));
     let Some(first) = levels.first() else {
         return Ok(None);
     };
@@ -137,7 +142,23 @@ fn scalar_form(
         input,
         levels,
         volatile,
+        immutable,
     }))
+}
+
+/// Whether the function at the top of an expression, if it is one, always gives the
+/// same for the same arguments.
+fn is_immutable(expr: &Expr) -> bool {
+    match expr {
+        Expr::ScalarFunction(call) => {
+            let function: &dyn std::any::Any = call.func.inner().as_ref();
+            match function.downcast_ref::<CastFunction>() {
+                Some(cast) => cast.is_immutable(),
+                None => call.func.signature().volatility == Volatility::Immutable,
+            }
+        }
+        _ => true,
+    }
 }
 
 /// The projections of a plan that has nothing else above the rows, topmost first,

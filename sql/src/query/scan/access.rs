@@ -38,7 +38,9 @@ impl Access {
             Self::Rows { fixed, .. } => {
                 !table.primary_key.is_empty() && *fixed == table.primary_key.len()
             }
-            Self::Index { index, fixed, .. } => index.unique && *fixed == index.columns.len(),
+            Self::Index { index, fixed, .. } => {
+                index.is_exclusive() && *fixed == index.columns.len()
+            }
         }
     }
 
@@ -84,7 +86,8 @@ pub(super) fn choose(table: &TableDescriptor, filters: &[Expr]) -> Result<Access
         bounded: primary.fixed > 0 || primary.ranged,
         ranges: primary.ranges,
     };
-    for index in &table.indexes {
+    // A partial index lacks rows that may satisfy the filters.
+    for index in table.indexes.iter().filter(|i| i.predicate.is_none()) {
         let columns = key_columns(table, &index.columns);
         let bounds = key_ranges(filters, &columns)?;
         if bounds.fixed == 0 && !bounds.ranged {
@@ -92,7 +95,7 @@ pub(super) fn choose(table: &TableDescriptor, filters: &[Expr]) -> Result<Access
         }
         // A range alone is worth an index only when nothing better is known;
         // without statistics a primary key range is preferred.
-        let candidate = score(&bounds, columns.len(), index.unique, false);
+        let candidate = score(&bounds, index.columns.len(), index.is_exclusive(), false);
         if candidate > best {
             best = candidate;
             access = Access::Index {

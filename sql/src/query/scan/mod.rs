@@ -18,4 +18,6 @@ mod key_bounds;
 mod members;
 mod table;
 
-pub(super) use table::{StoredTable, is_hidden_column, origin, origin_metadata, with_origin};
+pub(super) use table::{
+    StoredTable, hidden_fields, is_hidden_column, origin, origin_metadata, with_origin,
+};

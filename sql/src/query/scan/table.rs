@@ -48,6 +48,12 @@ fn hidden_columns() -> [(Source, DataType); 4] {
     ]
 }
 
+/// The hidden columns of the relation with a number.
+pub(crate) fn hidden_fields(index: usize) -> impl Iterator<Item = Field> {
+    let columns = hidden_names(index).into_iter().zip(hidden_columns());
+    columns.map(|(name, (_, ty))| Field::new(name, ty, true))
+}
+
 /// A stored table: schema and layout, but no data. A scan finds the read view in
 /// its task context, so that a plan can be kept and run again.
 #[derive(Debug)]
@@ -106,10 +112,8 @@ impl StoredTable {
             sources.push(Source::Attribute(position));
         }
         if let Some(index) = shown.hidden {
-            for (name, (source, ty)) in hidden_names(index).into_iter().zip(hidden_columns()) {
-                fields.push(Field::new(name, ty, true));
-                sources.push(source);
-            }
+            fields.extend(hidden_fields(index));
+            sources.extend(hidden_columns().map(|(source, _)| source));
         }
         if shown.tableoid {
             fields.push(arrow_map::arrow_field(TABLE_OID, PgType::Oid, false));

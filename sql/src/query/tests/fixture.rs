@@ -157,6 +157,7 @@ impl Fixture {
                     default: None,
                     missing: None,
                     identity: None,
+                    generated: None,
                     dropped: false,
                     heritage: crate::catalog::Heritage::default(),
                 })
@@ -169,6 +170,8 @@ impl Fixture {
             checks: Vec::new(),
             on_commit: None,
             family: crate::catalog::Family::default(),
+            unlogged: false,
+            materialized: None,
         };
         let put = crate::catalog::CatalogChange::Put(CatalogEntry::Table(Box::new(desc.clone())));
         self.catalog.apply(&put);

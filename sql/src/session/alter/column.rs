@@ -7,11 +7,16 @@ use sqlparser::ast::{AlterColumnOperation, ColumnDef, Ident};
 use super::super::rewrite::{contains_nulls, for_each_row};
 use super::super::{POSTGRES_EPOCH_US, Session};
 use super::Alteration;
-use crate::catalog::{ObjectKind, TableDescriptor, TypeNames, fold_identifier};
+use super::identity::refuse_default;
+use crate::catalog::{
+    Catalog, Dependent, ObjectKind, TableDescriptor, TypeNames, cascade_notice, fold_identifier,
+    still_needed,
+};
 use crate::error::{SqlError, state};
 use crate::exec::checks::rename_in;
 use crate::exec::ddl::{Asked, add_column, column_mut};
 use crate::exec::expr::Values;
+use crate::exec::generated_column::{define_generated, generated_from};
 use crate::exec::insert::Defaults;
 use crate::exec::sequence_column::take_sequence;
 use crate::exec::sequence_name::{bind, bind_column};
@@ -59,7 +64,9 @@ impl Session {
             }
             a.sequences.extend(made);
         }
-        Defaults::check(&a.table, &self.planning()?)?;
+        let planning = self.planning()?;
+        define_generated(&mut a.table, &planning)?;
+        Defaults::check(&a.table, &planning)?;
         self.set_missing(a)?;
         self.add_asked(&asked, a).await
     }
@@ -71,6 +78,13 @@ impl Session {
         let mut before = a.table.clone();
         before.columns.pop();
         let before = TableInfo::new(Arc::new(before))?;
+        if a.table
+            .columns
+            .last()
+            .is_some_and(|c| c.generated.is_some())
+        {
+            return self.rebuild(&before, a, &mut |_| Ok(()));
+        }
         let planning = self.planning()?;
         let session = self.session_info()?;
         let sequences = SequenceSource {
@@ -138,9 +152,49 @@ impl Session {
             self.drop_primary_key(cascade, a).await?;
             self.keep(a)?;
         }
+        self.drop_generated_from(attnum, cascade, a)?;
         let root = [ObjectKind::Column(a.table.oid, attnum)];
         self.drop_dependents(&root, None, cascade, a).await?;
         a.table.drop_column(attnum);
+        Ok(())
+    }
+
+    /// Drops the generated columns that are computed from a column that goes.
+    fn drop_generated_from(
+        &mut self,
+        attnum: u16,
+        cascade: bool,
+        a: &mut Alteration,
+    ) -> Result<(), SqlError> {
+        let path = self.settings.search_path();
+        let describe = |attnum| {
+            let column = ObjectKind::Column(a.table.oid, attnum);
+            a.catalog.describe(column, path)
+        };
+        let needs = describe(attnum);
+        let dependents: Vec<(u16, Dependent)> = generated_from(&a.table, attnum)
+            .into_iter()
+            .map(|generated| {
+                let dependent = Dependent {
+                    object: ObjectKind::Column(a.table.oid, generated),
+                    name: describe(generated),
+                    needs: needs.clone(),
+                    silent: false,
+                };
+                (generated, dependent)
+            })
+            .collect();
+        let found: Vec<Dependent> = dependents.iter().map(|(_, d)| d.clone()).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        if !cascade {
+            return Err(still_needed(&needs, &found));
+        }
+        self.notices.extend(cascade_notice(&found));
+        for (generated, _) in dependents {
+            a.table.drop_column(generated);
+        }
         Ok(())
     }
 
@@ -152,12 +206,16 @@ impl Session {
     ) -> Result<(), SqlError> {
         match op {
             AlterColumnOperation::SetDefault { value } => {
+                let before = Catalog::column(&a.table, &fold_identifier(name))?;
+                refuse_default(before, &a.table.name, false)?;
                 let mut value = value.clone();
                 bind(&mut value, &a.catalog, self.settings.search_path())?;
                 column_mut(&mut a.table, name)?.default = Some(value.to_string());
                 Defaults::check(&a.table, &self.planning()?)
             }
             AlterColumnOperation::DropDefault => {
+                let before = Catalog::column(&a.table, &fold_identifier(name))?;
+                refuse_default(before, &a.table.name, true)?;
                 column_mut(&mut a.table, name)?.default = None;
                 Ok(())
             }
@@ -169,7 +227,18 @@ impl Session {
                         format!("column \"{}\" is in a primary key", fold_identifier(name)),
                     ));
                 }
-                column_mut(&mut a.table, name)?.not_null = false;
+                let column = column_mut(&mut a.table, name)?;
+                if column.identity.is_some() {
+                    let column = column.name.clone();
+                    return Err(SqlError::new(
+                        state::SYNTAX_ERROR,
+                        format!(
+                            "column \"{column}\" of relation \"{}\" is an identity column",
+                            a.table.name
+                        ),
+                    ));
+                }
+                column.not_null = false;
                 Ok(())
             }
             AlterColumnOperation::SetNotNull => {
@@ -209,6 +278,16 @@ pub(in super::super) fn rename(
     let column = column_mut(table, old)?;
     let before = std::mem::replace(&mut column.name, new.clone());
     let attnum = column.attnum;
+    for column in &mut table.columns {
+        if let Some(text) = &column.generated {
+            column.generated = Some(rename_in(text, &before, &new)?);
+        }
+    }
+    for part in table.indexes.iter_mut().flat_map(|i| i.computed_mut()) {
+        if part.columns.contains(&attnum) {
+            part.text = rename_in(&part.text, &before, &new)?;
+        }
+    }
     for check in &mut table.checks {
         if check.columns.contains(&attnum) {
             check.expression = rename_in(&check.expression, &before, &new)?;

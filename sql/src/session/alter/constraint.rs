@@ -12,7 +12,7 @@ use crate::exec::checks::{Broken, CheckRequest, TableChecks};
 use crate::exec::ddl::Asked;
 use crate::exec::foreign_key::{self, define::taken};
 use crate::exec::insert::refuse_any;
-use crate::exec::keys::{KeyKind, KeyRequest, add_key};
+use crate::exec::keys::{KeyKind, KeyPart, KeyRequest, add_key};
 use crate::txn::{Layer, LockMode};
 use crate::types::Datum;
 
@@ -74,16 +74,22 @@ impl Session {
             self.keep(a)?;
         }
         let old = self.stored_table(a)?;
-        add_key(&mut a.table, request, &mut a.catalog)?;
-        if request.kind == KeyKind::PrimaryKey {
+        add_key(&mut a.table, request, &mut a.catalog, None)?;
+        if request.kind == KeyKind::PrimaryKey && !request.deferrable {
             return self.rebuild(&old, a, &mut |_| Ok(()));
         }
         let view = self.current_rows()?;
         let info = self.stored_table(a)?;
+        let derived = self.derived(&info.desc)?;
         match info.desc.indexes.last() {
-            Some(index) => {
-                rewrite::build_index(&info, index, &a.catalog, &view, &mut a.layer, &self.cancel)
-            }
+            Some(index) => rewrite::build_index(
+                (&info, &derived),
+                index,
+                &a.catalog,
+                &view,
+                &mut a.layer,
+                &self.cancel,
+            ),
             None => Ok(()),
         }
     }
@@ -234,6 +240,14 @@ impl Session {
             )
             .detail("Cannot create a primary key or unique constraint using such an index."));
         }
+        if !found.is_plain() {
+            let what = match found.predicate {
+                Some(_) => format!("\"{index}\" is a partial index"),
+                None => format!("index \"{index}\" contains expressions"),
+            };
+            return Err(SqlError::new(state::WRONG_OBJECT_TYPE, what)
+                .detail("Cannot create a primary key or unique constraint using such an index."));
+        }
         if name != index {
             self.notice(format!(
                 "ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index}\" to \"{name}\""
@@ -257,9 +271,9 @@ impl Session {
         };
         for attnum in columns {
             let column = a.table.attribute(attnum);
-            request
-                .columns
-                .push(column.map_or_else(String::new, |c| c.name.clone()));
+            request.columns.push(KeyPart::Column(
+                column.map_or_else(String::new, |c| c.name.clone()),
+            ));
         }
         if !a.table.primary_key.is_empty() {
             return self.add_key(&request, a);

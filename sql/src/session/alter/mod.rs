@@ -7,6 +7,7 @@
 
 mod column;
 mod constraint;
+mod identity;
 mod index;
 mod retype;
 
@@ -20,7 +21,8 @@ use sqlparser::ast::{
 };
 
 use super::Session;
-use super::objects::{SequenceChange, ViewChange};
+use super::objects::{SequenceChange, ViewChange, check_alteration};
+use super::parse_alter_column::carried_change;
 use super::partitions::{Spreading, refuse_in_family};
 use super::rewrite::{self, Rebuilding};
 use crate::catalog::{
@@ -28,6 +30,7 @@ use crate::catalog::{
     fold_identifier,
 };
 use crate::error::{SqlError, state};
+use crate::exec::derived::{BoundDerived, Derived, has_derived};
 use crate::exec::table::TableInfo;
 use crate::txn::{Layer, LockMode, ReadView};
 use crate::types::Datum;
@@ -116,6 +119,7 @@ impl Session {
             return Ok("ALTER TABLE".to_owned());
         }
         let table = self.table_to_change(&alter.name, &catalog)?;
+        check_alteration(&table, &alter.operations)?;
         self.no_pending_checks("ALTER TABLE", &table)?;
         let mode = lock_mode(&alter.operations);
         self.lock_table(table.oid, mode).await?;
@@ -154,6 +158,11 @@ impl Session {
         operation: &AlterTableOperation,
         a: &mut Alteration,
     ) -> Result<(), SqlError> {
+        if let AlterTableOperation::AlterColumn { column_name, .. } = operation
+            && let Some((column, change)) = carried_change(column_name)?
+        {
+            return self.change_column(&column, &change, a).await;
+        }
         match operation {
             AlterTableOperation::AddColumn {
                 if_not_exists,
@@ -235,17 +244,29 @@ impl Session {
             index.stream = a.catalog.allocate_stream();
         }
         let new = Arc::new(a.table.clone());
+        let derived = self.derived(&new)?;
         let view = self.current_rows()?;
         let (engine, cancel) = (self.engine.clone(), self.cancel.clone());
         let txn = self.transaction()?;
         let with = Rebuilding {
             catalog: &a.catalog,
+            derived: &derived,
             view: &view,
             cancel: &cancel,
             next_number: &mut |rows| engine.next_row_number(txn, rows),
             change,
         };
         rewrite::rebuild(old, &new, &mut a.layer, with)
+    }
+
+    /// What is computed from the rows of a table.
+    pub(super) fn derived(&mut self, table: &TableDescriptor) -> Result<BoundDerived, SqlError> {
+        if !has_derived(table) {
+            return Ok(BoundDerived::default());
+        }
+        let planning = self.planning()?;
+        let session = self.session_info()?;
+        Derived::plan(table, &planning)?.bind(&session)
     }
 
     fn stored_table(&self, a: &Alteration) -> Result<TableInfo, SqlError> {

@@ -4,12 +4,15 @@ use sqlparser::ast::{DataType, Expr, Ident};
 
 use super::super::Session;
 use super::Alteration;
-use crate::catalog::{Catalog, ObjectKind, TypeNames, fold_identifier};
+use crate::catalog::{Catalog, ObjectKind, TableDescriptor, TypeNames, fold_identifier};
 use crate::error::{SqlError, state};
 use crate::exec::ddl::storable_type;
 use crate::exec::foreign_key;
+use crate::exec::generated_column::generated_from;
+use crate::exec::index_expression;
 use crate::exec::insert::{Defaults, set};
 use crate::exec::table::datum_at;
+use crate::exec::target::Planning;
 use crate::query::{Place, RowRelation, quote_ident};
 use crate::types::{PgType, key};
 
@@ -30,6 +33,8 @@ impl Session {
         };
         let to = storable_type(&name, data_type, types)?;
         self.refuse_used_by_view(attnum, a)?;
+        refuse_used_by_generated(&name, attnum, a)?;
+        self.retype_identity(attnum, to, a)?;
         let keyed = a.table.primary_key.contains(&attnum)
             || a.table.indexes.iter().any(|i| i.columns.contains(&attnum));
         if keyed && !key::supports(to) {
@@ -38,7 +43,7 @@ impl Session {
                 to.sql_name()
             )));
         }
-        if column.default.is_some() && !assignable(column.ty, to) {
+        if column.default.is_some() && column.identity.is_none() && !assignable(column.ty, to) {
             return Err(SqlError::new(
                 state::DATATYPE_MISMATCH,
                 format!(
@@ -78,6 +83,7 @@ impl Session {
             // Its conditions would have to be checked for the rows that are there.
             return Err(SqlError::unsupported("ALTER COLUMN … TYPE of a domain"));
         }
+        refresh(&mut a.table, attnum, &planning)?;
         Defaults::check(&a.table, &planning)?;
         let new = self.stored_table(a)?;
         let format = self.format();
@@ -143,6 +149,38 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// A generated column has the type that it had when its expression was written.
+fn refuse_used_by_generated(name: &str, attnum: u16, a: &Alteration) -> Result<(), SqlError> {
+    let generated = generated_from(&a.table, attnum);
+    let Some(column) = generated.first().and_then(|n| a.table.attribute(*n)) else {
+        return Ok(());
+    };
+    Err(SqlError::new(
+        state::FEATURE_NOT_SUPPORTED,
+        "cannot alter type of a column used by a generated column",
+    )
+    .detail(format!(
+        "Column \"{name}\" is used by generated column \"{}\".",
+        column.name
+    )))
+}
+
+/// The expressions of indexes may have other types now.
+fn refresh(table: &mut TableDescriptor, attnum: u16, planning: &Planning) -> Result<(), SqlError> {
+    let current = table.clone();
+    for index in table.indexes.iter_mut().filter(|i| i.needs(attnum)) {
+        for part in &mut index.expressions {
+            let expr = crate::session::parse_expression(&part.text)?;
+            part.ty = index_expression::expression(&expr, &current, planning)?.ty;
+        }
+        if let Some(part) = &index.predicate {
+            let expr = crate::session::parse_expression(&part.text)?;
+            index_expression::predicate(&expr, &current, planning)?;
+        }
+    }
+    Ok(())
 }
 
 fn not_automatic(name: &str, to: PgType, using: bool) -> SqlError {

@@ -1,6 +1,8 @@
 //! ALTER VIEW.
 
-use sqlparser::ast::{AlterTableOperation, Ident, ObjectName, RenameTableNameKind};
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTableOperation, Expr, Ident, ObjectName, Owner, RenameTableNameKind,
+};
 
 use super::super::Session;
 use super::ViewChange;
@@ -9,6 +11,8 @@ use crate::catalog::{
     fold_identifier,
 };
 use crate::error::{SqlError, state};
+use crate::exec::sequence_name::bind;
+use crate::query::Place;
 use crate::txn::{Layer, LockMode};
 
 impl ViewChange {
@@ -39,16 +43,32 @@ impl ViewChange {
                 old_column_name.clone(),
                 new_column_name.clone(),
             )),
-            _ => Err(SqlError::new(
-                state::WRONG_OBJECT_TYPE,
-                format!(
-                    "this ALTER TABLE cannot be performed on relation \"{}\"",
-                    view.name
-                ),
-            )
-            .detail("This operation is not supported for views.")),
+            [AlterTableOperation::AlterColumn { column_name, op }] => match op {
+                AlterColumnOperation::SetDefault { value } => {
+                    Ok(Self::Default(column_name.clone(), Some(value.clone())))
+                }
+                AlterColumnOperation::DropDefault => Ok(Self::Default(column_name.clone(), None)),
+                _ => Err(not_for_views(view)),
+            },
+            [
+                AlterTableOperation::OwnerTo {
+                    new_owner: Owner::Ident(role),
+                },
+            ] => Ok(Self::Owner(role.clone())),
+            _ => Err(not_for_views(view)),
         }
     }
+}
+
+fn not_for_views(view: &ViewDescriptor) -> SqlError {
+    SqlError::new(
+        state::WRONG_OBJECT_TYPE,
+        format!(
+            "this ALTER TABLE cannot be performed on relation \"{}\"",
+            view.name
+        ),
+    )
+    .detail("This operation is not supported for views.")
 }
 
 impl Session {
@@ -83,10 +103,51 @@ impl Session {
             }
         };
         self.lock_table(view.oid, LockMode::AccessExclusive).await?;
-        change_view(&mut view, change, &catalog)?;
+        if let ViewChange::Default(column, value) = change {
+            self.set_view_default(&mut view, column, value.as_ref(), &catalog)?;
+        } else {
+            change_view(&mut view, change, &catalog)?;
+        }
         let change = CatalogChange::Put(CatalogEntry::View(Box::new(view)));
         self.change_catalog(catalog, vec![change], Layer::default())?;
         Ok("ALTER VIEW".to_owned())
+    }
+}
+
+impl Session {
+    /// What changes through a view give one of its columns when they give it nothing.
+    fn set_view_default(
+        &mut self,
+        view: &mut ViewDescriptor,
+        column: &Ident,
+        value: Option<&Expr>,
+        catalog: &Catalog,
+    ) -> Result<(), SqlError> {
+        let name = fold_identifier(column);
+        let text = match value {
+            None => None,
+            Some(value) => {
+                let mut value = value.clone();
+                bind(&mut value, catalog, self.settings.search_path())?;
+                let planning = self.planning()?;
+                let exprs = std::slice::from_ref(&value);
+                planning.expressions(exprs, &[], Place::Default, &mut Vec::new())?;
+                Some(value.to_string())
+            }
+        };
+        match view.columns.iter_mut().find(|c| c.name == name) {
+            Some(found) => {
+                found.default = text;
+                Ok(())
+            }
+            None => Err(SqlError::new(
+                state::UNDEFINED_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" does not exist",
+                    view.name
+                ),
+            )),
+        }
     }
 }
 
@@ -106,6 +167,8 @@ fn change_view(
             view.schema = schema_for(catalog, schema, view.schema, &view.name)?;
         }
         ViewChange::Owner(role) => view.owner = known_role(catalog, role)?,
+        // Planning it takes a session.
+        ViewChange::Default(..) => {}
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use sqlparser::ast::{Expr, Ident, ObjectName, Query, SetExpr, Statement};
 use super::super::execute::Execution;
 use super::super::{Outcome, Session};
 use crate::catalog::{
-    CatalogChange, CatalogEntry, Column, Family, Heritage, OnCommit, TableDescriptor,
-    fold_identifier,
+    BoundQuery, Catalog, CatalogChange, CatalogEntry, Column, Family, Heritage, Materialized,
+    OnCommit, TableDescriptor, fold_identifier,
 };
 use crate::error::{SqlError, state};
 use crate::exec::ddl::storable;
@@ -28,6 +28,8 @@ pub(crate) struct CreateTableAs {
     pub(super) on_commit: Option<OnCommit>,
     pub(super) source: Source,
     pub(super) with_data: bool,
+    /// The text of the query, if it makes a materialized view.
+    pub(super) materialized: Option<String>,
 }
 
 /// Where the rows of a new table come from.
@@ -53,6 +55,7 @@ pub(in super::super) fn select_into(statement: &mut Statement) -> Option<CreateT
         on_commit: None,
         source: Source::Query(query.clone()),
         with_data: true,
+        materialized: None,
     })
 }
 
@@ -70,7 +73,10 @@ impl Session {
         &mut self,
         create: &CreateTableAs,
     ) -> Result<String, SqlError> {
-        let tag = "CREATE TABLE AS";
+        let tag = match create.materialized {
+            None => "CREATE TABLE AS",
+            Some(_) => "CREATE MATERIALIZED VIEW",
+        };
         let mut catalog = self.catalog_to_change(tag).await?;
         if create.on_commit.is_some() && !create.temporary {
             return Err(SqlError::new(
@@ -89,6 +95,7 @@ impl Session {
                 (planned, execution)
             }
         };
+        let materialized = self.materialization(create, &planned, &catalog)?;
         let place = self
             .place_for(&create.name, create.temporary, &mut catalog)
             .await?;
@@ -120,6 +127,8 @@ impl Session {
             checks: Vec::new(),
             on_commit: create.on_commit,
             family: Family::default(),
+            unlogged: false,
+            materialized,
         };
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
@@ -130,6 +139,32 @@ impl Session {
         }
         let rows = self.fill_table(table, planned, &execution).await?;
         Ok(format!("SELECT {rows}"))
+    }
+
+    /// What makes the table a materialized view, if it is to be one.
+    fn materialization(
+        &self,
+        create: &CreateTableAs,
+        planned: &PlannedQuery,
+        catalog: &Catalog,
+    ) -> Result<Option<Materialized>, SqlError> {
+        let Some(text) = &create.materialized else {
+            return Ok(None);
+        };
+        let query = BoundQuery {
+            text: text.clone(),
+            relations: planned.relations().to_vec(),
+        };
+        if self.reads_temporary(&query, catalog) {
+            return Err(SqlError::new(
+                state::FEATURE_NOT_SUPPORTED,
+                "materialized views must not use temporary tables or views",
+            ));
+        }
+        Ok(Some(Materialized {
+            query,
+            populated: create.with_data,
+        }))
     }
 
     /// Inserts the rows of a query into a table that has its columns; how many.
@@ -186,6 +221,7 @@ pub(super) fn columns_of(planned: &PlannedQuery, names: &[Ident]) -> Result<Vec<
             default: None,
             missing: None,
             identity: None,
+            generated: None,
             dropped: false,
             heritage: Heritage::default(),
         });

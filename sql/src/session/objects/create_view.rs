@@ -7,6 +7,7 @@ use crate::catalog::{
     ViewDescriptor, fold_identifier,
 };
 use crate::error::{SqlError, state};
+use crate::exec::view_target::why_not_updatable;
 use crate::query::PlannedQuery;
 use crate::txn::{Layer, LockMode};
 use crate::types::PgType;
@@ -28,9 +29,6 @@ impl Session {
         for relation in &query.relations {
             self.lock_table(relation.oid, LockMode::AccessShare).await?;
         }
-        if create.check.is_some() {
-            return Err(SqlError::unsupported("WITH CHECK OPTION"));
-        }
         let oid = match &replaced {
             Some(old) => {
                 check_replacement(old, &columns)?;
@@ -40,6 +38,13 @@ impl Session {
             }
             None => catalog.allocate_oid(),
         };
+        let mut columns = columns;
+        for (column, before) in columns
+            .iter_mut()
+            .zip(replaced.iter().flat_map(|v| &v.columns))
+        {
+            column.default.clone_from(&before.default);
+        }
         let view = ViewDescriptor {
             oid,
             schema,
@@ -49,13 +54,22 @@ impl Session {
             query,
             check: create.check,
         };
+        if view.check.is_some()
+            && let Some(why) = why_not_updatable(&view, &catalog, &self.database)?
+        {
+            return Err(SqlError::new(
+                state::FEATURE_NOT_SUPPORTED,
+                "WITH CHECK OPTION is supported only on automatically updatable views",
+            )
+            .hint(why));
+        }
         let change = CatalogChange::Put(CatalogEntry::View(Box::new(view)));
         self.change_catalog(catalog, vec![change], Layer::default())?;
         Ok("CREATE VIEW".to_owned())
     }
 
     /// Whether a query reads a temporary relation.
-    fn reads_temporary(&self, query: &BoundQuery, catalog: &Catalog) -> bool {
+    pub(super) fn reads_temporary(&self, query: &BoundQuery, catalog: &Catalog) -> bool {
         let schema = |oid: u32| {
             let table = catalog.table_by_oid(oid).map(|t| t.schema);
             let view = catalog.view_by_oid(oid).map(|v| v.schema);
@@ -144,6 +158,7 @@ fn view_columns(create: &CreateView, planned: &PlannedQuery) -> Result<Vec<ViewC
         columns.push(ViewColumn {
             name,
             ty: output.pg_type,
+            default: None,
         });
     }
     Ok(columns)

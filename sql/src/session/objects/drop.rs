@@ -17,6 +17,7 @@ use crate::txn::{Layer, LockMode};
 pub(in super::super) enum DroppedKind {
     Table,
     View,
+    MaterializedView,
     Sequence,
 }
 
@@ -26,6 +27,7 @@ impl DroppedKind {
         match object {
             ObjectType::Table => Some(Self::Table),
             ObjectType::View => Some(Self::View),
+            ObjectType::MaterializedView => Some(Self::MaterializedView),
             ObjectType::Sequence => Some(Self::Sequence),
             _ => None,
         }
@@ -35,6 +37,7 @@ impl DroppedKind {
         match self {
             Self::Table => "table",
             Self::View => "view",
+            Self::MaterializedView => "materialized view",
             Self::Sequence => "sequence",
         }
     }
@@ -43,6 +46,7 @@ impl DroppedKind {
         match self {
             Self::Table => "a table",
             Self::View => "a view",
+            Self::MaterializedView => "a materialized view",
             Self::Sequence => "a sequence",
         }
     }
@@ -50,6 +54,9 @@ impl DroppedKind {
     /// The kind of a relation; `None` for an index, which has its own DROP.
     fn of_entry(entry: RelationEntry<'_>) -> Option<(Self, u32)> {
         match entry {
+            RelationEntry::Table(table) if table.materialized.is_some() => {
+                Some((Self::MaterializedView, table.oid))
+            }
             RelationEntry::Table(table) => Some((Self::Table, table.oid)),
             RelationEntry::View(view) => Some((Self::View, view.oid)),
             RelationEntry::Sequence(sequence) => Some((Self::Sequence, sequence.oid)),

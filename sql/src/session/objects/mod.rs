@@ -2,11 +2,14 @@
 //! grammar here that sqlparser lacks or reads incompletely.
 
 mod alter_view;
+mod comment;
 mod create_as;
 mod create_view;
 mod drop;
 mod function;
+mod materialized;
 mod parse;
+mod schema;
 mod sequence;
 mod sequence_options;
 mod temporary;
@@ -18,15 +21,19 @@ use super::Session;
 use crate::catalog::CheckOption;
 use crate::error::{SqlError, state};
 use crate::query::PlannedQuery;
+use comment::Comment;
 use create_as::CreateTableAs;
 use function::FunctionCommand;
+use materialized::Refresh;
+use schema::{CreateSchema, SchemaChange};
 use sequence::CreateSequence;
 pub(super) use sequence::SequenceChange;
 use user_type::TypeCommand;
 
 pub(super) use create_as::select_into;
 pub(super) use drop::DroppedKind;
-pub(super) use parse::parse;
+pub(super) use materialized::check_alteration;
+pub(super) use parse::{ColumnChange, column_change, parse};
 pub(super) use sequence::new_state;
 pub(crate) use sequence_options::{SequenceOption, resolve as resolve_sequence};
 pub(crate) use temporary::TEMPORARY;
@@ -42,6 +49,16 @@ pub(crate) enum ObjectCommand {
         if_exists: bool,
         change: ViewChange,
     },
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh(Refresh),
+    /// ALTER MATERIALIZED VIEW, as an ALTER TABLE.
+    AlterMaterialized(Box<super::parse::ParsedStatement>),
+    /// COMMENT ON.
+    Comment(Comment),
+    /// CREATE SCHEMA.
+    CreateSchema(CreateSchema),
+    /// ALTER SCHEMA.
+    AlterSchema { name: Ident, change: SchemaChange },
     /// CREATE TABLE AS, or SELECT INTO.
     CreateTableAs(CreateTableAs),
     /// CREATE SEQUENCE.
@@ -82,6 +99,8 @@ pub(crate) enum ViewChange {
     SetSchema(Ident),
     /// OWNER TO.
     Owner(Ident),
+    /// ALTER COLUMN … SET DEFAULT, or DROP DEFAULT.
+    Default(Ident, Option<sqlparser::ast::Expr>),
 }
 
 impl Session {
@@ -119,6 +138,11 @@ impl Session {
                 if_exists,
                 change,
             } => self.alter_view(name, *if_exists, change).await,
+            ObjectCommand::Refresh(refresh) => self.refresh(refresh).await,
+            ObjectCommand::AlterMaterialized(statement) => self.alter_materialized(statement).await,
+            ObjectCommand::Comment(comment) => self.comment(comment).await,
+            ObjectCommand::CreateSchema(create) => self.create_schema(create).await,
+            ObjectCommand::AlterSchema { name, change } => self.alter_schema(name, change).await,
             ObjectCommand::CreateTableAs(create) => self.create_table_as(create).await,
             ObjectCommand::CreateSequence(create) => self.create_sequence(create).await,
             ObjectCommand::AlterSequence {

@@ -1,7 +1,11 @@
 //! The grammar of commands about objects.
 
+mod column;
+mod comment;
 mod create_as;
 mod function;
+mod materialized;
+mod schema;
 mod sequence;
 mod user_type;
 
@@ -18,6 +22,8 @@ use super::{CreateView, ObjectCommand, ViewChange};
 use crate::catalog::CheckOption;
 use crate::error::{SqlError, state};
 
+pub(in super::super) use column::{ColumnChange, column_change};
+
 /// Reads a command about an object; `None` for any other statement.
 ///
 /// # Errors
@@ -28,12 +34,27 @@ pub(in super::super) fn parse(
 ) -> Result<Option<ObjectCommand>, SqlError> {
     let first = tokens.iter().find(|t| is_meaningful(t));
     let reads: fn(&mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> = match first {
+        Some(word) if is_word(word, Keyword::COMMENT) => comment::comment,
+        Some(word) if is_named(word, "refresh") => materialized::refresh,
         Some(word) if is_word(word, Keyword::CREATE) => create,
         Some(word) if is_word(word, Keyword::ALTER) => alter,
         Some(word) if is_word(word, Keyword::DROP) => user_type::drop,
         _ => return Ok(None),
     };
     let mut reader = Reader::new(sql, tokens);
+    if reader.words(&[Keyword::CREATE, Keyword::SCHEMA]) {
+        let created = schema::create(&mut reader, sql, tokens);
+        let created = created.map_err(|fault| fault.error(sql, tokens))?;
+        let rest = reader.parser.peek_token();
+        return match rest.token {
+            Token::EOF => Ok(Some(created)),
+            _ => Err(near(sql, &rest)),
+        };
+    }
+    if reader.words(&[Keyword::ALTER, Keyword::MATERIALIZED, Keyword::VIEW]) {
+        let altered = materialized::alter(&mut reader, sql, tokens);
+        return altered.map(Some).map_err(|fault| fault.error(sql, tokens));
+    }
     let command = reads(&mut reader).map_err(|fault| fault.error(sql, tokens))?;
     if command.is_some() {
         if reader.check.is_some() || reader.with_data.is_some() {
@@ -46,6 +67,12 @@ pub(in super::super) fn parse(
         }
     }
     Ok(command)
+}
+
+/// Whether a token is this word, which the parser may not know.
+fn is_named(token: &TokenWithSpan, text: &str) -> bool {
+    matches!(&token.token, Token::Word(word)
+        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text))
 }
 
 /// What keeps a command from being read.
@@ -205,6 +232,9 @@ fn create(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     if r.words(&[Keyword::VIEW]) {
         return create_view(r, or_replace, temporary, recursive).map(Some);
     }
+    if r.words(&[Keyword::MATERIALIZED, Keyword::VIEW]) {
+        return materialized::create(r).map(Some);
+    }
     if r.words(&[Keyword::TABLE]) {
         return create_as::create(r, temporary);
     }
@@ -309,6 +339,9 @@ fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     if r.words(&[Keyword::ALTER, Keyword::DOMAIN]) {
         return user_type::alter(r, true).map(Some);
     }
+    if r.words(&[Keyword::ALTER, Keyword::SCHEMA]) {
+        return schema::alter(r).map(Some);
+    }
     if !r.words(&[Keyword::ALTER, Keyword::VIEW]) {
         return Ok(None);
     }
@@ -325,6 +358,16 @@ fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
         ViewChange::SetSchema(r.ident()?)
     } else if r.words(&[Keyword::OWNER, Keyword::TO]) {
         ViewChange::Owner(r.ident()?)
+    } else if r.words(&[Keyword::ALTER]) {
+        r.words(&[Keyword::COLUMN]);
+        let column = r.ident()?;
+        if r.words(&[Keyword::DROP, Keyword::DEFAULT]) {
+            ViewChange::Default(column, None)
+        } else if r.words(&[Keyword::SET, Keyword::DEFAULT]) {
+            ViewChange::Default(column, Some(r.parser.parse_expr()?))
+        } else {
+            return Err(r.unexpected());
+        }
     } else {
         return Err(SqlError::unsupported("this kind of ALTER VIEW").into());
     };

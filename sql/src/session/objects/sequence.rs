@@ -215,7 +215,11 @@ impl Session {
         Ok(tag)
     }
 
-    fn change_options(
+    /// Changes what a sequence gives.
+    ///
+    /// # Errors
+    /// 22023 for options that contradict each other.
+    pub(in super::super) fn change_options(
         &self,
         sequence: &mut SequenceDescriptor,
         written: &[SequenceOption],

@@ -11,7 +11,7 @@ use crate::catalog::{
 };
 use crate::error::{SqlError, state};
 use crate::exec::foreign_key;
-use crate::exec::keys::{KeyKind, KeyRequest, add_key};
+use crate::exec::keys::{KeyKind, KeyPart, KeyRequest, add_key};
 use crate::exec::object_name::free_name;
 use crate::txn::LockMode;
 
@@ -65,10 +65,16 @@ fn names(table: &TableDescriptor, attnums: &[u16]) -> Vec<String> {
     columns.map(|c| c.name.clone()).collect()
 }
 
+/// Columns as parts of a key. Indexes of partitioned tables have no others.
+fn parts(table: &TableDescriptor, columns: &[u16]) -> Vec<KeyPart> {
+    let names = names(table, columns).into_iter();
+    names.map(KeyPart::Column).collect()
+}
+
 /// What a partition's part of the primary key is made from.
 fn primary_request(parent: &TableDescriptor) -> KeyRequest {
     KeyRequest {
-        columns: names(parent, &parent.primary_key),
+        columns: parts(parent, &parent.primary_key),
         ..KeyRequest::new(KeyKind::PrimaryKey)
     }
 }
@@ -76,15 +82,18 @@ fn primary_request(parent: &TableDescriptor) -> KeyRequest {
 /// What a partition's part of an index is made from.
 fn index_request(parent: &TableDescriptor, index: &IndexDescriptor) -> KeyRequest {
     let kind = match (index.unique, index.constraint) {
+        (true, true) if index.primary => KeyKind::PrimaryKey,
         (true, true) => KeyKind::UniqueConstraint,
         (true, false) => KeyKind::UniqueIndex,
         (false, _) => KeyKind::Index,
     };
     KeyRequest {
-        columns: names(parent, &index.columns),
+        columns: parts(parent, &index.columns),
         orders: (0..index.columns.len()).map(|at| index.order(at)).collect(),
         include: names(parent, &index.include),
         nulls_not_distinct: index.nulls_not_distinct,
+        deferrable: index.deferrable,
+        deferred: index.deferred,
         ..KeyRequest::new(kind)
     }
 }
@@ -100,6 +109,8 @@ fn adopt(parent: &TableDescriptor, index: &IndexDescriptor, table: &mut TableDes
         own.parent.is_none()
             && Some(&own.columns) == columns.as_ref()
             && own.unique == index.unique
+            && own.is_plain()
+            && own.deferrable == index.deferrable
             && own.orders == index.orders
             && own.nulls_not_distinct == index.nulls_not_distinct
             && (own.constraint || !index.constraint)
@@ -141,7 +152,7 @@ pub(super) fn add_parts(
     if let Some((_, oid)) = &parent.primary_key_name {
         check_primary(parent, table)?;
         if table.primary_key.is_empty() {
-            add_key(table, &primary_request(parent), catalog)?;
+            add_key(table, &primary_request(parent), catalog, None)?;
         }
         table.family.key_parent = Some(*oid);
     }
@@ -149,7 +160,7 @@ pub(super) fn add_parts(
         if adopt(parent, index, table) {
             continue;
         }
-        add_key(table, &index_request(parent, index), catalog)?;
+        add_key(table, &index_request(parent, index), catalog, None)?;
         if let Some(own) = table.indexes.last_mut() {
             own.parent = Some(index.oid);
         }

@@ -233,6 +233,27 @@ impl Settings {
         &self.search_path
     }
 
+    /// Looks into a schema before all others; the path to go back to.
+    pub(crate) fn look_first_in(&mut self, schema: &str) -> Vec<String> {
+        let before = self.search_path.clone();
+        let first = before.iter().filter(|s| self.temporary.as_ref() == Some(s));
+        let mut path: Vec<String> = first.cloned().collect();
+        path.push(schema.to_owned());
+        path.extend(
+            before
+                .iter()
+                .filter(|s| self.temporary.as_ref() != Some(s))
+                .cloned(),
+        );
+        self.search_path = path;
+        before
+    }
+
+    /// Goes back to the path that [`Self::look_first_in`] gave.
+    pub(crate) fn look_again_in(&mut self, path: Vec<String>) {
+        self.search_path = path;
+    }
+
     /// The schema of the session's temporary relations, if it has one.
     pub(crate) fn temporary_schema(&self) -> Option<&str> {
         self.temporary.as_deref()

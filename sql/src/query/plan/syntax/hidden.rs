@@ -26,9 +26,9 @@ pub(in crate::query) fn hidden_names(index: usize) -> [String; 4] {
 
 /// Marks the first table of a FROM as the one that shows its hidden columns: the
 /// target of a change. Other mentions of the same table are just read.
-pub(super) fn show_hidden(from: &mut [TableWithJoins]) -> Result<(), SqlError> {
+pub(super) fn show_hidden(from: &mut [TableWithJoins], index: usize) -> Result<(), SqlError> {
     match from.first_mut() {
-        Some(first) => show_hidden_in(&mut first.relation, 0),
+        Some(first) => show_hidden_in(&mut first.relation, index),
         None => Ok(()),
     }
 }

@@ -197,7 +197,8 @@ impl Preparer<'_> {
         {
             match self.context.hidden {
                 Hidden::None => {}
-                Hidden::First => hidden::show_hidden(&mut select.from)?,
+                Hidden::First => hidden::show_hidden(&mut select.from, 0)?,
+                Hidden::Numbered(index) => hidden::show_hidden(&mut select.from, index)?,
                 Hidden::All => {
                     self.targets = hidden::show_all(select, self.context, &self.ctes)?;
                 }

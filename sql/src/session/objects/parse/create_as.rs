@@ -48,6 +48,7 @@ pub(super) fn create(r: &mut Reader<'_>, temporary: bool) -> Result<Option<Objec
         on_commit,
         source,
         with_data: r.take_with_data(),
+        materialized: None,
     })))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn alter(r: &mut Reader<'_>) -> Result<ObjectCommand, Fault> {
 }
 
 /// Reads options, in any order.
-fn options(r: &mut Reader<'_>) -> Result<Vec<SequenceOption>, Fault> {
+pub(super) fn options(r: &mut Reader<'_>) -> Result<Vec<SequenceOption>, Fault> {
     let mut options = Vec::new();
     while let Some(option) = option(r)? {
         options.push(option);
@@ -52,7 +52,8 @@ fn options(r: &mut Reader<'_>) -> Result<Vec<SequenceOption>, Fault> {
     Ok(options)
 }
 
-fn option(r: &mut Reader<'_>) -> Result<Option<SequenceOption>, Fault> {
+/// Reads one option, if there is one.
+pub(super) fn option(r: &mut Reader<'_>) -> Result<Option<SequenceOption>, Fault> {
     Ok(Some(if r.words(&[Keyword::AS]) {
         SequenceOption::As(r.parser.parse_data_type()?)
     } else if r.words(&[Keyword::INCREMENT]) {

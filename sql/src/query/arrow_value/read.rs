@@ -200,7 +200,7 @@ fn list(array: &ListArray, row: usize, ty: PgType) -> Result<Datum, SqlError> {
 /// Bytes are the image of an array where an array is expected, and of other values
 /// that have one.
 fn binary(bytes: &[u8], ty: PgType) -> Result<Datum, SqlError> {
-    Ok(match (ty.element(), ty.base()) {
+    Ok(match (ty.element(), ty.base().plain()) {
         (Some(element), _) => image::decode(element, bytes)?.datum(),
         (None, PgType::Composite(user)) => record::decode(user, bytes)?,
         (None, PgType::Bit(_) | PgType::Varbit(_)) => Datum::Bits(cell::bits(bytes)?),

@@ -247,6 +247,10 @@ pub(crate) fn add_column(
         table.columns.push(column);
         return Ok(());
     };
+    refuse_any(&[(
+        column.generated.is_some(),
+        "a generated column that is merged with an inherited one",
+    )])?;
     let is_partition = table.is_partition();
     if !is_partition {
         asked.notices.push(format!(

@@ -172,6 +172,8 @@ impl Session {
         self.lock_table(table.oid, LockMode::AccessExclusive)
             .await?;
         self.settle_partition_key(&create, &mut table)?;
+        // Now it is known whether it is partitioned.
+        define_generated(&mut table, &planning)?;
         if !asked.checks.is_empty() {
             let planning = self.planning()?;
             for check in &asked.checks {

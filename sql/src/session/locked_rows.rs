@@ -262,9 +262,17 @@ impl LockedRows {
 fn same_keys(table: &TableInfo, before: &[u8], after: &[u8]) -> Result<bool, SqlError> {
     let (before, after) = (table.decode(before)?, table.decode(after)?);
     let unique = table.desc.indexes.iter().filter(|i| i.unique);
-    let mut columns = unique.flat_map(|i| &i.columns);
+    // Of what is computed, the columns that it is computed from count.
+    let computed = |i: &crate::catalog::IndexDescriptor| {
+        let parts = i.computed().flat_map(|part| part.columns.clone());
+        parts.collect::<Vec<u16>>()
+    };
+    let mut columns = unique.flat_map(|i| {
+        let plain = i.columns.iter().copied().filter(|c| *c > 0);
+        plain.chain(computed(i)).collect::<Vec<u16>>()
+    });
     Ok(columns.all(|c| {
-        crate::exec::table::datum_at(&before, *c) == crate::exec::table::datum_at(&after, *c)
+        crate::exec::table::datum_at(&before, c) == crate::exec::table::datum_at(&after, c)
     }))
 }
 

@@ -240,9 +240,9 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
         adapt_copy(&mut tokens_of_statement);
     }
+    super::parse_like::adapt(&mut tokens_of_statement);
     let only = super::only::adapt(&mut tokens_of_statement);
     super::partition_clauses::adapt(&mut tokens_of_statement)?;
-    super::parse_like::adapt(&mut tokens_of_statement);
     super::parse_alter_column::adapt(&mut tokens_of_statement);
     if first_word.is_some_and(|t| is_word(t, Keyword::CREATE) || is_word(t, Keyword::ALTER)) {
         super::parse_identity::adapt(&mut tokens_of_statement);
@@ -294,6 +294,17 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
         (None, Some(cursor)) => Command::CurrentOf(statement, cursor),
         (None, None) => Command::Sql(statement),
     })
+}
+
+/// A token as SQL text that reads back as the same token.
+pub(super) fn token_text(token: &Token) -> String {
+    match token {
+        Token::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
+        Token::Word(word) if word.quote_style.is_some() => {
+            format!("\"{}\"", word.value.replace('"', "\"\""))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Takes UNLOGGED out of a CREATE TABLE; whether it was there.

@@ -9,7 +9,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
-use super::parse::is_meaningful;
+use super::parse::{is_meaningful, token_text};
 use crate::error::{SqlError, state};
 
 /// Begins the name that carries a target; no SQL text has it.
@@ -27,7 +27,7 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
         if is_plain(target) {
             continue;
         }
-        let text: String = target.iter().map(|t| t.token.to_string()).collect();
+        let text: String = target.iter().map(|t| token_text(&t.token)).collect();
         let Some(span) = target.first().map(|t| t.span) else {
             return;
         };

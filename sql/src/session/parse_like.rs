@@ -10,7 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
-use super::parse::{is_meaningful, is_word, near};
+use super::parse::{is_meaningful, is_word, near, token_text};
 use crate::error::SqlError;
 
 /// Begins the name of such a column; no SQL text has it.
@@ -90,7 +90,7 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
                     Token::Comma if inner == 0 => break,
                     _ => {}
                 }
-                text.push_str(&next.token.to_string());
+                text.push_str(&token_text(&next.token));
                 rest.next();
             }
             out.push(TokenWithSpan::new(

@@ -71,6 +71,38 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// How deep brackets and prefixes nest: that is what the parser counts.
+pub(super) fn nesting(tokens: &[TokenWithSpan]) -> usize {
+    let (mut open, mut prefixes, mut deepest) = (0_usize, 0_usize, 0_usize);
+    for token in tokens {
+        match (step(&token.token), &token.token) {
+            (Step::Open, _) => open += 1,
+            (Step::Close, _) => open = open.saturating_sub(1),
+            (_, Token::Whitespace(_)) => continue,
+            (_, Token::Minus | Token::Plus | Token::Tilde) => {
+                prefixes += 1;
+                deepest = deepest.max(open + prefixes);
+                continue;
+            }
+            (_, Token::Word(word)) if word.keyword == Keyword::NOT => {
+                prefixes += 1;
+                deepest = deepest.max(open + prefixes);
+                continue;
+            }
+            _ => {}
+        }
+        prefixes = 0;
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+/// The error for a statement that nests too deeply.
+pub(super) fn too_deep() -> SqlError {
+    SqlError::new(state::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+        .hint("Simplify the expression, or split the statement.")
+}
+
 enum Step {
     None,
     Comma,
@@ -165,6 +197,23 @@ mod tests {
             format!("SELECT {}1{}", "(1 + ".repeat(deep), ")".repeat(deep)),
             format!("SELECT {}1{}", "f(a, ".repeat(deep), ")".repeat(deep)),
             format!("SELECT a{}", " || a[1]".repeat(deep)),
+        ] {
+            assert!(is_refused(&sql), "{}", &sql[..40]);
+        }
+    }
+
+    #[test]
+    fn what_the_parser_cannot_read_is_refused_too() {
+        for sql in [
+            format!("SELECT {}1{}", "(".repeat(1_000), ")".repeat(1_000)),
+            format!("SELECT {}true", "NOT ".repeat(1_000)),
+            format!("SELECT {}1", "- ".repeat(1_000)),
+            format!(
+                "SELECT {}1{}",
+                "CASE WHEN true THEN ".repeat(1_000),
+                " END".repeat(1_000)
+            ),
+            format!("SELECT {}1{}", "(SELECT ".repeat(300), ")".repeat(300)),
         ] {
             assert!(is_refused(&sql), "{}", &sql[..40]);
         }

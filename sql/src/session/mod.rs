@@ -13,6 +13,7 @@ mod cursors;
 mod ddl;
 mod deferrable;
 mod depth;
+mod dialect;
 mod drop;
 mod execute;
 mod fields;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Query, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::adapt::adapt_constraints;
 use super::cursors::{self, CursorCommand};
+use super::dialect::Postgres;
 use super::notify::{self, ChannelCommand};
 use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
@@ -81,7 +81,7 @@ pub(crate) enum ConstraintNames {
 /// # Errors
 /// 42601 with the position of the first token that does not fit.
 pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>, SqlError> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let tokens = Tokenizer::new(&dialect, sql)
         .tokenize_with_location()
         .map_err(|e| {
@@ -234,7 +234,7 @@ fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> 
 
 /// Reads a statement that sqlparser has a grammar for, or nearly.
 pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let mut tokens_of_statement = join_strings(tokens);
     let first_word = tokens.iter().find(|t| is_meaningful(t));
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
@@ -275,7 +275,7 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     if let Some(create) = objects::select_into(&mut statement) {
         let rest = parser.peek_token();
         if rest.token != Token::EOF {
-            return Err(near(sql, &rest));
+            return Err(left_over(sql, tokens, &rest));
         }
         let command = ObjectCommand::CreateTableAs(create);
         return Ok(Command::Object(Box::new(command)));
@@ -285,7 +285,7 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     }
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
-        return Err(near(sql, &rest));
+        return Err(left_over(sql, tokens, &rest));
     }
     super::parse_element::whole_arrays(&mut statement)?;
     let statement = Box::new(statement);
@@ -337,7 +337,7 @@ fn set_constraints(tokens: &[TokenWithSpan]) -> Option<Command> {
     if !is(words.next(), "set") || !is(words.next(), "constraints") {
         return None;
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(words.cloned().collect());
     let names = if parser.parse_keyword(Keyword::ALL) {
         ConstraintNames::All
@@ -360,7 +360,7 @@ fn set_table_schema(tokens: &[TokenWithSpan]) -> Option<Command> {
     {
         return None;
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(words.cloned().collect());
     if !parser.parse_keywords(&[Keyword::ALTER, Keyword::TABLE]) {
         return None;
@@ -422,7 +422,7 @@ pub(crate) fn parse_query(sql: &str) -> Result<Query, SqlError> {
 
 /// Parses a stored expression, such as a column's default.
 pub(crate) fn parse_expression(sql: &str) -> Result<Expr, SqlError> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .try_with_sql(sql)
@@ -501,18 +501,28 @@ pub(super) fn near(sql: &str, token: &TokenWithSpan) -> SqlError {
     .position(position_of(sql, token.span.start))
 }
 
+/// The error for what follows a statement.
+fn left_over(sql: &str, tokens: &[TokenWithSpan], rest: &TokenWithSpan) -> SqlError {
+    match is_at_limit(tokens) {
+        true => super::depth::too_deep(),
+        false => near(sql, rest),
+    }
+}
+
+/// At its limit the parser tries to read words as names, and fails at those.
+fn is_at_limit(tokens: &[TokenWithSpan]) -> bool {
+    super::depth::nesting(tokens) + 10 > RECURSION_LIMIT
+}
+
 /// sqlparser puts the place into its message ("… at Line: 1, Column: 8").
 pub(super) fn syntax_error(sql: &str, tokens: &[TokenWithSpan], error: ParserError) -> SqlError {
     let message = match error {
         ParserError::ParserError(m) | ParserError::TokenizerError(m) => m,
-        ParserError::RecursionLimitExceeded => {
-            return SqlError::new(
-                state::STATEMENT_TOO_COMPLEX,
-                "statement is nested too deeply",
-            )
-            .hint("Simplify the expression, or split the statement.");
-        }
+        ParserError::RecursionLimitExceeded => return super::depth::too_deep(),
     };
+    if is_at_limit(tokens) {
+        return super::depth::too_deep();
+    }
     let Some(location) = location_in(&message) else {
         return near_end(sql, tokens, &message);
     };

@@ -10,11 +10,11 @@ mod sequence;
 mod user_type;
 
 use sqlparser::ast::{Ident, ObjectName, SetExpr};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{IsOptional, Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::super::dialect::Postgres;
 use super::super::parse::{
     RECURSION_LIMIT, byte_offset, is_meaningful, is_word, join_strings, near, syntax_error,
 };
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         let check = take_check_option(&mut tokens);
         let with_data = take_with_data(&mut tokens);
         super::super::select_tokens::adapt(&mut tokens);
-        let parser = Parser::new(&PostgreSqlDialect {})
+        let parser = Parser::new(&Postgres)
             .with_recursion_limit(RECURSION_LIMIT)
             .with_tokens_with_locations(tokens);
         Self {

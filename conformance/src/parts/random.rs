@@ -195,7 +195,6 @@ fn failing(text: &str, postgres: &Outcome, ours: &Outcome) -> Option<Class> {
                     Class::Wrong
                         | Class::Order
                         | Class::Accepted
-                        | Class::Error
                         | Class::Internal
                         | Class::Timeout
                         | Class::Disconnect

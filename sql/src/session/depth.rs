@@ -156,10 +156,17 @@ fn step(token: &Token) -> Step {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::DEPTH_MAX;
+    use super::{DEPTH_MAX, STACK_BYTES};
     use crate::session::parse;
 
+    /// On a stack like those of the server's threads.
     fn is_refused(sql: &str) -> bool {
+        let sql = sql.to_owned();
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        thread.spawn(move || refuses(&sql)).unwrap().join().unwrap()
+    }
+
+    fn refuses(sql: &str) -> bool {
         match parse(sql) {
             Ok(_) => false,
             Err(error) => {

@@ -9,9 +9,9 @@ mod function;
 mod interval;
 mod json;
 mod literal;
+mod named;
 mod ordered_set;
 mod places;
-mod named;
 mod row;
 mod row_in_subquery;
 

@@ -3,8 +3,8 @@
 //! A target that is more than that becomes one name that carries what was written,
 //! which is read as the key of an index is ([`carried_target`]).
 
+use super::dialect::Postgres;
 use sqlparser::ast::{Expr, Ident, IndexColumn, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -111,7 +111,7 @@ pub(crate) fn carried_target(
         return Ok(None);
     };
     let wrong = |message: String| SqlError::new(state::SYNTAX_ERROR, message);
-    let statements = Parser::new(&PostgreSqlDialect {})
+    let statements = Parser::new(&Postgres)
         .with_recursion_limit(super::parse::RECURSION_LIMIT)
         .try_with_sql(&format!("CREATE INDEX ON t {text}"))
         .and_then(|mut parser| parser.parse_statements())

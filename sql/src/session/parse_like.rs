@@ -4,8 +4,8 @@
 //! Before parsing, such an element becomes a column whose name carries what was
 //! written; CREATE TABLE finds it there ([`carried_like`]).
 
+use super::dialect::Postgres;
 use sqlparser::ast::{ColumnDef, ObjectName};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -126,7 +126,7 @@ pub(super) fn carried_like(column: &ColumnDef) -> Result<Option<Like>, SqlError>
     let Some(text) = column.name.value.strip_prefix(MARK) else {
         return Ok(None);
     };
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let unreadable = |parser: &Parser<'_>| near(text, &parser.peek_token());
     let mut parser = Parser::new(&dialect)
         .try_with_sql(text)

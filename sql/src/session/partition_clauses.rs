@@ -3,8 +3,8 @@
 //! Columns of a partition say no type: they get one that stands for the parent's.
 //! Operator classes of a partition key are left out when they are the usual ones.
 
+use super::dialect::Postgres;
 use sqlparser::ast::{ForValues, ObjectName, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
@@ -260,7 +260,7 @@ pub(super) fn alter(tokens: &[TokenWithSpan]) -> Result<Option<AlterFamily>, Sql
     if !words.first().is_some_and(|t| is_word(t, Keyword::ALTER)) {
         return Ok(None);
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(words);
     if !parser.parse_keywords(&[Keyword::ALTER, Keyword::TABLE]) {
         return Ok(None);
@@ -327,7 +327,7 @@ fn change(parser: &mut Parser<'_>) -> Option<Result<FamilyChange, SqlError>> {
 
 /// The bound that follows: what sqlparser reads in CREATE TABLE.
 fn bound(parser: &mut Parser<'_>) -> Result<ForValues, SqlError> {
-    let dialect = PostgreSqlDialect {};
+    let dialect = Postgres;
     let mut tokens = Vec::new();
     for text in ["CREATE", "TABLE", "x", "PARTITION", "OF", "y"] {
         tokens.push(TokenWithSpan::wrap(Token::make_keyword(text)));

@@ -1,7 +1,7 @@
 //! The grammar of CREATE, ALTER and DROP of types and domains.
 
+use super::super::super::dialect::Postgres;
 use sqlparser::ast::{Expr, Ident};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -81,7 +81,7 @@ pub(super) fn create_domain(r: &mut Reader<'_>) -> Result<ObjectCommand, Fault> 
             sqlparser::tokenizer::Whitespace::Space,
         )));
     }
-    let mut parser = Parser::new(&PostgreSqlDialect {})
+    let mut parser = Parser::new(&Postgres)
         .with_recursion_limit(RECURSION_LIMIT)
         .with_tokens_with_locations(tokens);
     let definition = parser.parse_column_def()?;

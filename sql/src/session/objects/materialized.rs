@@ -66,7 +66,7 @@ impl Session {
         let entry = CatalogEntry::Table(Box::new(table.clone()));
         self.change_catalog(catalog, vec![CatalogChange::Put(entry)], Layer::default())?;
         if let Some(planned) = planned {
-            self.fill_table(table, planned).await?;
+            self.fill_table(table, planned, &Execution::default()).await?;
         }
         Ok(tag)
     }

@@ -5,7 +5,7 @@ use sqlparser::parser::IsOptional;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::super::ObjectCommand;
-use super::super::create_as::CreateTableAs;
+use super::super::create_as::{CreateTableAs, Source};
 use super::super::materialized::Refresh;
 use super::{Fault, Reader};
 use crate::error::SqlError;
@@ -38,7 +38,7 @@ pub(super) fn create(r: &mut Reader<'_>) -> Result<ObjectCommand, Fault> {
         name,
         columns,
         on_commit: None,
-        query,
+        source: Source::Query(query),
         with_data: r.take_with_data(),
         materialized: Some(text),
     }))

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{SqlError, state};
 
@@ -28,7 +28,7 @@ impl ServerFiles {
     ///
     /// # Errors
     /// 42602 a relative path, 42501 outside the directories or not readable by the
-    /// server's user, 58P01 no such file, 42809 a directory, 58030.
+    /// server's user, 58P01 no such file, 42809 a directory, a pipe or a device, 58030.
     pub fn open(&self, name: &str) -> Result<File, SqlError> {
         let path = Path::new(name);
         if !path.is_absolute() {
@@ -37,11 +37,12 @@ impl ServerFiles {
                 "relative path not allowed for COPY from file",
             ));
         }
-        // Links are followed first, so that none leads out of the directories. A name
-        // outside is not looked up: whether it exists is nobody's business.
-        if !self.directories.iter().any(|open| path.starts_with(open)) {
+        // A name outside is not looked up: whether it exists is nobody's business.
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        if climbs || !self.directories.iter().any(|open| path.starts_with(open)) {
             return Err(not_open(name));
         }
+        // Links are followed before the file is opened, so that none leads out.
         let real = path.canonicalize().map_err(|e| not_read(name, &e))?;
         let inside = |open: &PathBuf| open.canonicalize().is_ok_and(|open| real.starts_with(open));
         if !self.directories.iter().any(inside) {
@@ -125,6 +126,9 @@ mod tests {
             .read_to_string(&mut text)
             .unwrap();
         assert_eq!(text, "1");
+        let outside = home.path().join("absent").display().to_string();
+        assert_eq!(code(files.open(&outside)), "42501");
+        assert_eq!(code(files.open(&at("../absent"))), "42501");
         assert_eq!(code(files.open(&at("../out"))), "42501");
         assert_eq!(code(files.open(&at("link"))), "42501");
         assert_eq!(code(files.open(&at("absent"))), "58P01");

@@ -75,10 +75,9 @@ impl SequenceUser {
         }
         manager.keep(&mut held);
         let mut locks = self.session.sequences.lock();
-        match known(&locks) {
-            false => locks.0.push((oid, key)),
-            // Another part of the statement was faster; they share the lock.
-            true => {}
+        // Another part of the statement may have been faster; they share the lock.
+        if !known(&locks) {
+            locks.0.push((oid, key));
         }
         Ok(())
     }

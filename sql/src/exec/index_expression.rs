@@ -28,7 +28,7 @@ pub(crate) fn key_part(column: &IndexColumn) -> Result<KeyPart, SqlError> {
     }
     Ok(match without_collation(&column.column.expr)? {
         Expr::Identifier(ident) => KeyPart::Column(fold_identifier(ident)),
-        other => KeyPart::Expression(other.clone()),
+        other => KeyPart::Expression(Box::new(other.clone())),
     })
 }
 

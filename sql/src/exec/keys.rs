@@ -41,7 +41,7 @@ pub(crate) enum KeyPart {
     /// A column, by name.
     Column(String),
     /// Something that is computed.
-    Expression(Expr),
+    Expression(Box<Expr>),
 }
 
 /// Which sort of key.

@@ -48,7 +48,7 @@ pub(super) enum Rows {
     /// A query.
     Query(QueryStream),
     /// A query whose rows are locked.
-    Locked(LockedRows),
+    Locked(Box<LockedRows>),
 }
 
 impl Rows {
@@ -114,7 +114,7 @@ impl RowCursor {
         rows: LockedRows,
         format: SessionFormat,
     ) -> Self {
-        Self::batches(fields, Rows::Locked(rows), format)
+        Self::batches(fields, Rows::Locked(Box::new(rows)), format)
     }
 
     /// A cursor over rows of a cursor of SQL.

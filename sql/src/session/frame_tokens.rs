@@ -99,7 +99,7 @@ fn next_exclusion(tokens: &[TokenWithSpan]) -> Option<Exclusion> {
         } else {
             continue;
         };
-        if !at(length).is_some_and(|t| t.token == Token::RParen) {
+        if at(length).is_none_or(|t| t.token != Token::RParen) {
             continue;
         }
         let Some(opens) = opening(tokens, place) else {

@@ -174,7 +174,9 @@ impl ToCopy {
                         _ => None,
                     };
                     columns.push(match part {
-                        Some(part) => KeyPart::Expression(super::parse_expression(&part.text)?),
+                        Some(part) => {
+                            KeyPart::Expression(Box::new(super::parse_expression(&part.text)?))
+                        }
                         None => KeyPart::Column(column(*attnum)),
                     });
                 }

@@ -97,13 +97,14 @@ fn is(token: &Token, keyword: Keyword) -> bool {
     matches!(token, Token::Word(word) if word.keyword == keyword && word.quote_style.is_none())
 }
 
+/// The key of a target and its condition.
+pub(crate) type CarriedTarget = (Vec<IndexColumn>, Option<Expr>);
+
 /// The key and the condition that a target carries, if it does.
 ///
 /// # Errors
 /// 42601 when it is not written as it has to be.
-pub(crate) fn carried_target(
-    names: &[Ident],
-) -> Result<Option<(Vec<IndexColumn>, Option<Expr>)>, SqlError> {
+pub(crate) fn carried_target(names: &[Ident]) -> Result<Option<CarriedTarget>, SqlError> {
     let [name] = names else {
         return Ok(None);
     };

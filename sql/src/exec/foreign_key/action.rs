@@ -23,6 +23,9 @@ struct GoneKey {
     new: Option<Box<[Datum]>>,
 }
 
+/// The new version of a row, and the columns that it changes.
+type NewRow<'r> = (&'r [Datum], &'r [u16]);
+
 impl StatementWriter<'_> {
     /// Notes that a row was deleted, or has a new version, for those who refer
     /// to it.
@@ -33,7 +36,7 @@ impl StatementWriter<'_> {
         &mut self,
         table: &TableDescriptor,
         old: &[Datum],
-        new: Option<(&[Datum], &[u16])>,
+        new: Option<NewRow<'_>>,
     ) -> Result<(), SqlError> {
         let catalog = self.catalog()?;
         self.note_gone_from(table, &catalog, (old, new))?;
@@ -69,7 +72,7 @@ impl StatementWriter<'_> {
         &mut self,
         table: &TableDescriptor,
         catalog: &Catalog,
-        (old, new): (&[Datum], Option<(&[Datum], &[u16])>),
+        (old, new): (&[Datum], Option<NewRow<'_>>),
     ) -> Result<(), SqlError> {
         for (child, key) in catalog.referencing(table.oid) {
             if child.is_partitioned() {

@@ -54,6 +54,9 @@ fn types_of(table: &TableInfo, columns: &[u16]) -> Vec<PgType> {
         .collect()
 }
 
+/// The table that a referenced row is in, and its row key.
+pub(crate) type ParentRow = (Arc<TableInfo>, Vec<u8>);
+
 impl Link {
     /// Puts a foreign key and its tables together; nothing when the unique index
     /// that it rests on is not there.
@@ -115,7 +118,7 @@ impl Link {
         &self,
         key: &[Datum],
         view: &ReadView,
-    ) -> Result<Option<(Arc<TableInfo>, Vec<u8>)>, SqlError> {
+    ) -> Result<Option<ParentRow>, SqlError> {
         for part in &self.parents {
             if let Some(row) = part.find(key, view)? {
                 return Ok(Some((Arc::clone(&part.info), row)));

@@ -23,7 +23,7 @@ pub(super) enum Access {
     /// Through the entries of an index within the ranges.
     Index {
         /// The index.
-        index: IndexDescriptor,
+        index: Box<IndexDescriptor>,
         /// In key order, disjoint.
         ranges: Vec<KeyRange>,
         /// Leading columns fixed by equality.
@@ -99,7 +99,7 @@ pub(super) fn choose(table: &TableDescriptor, filters: &[Expr]) -> Result<Access
         if candidate > best {
             best = candidate;
             access = Access::Index {
-                index: index.clone(),
+                index: Box::new(index.clone()),
                 fixed: bounds.fixed,
                 ranges: bounds.ranges,
             };

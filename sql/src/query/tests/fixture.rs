@@ -14,6 +14,7 @@ use crate::catalog::{
     Catalog, CatalogEntry, Column, IndexDescriptor, TableDescriptor, bootstrap_changes,
 };
 use crate::error::SqlError;
+use crate::exec::derived::IndexValues;
 use crate::exec::table::TableInfo;
 use crate::query::{
     PlanContext, PlannedQuery, QueryEngine, QueryEngineOptions, Run, SessionInfo, datum_at,
@@ -190,7 +191,10 @@ impl Fixture {
             };
             layer.put(info.rows, &key, Entry::insert(info.encode(&row).unwrap()));
             for index in &desc.indexes {
-                let entry = info.index_entry(index, &row, &key).unwrap();
+                let entry = info
+                    .index_entry(index, &row, &IndexValues::default(), &key)
+                    .unwrap()
+                    .unwrap();
                 layer.put(
                     TableInfo::index_stream(index),
                     &entry.key,

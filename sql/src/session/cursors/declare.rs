@@ -105,11 +105,11 @@ impl Session {
                 let sequences = self.sequence_source()?;
                 let window = locking.window(&self.values(execution, &format, &sequences))?;
                 let rows = LockedRows::start(locking.clone(), run, window).await?;
-                Ok(Rows::Locked(match locking.strongest {
+                Ok(Rows::Locked(Box::new(match locking.strongest {
                     // A row is locked when it is fetched, not before.
                     Some(_) => rows.one_at_a_time(),
                     None => rows,
-                }))
+                })))
             }
             PlanKind::With(_) => Err(SqlError::unsupported(
                 "DECLARE CURSOR of a query that locks rows in a subquery",

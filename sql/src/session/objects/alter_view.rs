@@ -44,9 +44,10 @@ impl ViewChange {
                 new_column_name.clone(),
             )),
             [AlterTableOperation::AlterColumn { column_name, op }] => match op {
-                AlterColumnOperation::SetDefault { value } => {
-                    Ok(Self::Default(column_name.clone(), Some(value.clone())))
-                }
+                AlterColumnOperation::SetDefault { value } => Ok(Self::Default(
+                    column_name.clone(),
+                    Some(Box::new(value.clone())),
+                )),
                 AlterColumnOperation::DropDefault => Ok(Self::Default(column_name.clone(), None)),
                 _ => Err(not_for_views(view)),
             },
@@ -104,7 +105,7 @@ impl Session {
         };
         self.lock_table(view.oid, LockMode::AccessExclusive).await?;
         if let ViewChange::Default(column, value) = change {
-            self.set_view_default(&mut view, column, value.as_ref(), &catalog)?;
+            self.set_view_default(&mut view, column, value.as_deref(), &catalog)?;
         } else {
             change_view(&mut view, change, &catalog)?;
         }

@@ -66,7 +66,8 @@ impl Session {
         let entry = CatalogEntry::Table(Box::new(table.clone()));
         self.change_catalog(catalog, vec![CatalogChange::Put(entry)], Layer::default())?;
         if let Some(planned) = planned {
-            self.fill_table(table, planned, &Execution::default()).await?;
+            self.fill_table(table, planned, &Execution::default())
+                .await?;
         }
         Ok(tag)
     }

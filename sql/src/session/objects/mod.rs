@@ -100,7 +100,7 @@ pub(crate) enum ViewChange {
     /// OWNER TO.
     Owner(Ident),
     /// ALTER COLUMN … SET DEFAULT, or DROP DEFAULT.
-    Default(Ident, Option<sqlparser::ast::Expr>),
+    Default(Ident, Option<Box<sqlparser::ast::Expr>>),
 }
 
 impl Session {

@@ -364,7 +364,7 @@ fn alter(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
         if r.words(&[Keyword::DROP, Keyword::DEFAULT]) {
             ViewChange::Default(column, None)
         } else if r.words(&[Keyword::SET, Keyword::DEFAULT]) {
-            ViewChange::Default(column, Some(r.parser.parse_expr()?))
+            ViewChange::Default(column, Some(Box::new(r.parser.parse_expr()?)))
         } else {
             return Err(r.unexpected());
         }

@@ -337,7 +337,7 @@ fn check_moduli(modulus: u32, siblings: &[&Arc<TableDescriptor>]) -> Result<(), 
     };
     let smaller = moduli.iter().rev().find(|(other, _)| *other <= modulus);
     if let Some((other, name)) = smaller
-        && modulus % other != 0
+        && !modulus.is_multiple_of(*other)
     {
         return refused(format!(
             "The new modulus {modulus} is not divisible by {other}, the modulus of existing partition \"{name}\"."

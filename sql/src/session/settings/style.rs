@@ -87,7 +87,7 @@ pub(super) fn time_zone(value: &str) -> Result<(TimeZone, String), SqlError> {
     }
     if let Ok(hours) = text.parse::<f64>() {
         let seconds = hours * 3600.0;
-        if !(seconds.abs() <= 167.0 * 3600.0) {
+        if seconds.is_nan() || seconds.abs() > 167.0 * 3600.0 {
             return Err(wrong().detail("UTC timezone offset is out of range."));
         }
         // In range, as was just seen.

@@ -239,38 +239,40 @@ fn option(r: &mut Reader<'_>) -> Result<Option<FunctionOption>, Fault> {
             return Ok(Some(FunctionOption::Volatility(volatility)));
         }
     }
-    Ok(Some(if says(r, &["strict"]) {
-        FunctionOption::Strict(true)
-    } else if says(r, &["returns", "null", "on", "null", "input"]) {
-        FunctionOption::Strict(true)
-    } else if says(r, &["called", "on", "null", "input"]) {
-        FunctionOption::Strict(false)
-    } else if says(r, &["leakproof"]) {
-        FunctionOption::Leakproof(true)
-    } else if says(r, &["not", "leakproof"]) {
-        FunctionOption::Leakproof(false)
-    } else if says(r, &["external", "security", "invoker"]) || says(r, &["security", "invoker"]) {
-        FunctionOption::Invoker
-    } else if says(r, &["external", "security", "definer"]) || says(r, &["security", "definer"]) {
-        return Err(SqlError::unsupported("SECURITY DEFINER").into());
-    } else if says(r, &["parallel"]) {
-        let word = crate::catalog::fold_identifier(&r.ident()?);
-        FunctionOption::Parallel(word)
-    } else if says(r, &["cost"]) {
-        FunctionOption::Cost(r.parser.parse_number_value()?.to_string())
-    } else if says(r, &["rows"]) {
-        FunctionOption::Rows(r.parser.parse_number_value()?.to_string())
-    } else if says(r, &["window"]) {
-        return Err(SqlError::unsupported("window functions of users").into());
-    } else if says(r, &["support"]) {
-        return Err(SqlError::unsupported("SUPPORT of a function").into());
-    } else if says(r, &["transform"]) {
-        return Err(SqlError::unsupported("TRANSFORM of a function").into());
-    } else if says(r, &["set"]) || says(r, &["reset"]) {
-        return Err(SqlError::unsupported("settings of a function").into());
-    } else {
-        return Ok(None);
-    }))
+    Ok(Some(
+        if says(r, &["strict"]) || says(r, &["returns", "null", "on", "null", "input"]) {
+            FunctionOption::Strict(true)
+        } else if says(r, &["called", "on", "null", "input"]) {
+            FunctionOption::Strict(false)
+        } else if says(r, &["leakproof"]) {
+            FunctionOption::Leakproof(true)
+        } else if says(r, &["not", "leakproof"]) {
+            FunctionOption::Leakproof(false)
+        } else if says(r, &["external", "security", "invoker"]) || says(r, &["security", "invoker"])
+        {
+            FunctionOption::Invoker
+        } else if says(r, &["external", "security", "definer"]) || says(r, &["security", "definer"])
+        {
+            return Err(SqlError::unsupported("SECURITY DEFINER").into());
+        } else if says(r, &["parallel"]) {
+            let word = crate::catalog::fold_identifier(&r.ident()?);
+            FunctionOption::Parallel(word)
+        } else if says(r, &["cost"]) {
+            FunctionOption::Cost(r.parser.parse_number_value()?.to_string())
+        } else if says(r, &["rows"]) {
+            FunctionOption::Rows(r.parser.parse_number_value()?.to_string())
+        } else if says(r, &["window"]) {
+            return Err(SqlError::unsupported("window functions of users").into());
+        } else if says(r, &["support"]) {
+            return Err(SqlError::unsupported("SUPPORT of a function").into());
+        } else if says(r, &["transform"]) {
+            return Err(SqlError::unsupported("TRANSFORM of a function").into());
+        } else if says(r, &["set"]) || says(r, &["reset"]) {
+            return Err(SqlError::unsupported("settings of a function").into());
+        } else {
+            return Ok(None);
+        },
+    ))
 }
 
 /// A function with or without the types of its arguments.

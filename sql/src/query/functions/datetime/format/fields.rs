@@ -206,7 +206,7 @@ fn day(read: &mut Read, text: &str) -> SqlResult<i64> {
     let (Some(month), Ok(day)) = (month, u8::try_from(date.day)) else {
         return Err(overflow(text));
     };
-    if day < 1 || day > 31 {
+    if !(1..=31).contains(&day) {
         return Err(overflow(text));
     }
     let whole = given.is_some() && read.month != 0 && read.day != 0;

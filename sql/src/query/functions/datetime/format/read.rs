@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 
     fn literal(&mut self, wanted: char) -> SqlResult<()> {
         if self.exact {
-            if self.strict && self.rest().chars().next() != Some(wanted) {
+            if self.strict && !self.rest().starts_with(wanted) {
                 return Err(invalid(format!("unmatched format character \"{wanted}\"")));
             }
             self.step();

@@ -22,6 +22,7 @@ mod routine;
 mod sample;
 mod select;
 mod set_operations;
+mod stars;
 mod table_oid;
 mod ties;
 mod values;
@@ -174,6 +175,7 @@ impl Preparer<'_> {
         volatile_with::check(query)?;
         window::resolve(query)?;
         grouping::expand(&mut query.body)?;
+        stars::expand(query, self.context, &self.ctes);
         if let Some(with) = &mut query.with {
             recursion::check(with)?;
             for cte in &mut with.cte_tables {

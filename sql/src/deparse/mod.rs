@@ -11,10 +11,13 @@
 mod names;
 mod print;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod tree;
 
-use crate::catalog::BoundQuery;
+use crate::catalog::{BoundQuery, TableDescriptor};
 use crate::pg_catalog::Facts;
+use crate::types::PgType;
 
 /// Why there is no text: what is not known well enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,4 +46,28 @@ pub(crate) fn view_text(
     let ast = crate::session::parse_query(&query.text).map_err(|_| Unsure("text"))?;
     let tree = resolve::view(facts, query, &ast)?;
     print::view(facts, &tree, columns, layout)
+}
+
+/// The text of an expression over the columns of a table, such as that of a CHECK
+/// constraint.
+pub(crate) fn expression_text(
+    facts: &Facts<'_>,
+    table: &TableDescriptor,
+    text: &str,
+    layout: Layout,
+) -> Result<String, Unsure> {
+    let ast = crate::session::parse_expression(text).map_err(|_| Unsure("text"))?;
+    let (query, node) = resolve::expression(facts, Some(table), None, &ast)?;
+    print::expression(facts, &query, &node, layout)
+}
+
+/// The text of the default of a column of type `ty`.
+pub(crate) fn default_text(facts: &Facts<'_>, ty: PgType, text: &str) -> Result<String, Unsure> {
+    let layout = Layout {
+        pretty: false,
+        width: 0,
+    };
+    let ast = crate::session::parse_expression(text).map_err(|_| Unsure("text"))?;
+    let (query, node) = resolve::expression(facts, None, Some(ty), &ast)?;
+    print::expression(facts, &query, &node, layout)
 }

@@ -6,6 +6,7 @@ use super::lookup::relation_name;
 use super::types::{alignment, collation_of, is_by_value, storage};
 use super::{Facts, Row};
 use crate::catalog::{Column, Identity, TableDescriptor, sequence_mention};
+use crate::deparse::default_text;
 use crate::query::SEQUENCE_COLUMNS;
 use crate::types::{Datum, PgType};
 
@@ -52,7 +53,7 @@ fn of_column(relation: u32, column: &Column) -> Row {
     row.push(("attinhcount", Datum::Int4(parents)));
     row.push(("attnotnull", Datum::Bool(column.not_null)));
     let generated = column.generated.is_some();
-    let default = generated || column.default.is_some() && column.identity.is_none();
+    let default = generated || own_default(column).is_some() && column.identity.is_none();
     row.push(("atthasdef", Datum::Bool(default)));
     let identity = match column.identity {
         Some(Identity::Always) => "a",
@@ -102,13 +103,22 @@ pub(super) fn default_oid(table: u32, attnum: u16) -> u32 {
     table.wrapping_mul(2_048).wrapping_add(u32::from(attnum)) | 0x8000_0000
 }
 
+/// The default of a column. NULL is what there is without one.
+fn own_default(column: &Column) -> Option<&str> {
+    let text = column.default.as_deref()?.trim();
+    (!text.eq_ignore_ascii_case("null")).then_some(text)
+}
+
 /// A default as PostgreSQL shows it: a literal in quotes says its type.
 pub(super) fn shown_default(facts: &Facts<'_>, column: &Column) -> Option<String> {
     if column.identity.is_some() {
         return None;
     }
-    let text = named_sequences(facts, column.default.as_deref()?.trim());
+    let text = named_sequences(facts, own_default(column)?);
     let text = text.as_str();
+    if let Ok(shown) = default_text(facts, column.ty, text) {
+        return Some(shown);
+    }
     let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
     let literal = inner.is_some_and(|t| !t.replace("\'\'", "").contains('\''));
     let negative = text
@@ -123,8 +133,9 @@ pub(super) fn shown_default(facts: &Facts<'_>, column: &Column) -> Option<String
 }
 
 /// The expression of a generated column as PostgreSQL shows it.
-pub(super) fn shown_generated(table: &TableDescriptor, text: &str) -> String {
+pub(super) fn shown_generated(facts: &Facts<'_>, table: &TableDescriptor, text: &str) -> String {
     Printer {
+        facts: Some(facts),
         table,
         pretty: false,
     }
@@ -159,7 +170,7 @@ pub(super) fn pg_attrdef(facts: &Facts<'_>) -> Vec<Row> {
     for table in facts.catalog.tables() {
         for column in table.live_columns() {
             let shown = match &column.generated {
-                Some(text) => Some(shown_generated(table, text)),
+                Some(text) => Some(shown_generated(facts, table, text)),
                 None => shown_default(facts, column),
             };
             if let Some(default) = shown {

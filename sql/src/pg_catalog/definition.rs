@@ -30,6 +30,7 @@ fn include(index: &Index<'_>) -> String {
 /// An expression of a table as error details show it.
 pub(crate) fn shown_expression(table: &TableDescriptor, text: &str) -> String {
     let printer = Printer {
+        facts: None,
         table,
         pretty: true,
     };
@@ -45,9 +46,10 @@ fn in_key(printer: Printer<'_>, text: &str) -> String {
 }
 
 /// The parts of the key, then the columns that are carried along.
-fn parts(index: &Index<'_>, pretty: bool) -> Vec<String> {
+fn parts(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) -> Vec<String> {
     let mut expressions = index.expressions().iter();
     let printer = Printer {
+        facts: Some(facts),
         table: index.table,
         pretty,
     };
@@ -64,8 +66,8 @@ fn parts(index: &Index<'_>, pretty: bool) -> Vec<String> {
 }
 
 /// The parts of the key with their orders, as far as these are unusual.
-fn ordered_columns(index: &Index<'_>, pretty: bool) -> String {
-    let columns: Vec<String> = parts(index, pretty)
+fn ordered_columns(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) -> String {
+    let columns: Vec<String> = parts(facts, index, pretty)
         .into_iter()
         .take(index.columns.len())
         .enumerate()
@@ -96,20 +98,21 @@ pub(super) fn definition_of(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) 
         "CREATE {}INDEX {} ON {table} USING btree ({}){}{}{}",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(index.name),
-        ordered_columns(index, pretty),
+        ordered_columns(facts, index, pretty),
         include(index),
         if index.nulls_not_distinct() {
             " NULLS NOT DISTINCT"
         } else {
             ""
         },
-        condition(index, pretty),
+        condition(facts, index, pretty),
     )
 }
 
 /// ` WHERE …`, if the index is partial.
-fn condition(index: &Index<'_>, pretty: bool) -> String {
+fn condition(facts: &Facts<'_>, index: &Index<'_>, pretty: bool) -> String {
     let printer = Printer {
+        facts: Some(facts),
         table: index.table,
         pretty,
     };
@@ -119,8 +122,12 @@ fn condition(index: &Index<'_>, pretty: bool) -> String {
 }
 
 /// The expressions of an index, and its condition, as `pg_index` has them.
-pub(super) fn index_expressions(index: &Index<'_>) -> (Option<String>, Option<String>) {
+pub(super) fn index_expressions(
+    facts: &Facts<'_>,
+    index: &Index<'_>,
+) -> (Option<String>, Option<String>) {
     let printer = Printer {
+        facts: Some(facts),
         table: index.table,
         pretty: false,
     };
@@ -143,13 +150,18 @@ pub(crate) fn index_definition(facts: &Facts<'_>, oid: u32, pretty: bool) -> Opt
 
 /// The key column at `position`, counted from 1; `None` when there is no such
 /// index, empty when there is no such column.
-pub(crate) fn index_column(facts: &Facts<'_>, oid: u32, position: i32) -> Option<String> {
+pub(crate) fn index_column(
+    facts: &Facts<'_>,
+    oid: u32,
+    position: i32,
+    pretty: bool,
+) -> Option<String> {
     let Object::Index(index) = facts.object(oid)? else {
         return None;
     };
     let position = usize::try_from(position).ok()?.checked_sub(1)?;
     Some(
-        parts(&index, false)
+        parts(facts, &index, pretty)
             .get(position)
             .cloned()
             .unwrap_or_default(),
@@ -166,11 +178,17 @@ pub(super) fn checks<'a>(
 
 /// A CHECK constraint as SQL.
 pub(super) fn check_definition(
+    facts: &Facts<'_>,
     table: &TableDescriptor,
     check: &CheckConstraint,
     pretty: bool,
 ) -> String {
-    let shown = Printer { table, pretty }.show(&check.expression);
+    let shown = Printer {
+        facts: Some(facts),
+        table,
+        pretty,
+    }
+    .show(&check.expression);
     let inherit = if check.no_inherit { " NO INHERIT" } else { "" };
     let valid = if check.validated { "" } else { " NOT VALID" };
     format!("CHECK ({shown}){inherit}{valid}")
@@ -179,7 +197,7 @@ pub(super) fn check_definition(
 /// What `pg_get_constraintdef` gives; `None` when there is no such constraint.
 pub(crate) fn constraint_definition(facts: &Facts<'_>, oid: u32, pretty: bool) -> Option<String> {
     if let Some((table, check)) = checks(facts).find(|(_, check)| check.oid == oid) {
-        return Some(check_definition(table, check, pretty));
+        return Some(check_definition(facts, table, check, pretty));
     }
     if let Some((table, key)) = foreign_key::all(facts).find(|(_, key)| key.oid == oid) {
         return Some(foreign_key::definition(facts, table, key));

@@ -1,14 +1,17 @@
 //! Stored expressions as PostgreSQL shows them.
 //!
 //! PostgreSQL prints an expression from its analysed form: every operator in
-//! parentheses, constants with their types. This gives the same for what
-//! constraints are usually made of; anything else is shown as it was written.
+//! parentheses, constants with their types. [`crate::deparse`] gives the same where it is
+//! sure; what is here gives nearly the same for what constraints are usually made of;
+//! anything else is shown as it was written.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
 };
 
+use super::Facts;
 use crate::catalog::{TableDescriptor, fold_identifier};
+use crate::deparse::{Layout, expression_text};
 use crate::query::quote_ident;
 use crate::session::parse_expression;
 use crate::types::PgType;
@@ -16,6 +19,8 @@ use crate::types::PgType;
 /// Prints the expressions of one table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Printer<'t> {
+    /// What is known of other objects; without it, less is known of functions.
+    pub(super) facts: Option<&'t Facts<'t>>,
     pub(super) table: &'t TableDescriptor,
     /// Whether parentheses that nobody needs are left out.
     pub(super) pretty: bool,
@@ -39,6 +44,15 @@ enum Level {
 impl Printer<'_> {
     /// The expression that `text` is.
     pub(super) fn show(self, text: &str) -> String {
+        let layout = Layout {
+            pretty: self.pretty,
+            width: 0,
+        };
+        if let Some(facts) = self.facts
+            && let Ok(shown) = expression_text(facts, self.table, text, layout)
+        {
+            return shown;
+        }
         match parse_expression(text) {
             Ok(expr) => self.print(&expr).0,
             Err(_) => text.to_owned(),

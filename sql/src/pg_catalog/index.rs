@@ -30,7 +30,7 @@ pub(super) fn pg_index(facts: &Facts<'_>) -> Vec<Row> {
             let attributes = index.attributes().into_iter();
             let keys = attributes.take(index.columns.len());
             let types: Vec<PgType> = keys.map(|(_, ty)| ty).collect();
-            let (expressions, condition) = index_expressions(&index);
+            let (expressions, condition) = index_expressions(facts, &index);
             let text = |text: Option<String>| text.map_or(Datum::Null, Datum::Text);
             let each = |value: fn(PgType) -> u32| {
                 let values = types.iter().map(|ty| Datum::Oid(value(*ty))).collect();

@@ -144,7 +144,7 @@ fn of_table(facts: &Facts<'_>, table: &TableDescriptor, column: &Column) -> Row 
     if let Some(text) = &column.generated {
         row.retain(|(name, _)| *name != "is_generated");
         row.push(("is_generated", Datum::text("ALWAYS")));
-        let shown = shown_generated(table, text);
+        let shown = shown_generated(facts, table, text);
         row.push(("generation_expression", Datum::Text(shown)));
     }
     identity(facts, table, column, &mut row);
@@ -300,7 +300,7 @@ pub(super) fn check_constraints(facts: &Facts<'_>) -> Vec<Row> {
     for (table, check) in definition::checks(facts) {
         let schema = facts.schema_name(table.schema);
         let mut row = constraint_place(facts, schema, &check.name);
-        let shown = definition::check_definition(table, check, false);
+        let shown = definition::check_definition(facts, table, check, false);
         let clause = shown.strip_prefix("CHECK ").unwrap_or(&shown);
         row.push(("check_clause", Datum::text(clause)));
         rows.push(row);

@@ -30,7 +30,12 @@ pub(crate) fn partition_key_columns(
 
 /// A function call stands alone, anything else in parentheses.
 fn shown(text: &str, table: &TableDescriptor, pretty: bool) -> String {
-    let printed = Printer { table, pretty }.show(text);
+    let printed = Printer {
+        facts: None,
+        table,
+        pretty,
+    }
+    .show(text);
     let mut parsed = parse_expression(text).ok();
     while let Some(Expr::Nested(inner)) = parsed {
         parsed = Some(*inner);

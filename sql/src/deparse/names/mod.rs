@@ -154,7 +154,7 @@ impl<'q> Space<'q> {
 }
 
 /// A name with a number, cut so that it is not too long.
-fn numbered(name: &str, number: u32) -> String {
+pub(super) fn numbered(name: &str, number: u32) -> String {
     let suffix = format!("_{number}");
     let mut end = name.len().min(NAME_MAX.saturating_sub(suffix.len()));
     while !name.is_char_boundary(end) {
@@ -178,7 +178,10 @@ fn real_names(facts: &Facts<'_>, relation: &Relation) -> Vec<Option<String>> {
         Some(Object::Table(table)) => {
             let last = table.columns.iter().map(|c| c.attnum).max().unwrap_or(0);
             (1..=last)
-                .map(|attnum| table.attribute(attnum).map(|c| c.name.clone()))
+                .map(|attnum| {
+                    let column = table.attribute(attnum).filter(|c| !c.dropped)?;
+                    Some(column.name.clone())
+                })
                 .collect()
         }
         Some(Object::View(view)) => view.columns.iter().map(|c| Some(c.name.clone())).collect(),

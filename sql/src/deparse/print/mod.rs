@@ -6,6 +6,9 @@ mod from;
 mod query;
 mod simple;
 
+#[cfg(test)]
+pub(super) use simple::is_simple;
+
 use super::names::Space;
 use super::tree::{Node, Query};
 use super::{Layout, Sure, Unsure};
@@ -41,6 +44,25 @@ pub(super) fn view<'q>(
         taken: &["old", "new"],
     };
     printer.query(&query)?;
+    Ok(printer.out)
+}
+
+/// The text of an expression over one relation, whose columns go without its name.
+pub(super) fn expression<'q>(
+    facts: &'q Facts<'q>,
+    query: &'q Query,
+    node: &'q Node,
+    layout: Layout,
+) -> Sure<String> {
+    let mut printer = Printer {
+        facts,
+        layout,
+        out: String::new(),
+        indent: 0,
+        spaces: Vec::new(),
+    };
+    printer.spaces.push(Space::new(facts, query, &[], &[]));
+    printer.node(node, false)?;
     Ok(printer.out)
 }
 

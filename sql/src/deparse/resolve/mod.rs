@@ -17,9 +17,9 @@ mod window;
 
 use sqlparser::ast;
 
-use super::tree::{Kind, Node, Query, Relation, Window};
+use super::tree::{Kind, Node, Query, Relation, RelationKind, Window};
 use super::{Sure, Unsure};
-use crate::catalog::BoundQuery;
+use crate::catalog::{BoundQuery, TableDescriptor};
 use crate::pg_catalog::Facts;
 use crate::types::PgType;
 
@@ -38,6 +38,39 @@ pub(super) fn view(facts: &Facts<'_>, bound: &BoundQuery, ast: &ast::Query) -> S
     };
     let (query, _) = resolver.query(ast)?;
     Ok(query)
+}
+
+/// What an expression means: over the columns of a table, or of none. A literal without
+/// type becomes one of type `ty`.
+pub(super) fn expression(
+    facts: &Facts<'_>,
+    table: Option<&TableDescriptor>,
+    ty: Option<PgType>,
+    ast: &ast::Expr,
+) -> Sure<(Query, Node)> {
+    let bound = BoundQuery::default();
+    let mut resolver = Resolver {
+        facts,
+        bound: &bound,
+        levels: Vec::new(),
+    };
+    resolver.nested(|resolver| {
+        if let Some(table) = table {
+            resolver.see_columns(table)?;
+        }
+        let node = resolver.expr(ast)?;
+        let node = match (node.ty, ty) {
+            (PgType::Unknown, Some(ty)) => resolver.typed(node, ty)?,
+            (PgType::Unknown, None) => return Err(Unsure("a literal without type")),
+            _ => node,
+        };
+        let query = Query {
+            relations: std::mem::take(&mut resolver.level()?.relations),
+            is_expression: true,
+            ..Query::default()
+        };
+        Ok((query, node))
+    })
 }
 
 /// Finds out what names mean.
@@ -125,6 +158,39 @@ impl Resolver<'_> {
             }
         }
         Err(Unsure("a column that is not there"))
+    }
+
+    /// Makes the columns of a table what names can mean.
+    fn see_columns(&mut self, table: &TableDescriptor) -> Sure<()> {
+        let last = table.columns.iter().map(|c| c.attnum).max().unwrap_or(0);
+        let columns: Columns = (1..=last)
+            .map(|attnum| {
+                let column = table.attribute(attnum).filter(|c| !c.dropped);
+                column.map_or((String::new(), PgType::Unknown), |c| (c.name.clone(), c.ty))
+            })
+            .collect();
+        let seen = columns.iter().enumerate();
+        let seen = seen.filter(|(_, (name, _))| !name.is_empty());
+        let seen = seen.map(|(at, (name, _))| (name.clone(), at)).collect();
+        let relation = self.add(Relation {
+            kind: RelationKind::Stored {
+                oid: table.oid,
+                only: false,
+            },
+            alias: None,
+            alias_columns: Vec::new(),
+            name: table.name.clone(),
+            columns,
+            lateral: false,
+        })?;
+        self.level()?.items.push(Item {
+            relation,
+            name: Some(table.name.clone()),
+            schema: None,
+            bare: true,
+            columns: seen,
+        });
+        Ok(())
     }
 
     /// Runs `work` in a query inside of the present one.

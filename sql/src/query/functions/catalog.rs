@@ -240,7 +240,8 @@ fn index_part(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     match position {
         Some(0) | None => index_definition(call, args),
         Some(n) => {
-            let column = pg_catalog::index_column(&facts(call)?, oid(args), n);
+            let pretty = at(args, 2).as_bool().unwrap_or(false);
+            let column = pg_catalog::index_column(&facts(call)?, oid(args), n, pretty);
             Ok(text_or_null(column))
         }
     }

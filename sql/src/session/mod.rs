@@ -2,6 +2,7 @@
 
 mod adapt;
 mod alter;
+mod authorization;
 mod binding;
 mod changes;
 mod copy_file;
@@ -50,6 +51,7 @@ mod show;
 mod statements;
 mod transaction;
 mod truncate;
+mod unsupported;
 mod utility;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::adapt::adapt_constraints;
+use super::alter::timing::{self, ConstraintTiming};
+use super::authorization::{self, Authorization};
 use super::cursors::{self, CursorCommand};
 use super::dialect::Postgres;
 use super::notify::{self, ChannelCommand};
@@ -19,6 +21,7 @@ use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
 use super::select_tokens;
 use super::set::{self, SetParameter};
+use super::unsupported::unsupported;
 use crate::error::{SqlError, state};
 use crate::exec::given::{note_overriding, take_overriding};
 
@@ -63,6 +66,10 @@ pub(crate) enum Command {
     SetTableSchema(ObjectName, bool, Ident),
     /// ALTER TABLE that attaches, detaches or inherits.
     AlterFamily(Box<AlterFamily>),
+    /// SET ROLE, SET SESSION AUTHORIZATION.
+    Authorization(Authorization),
+    /// ALTER TABLE … ALTER CONSTRAINT.
+    AlterConstraint(ConstraintTiming),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -210,6 +217,12 @@ pub(super) fn parse_one(
 fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     if let Some(command) = special_command(tokens) {
         return Ok(command);
+    }
+    if let Some(role) = authorization::parse(tokens) {
+        return Ok(Command::Authorization(role));
+    }
+    if let Some(timing) = timing::parse(tokens)? {
+        return Ok(Command::AlterConstraint(timing));
     }
     if let Some(command) = cursors::parse(sql, tokens)? {
         return Ok(Command::Cursor(Box::new(command)));
@@ -448,10 +461,7 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
-        "CHECKPOINT" | "CLUSTER" | "SECURITY" | "REASSIGN" | "IMPORT" => {
-            Some(Command::Unsupported(name))
-        }
-        _ => None,
+        _ => unsupported(tokens).map(Command::Unsupported),
     }
 }
 

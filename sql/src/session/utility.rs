@@ -77,6 +77,8 @@ impl Session {
                 self.set_table_schema(name, *if_exists, schema).await?
             }
             Command::AlterFamily(alter) => self.alter_family(alter).await?,
+            Command::Authorization(wanted) => self.authorize(wanted)?,
+            Command::AlterConstraint(wanted) => self.alter_constraint(wanted).await?,
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

@@ -19,6 +19,7 @@ mod catalog_empty;
 mod catalog_names;
 mod catalog_routine;
 mod catalog_text;
+mod choice;
 mod datetime;
 mod enumeration;
 mod format;
@@ -65,6 +66,7 @@ use crate::types::{PgType, SessionFormat};
 pub(super) use aggregate::{TOTAL, single, sum, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
 pub(super) use bit_string::{bits_integer, integer_bits};
+pub(super) use choice::{is_choice, settled as settled_choice};
 pub(super) use datetime::extract_function;
 pub(super) use json::kind as json_kind;
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
@@ -153,6 +155,7 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     for value in routine::RoutineValue::all() {
         functions.push(Arc::new(ScalarUDF::new_from_impl(value)));
     }
+    functions.extend(choice::open());
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));

@@ -29,6 +29,7 @@ use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
 use super::session_info::{SessionExtension, SessionInfo};
 use super::spill::{EncryptedSpill, ScratchFile};
+use super::window_names::with_one_name;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 
@@ -269,8 +270,9 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let plan = with_one_name(plan)?;
         DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LateralPlanner)])
-            .create_physical_plan(plan, session)
+            .create_physical_plan(&plan, session)
             .await
     }
 }

@@ -234,6 +234,8 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     options.sql_parser.dialect = Dialect::PostgreSQL;
+    // The rows of a subquery come in the order it asks for, as in PostgreSQL.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     // Field metadata carries PostgreSQL's types; DataFusion's aggregates do not
     // all keep it, which this check would take for a mistake.
     options.execution.skip_physical_aggregate_schema_check = true;

@@ -9,6 +9,7 @@ mod copy_file;
 mod copy_in;
 mod copy_options;
 mod copy_out;
+mod copy_tokens;
 mod cursor;
 mod cursors;
 mod ddl;

@@ -143,31 +143,6 @@ pub(super) fn is_word(token: &TokenWithSpan, keyword: Keyword) -> bool {
     matches!(&token.token, Token::Word(word) if word.keyword == keyword)
 }
 
-/// Writes a COPY as sqlparser's grammar wants it: options say TRUE, not ON, and
-/// FROM STDIN ends with a semicolon (data never follows it in the protocol).
-fn adapt_copy(tokens: &mut Vec<TokenWithSpan>) {
-    let mut after_switch = false;
-    for token in tokens.iter_mut().filter(|t| is_meaningful(t)) {
-        let switch = is_word(token, Keyword::FREEZE) || is_word(token, Keyword::HEADER);
-        if after_switch {
-            let value = match &token.token {
-                Token::Word(word) if word.keyword == Keyword::ON => Some("TRUE"),
-                Token::Word(word) if word.value.eq_ignore_ascii_case("off") => Some("FALSE"),
-                Token::Number(digit, _) if digit == "1" => Some("TRUE"),
-                Token::Number(digit, _) if digit == "0" => Some("FALSE"),
-                _ => None,
-            };
-            if let Some(value) = value {
-                token.token = Token::make_keyword(value);
-            }
-        }
-        after_switch = switch;
-    }
-    if tokens.iter().any(|t| is_word(t, Keyword::STDIN)) {
-        tokens.push(TokenWithSpan::wrap(Token::SemiColon));
-    }
-}
-
 /// A string literal goes on in the next one when a line ends between them.
 pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
@@ -251,7 +226,7 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     let mut tokens_of_statement = join_strings(tokens);
     let first_word = tokens.iter().find(|t| is_meaningful(t));
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
-        adapt_copy(&mut tokens_of_statement);
+        super::copy_tokens::adapt(&mut tokens_of_statement)?;
     }
     super::parse_like::adapt(&mut tokens_of_statement);
     let only = super::only::adapt(&mut tokens_of_statement);

@@ -14,6 +14,7 @@ mod comparable;
 mod context;
 mod correlate;
 mod domain;
+mod joined_star;
 mod lookup;
 mod merged;
 mod names;

@@ -44,12 +44,10 @@ fn body(
     columns: ColumnsOf<'_>,
 ) -> Result<(), SqlError> {
     match expr {
-        SetExpr::Select(select) => {
-            if let Some(merged) = Merged::of(select)? {
-                merged.rewrite(select, order_by, columns)?;
-            }
-            Ok(())
-        }
+        SetExpr::Select(select) => match Merged::of(select)? {
+            Some(merged) => merged.rewrite(select, order_by, columns),
+            None => super::joined_star::expand(select, columns),
+        },
         SetExpr::SetOperation { left, right, .. } => {
             body(left, None, columns)?;
             body(right, None, columns)

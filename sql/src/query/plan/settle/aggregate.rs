@@ -27,16 +27,20 @@ impl Analyzer {
         if call.func.name() == "sum" {
             self.widen_sum(&mut call.params.args, schema)?;
         }
-        self.check_aggregate(&call, schema)?;
+        Self::check_aggregate(&call)?;
+        if call.func.name() == "string_agg" {
+            self.joined(&mut call, schema)?;
+        }
         self.sorted_by(&mut call.params.order_by, schema)?;
         if call.params.distinct {
             self.distinct_arguments(&mut call, schema)?;
+            sort_distinct(&mut call);
         }
         self.extreme(call, schema)
     }
 
     /// What an aggregate must not be asked.
-    fn check_aggregate(&self, call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
+    fn check_aggregate(call: &AggregateFunction) -> Result<()> {
         let params = &call.params;
         let is_argument = |sort: &Sort| {
             let by = sort.expr.clone().unalias();
@@ -48,11 +52,21 @@ impl Analyzer {
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
             )));
         }
-        if call.func.name() == "string_agg"
-            && let Some(value) = params.args.first()
-            && self.type_of(value, schema)? == PgType::Bytea
-        {
-            return Err(external(SqlError::unsupported("string_agg(bytea)")));
+        Ok(())
+    }
+
+    /// `string_agg` of text or of bytes. Distinct values come sorted, as PostgreSQL
+    /// finds them by sorting.
+    fn joined(&self, call: &mut AggregateFunction, schema: &DFSchema) -> Result<()> {
+        let [value, delimiter] = call.params.args.as_mut_slice() else {
+            return Ok(());
+        };
+        if call.params.distinct && call.params.order_by.is_empty() {
+            call.params.order_by = vec![Sort::new(value.clone(), true, false)];
+        }
+        if self.type_of(value, schema)? == PgType::Bytea {
+            *delimiter = self.coerced(std::mem::take(delimiter), PgType::Bytea, schema)?;
+            call.func = functions::bytes_agg();
         }
         Ok(())
     }
@@ -118,5 +132,22 @@ impl Analyzer {
             )));
         }
         Ok(())
+    }
+}
+
+/// Distinct values that are gathered are sorted by the aggregate itself.
+fn sort_distinct(call: &mut AggregateFunction) {
+    if !matches!(
+        call.func.name(),
+        "array_agg" | "string_agg" | functions::BYTES_AGG
+    ) {
+        return;
+    }
+    let ([sort], Some(value)) = (call.params.order_by.as_slice(), call.params.args.first()) else {
+        return;
+    };
+    if sort.expr.clone().unalias() == value.clone().unalias() {
+        call.func = functions::distinct_in_order(&call.func, sort.asc, sort.nulls_first);
+        call.params.order_by.clear();
     }
 }

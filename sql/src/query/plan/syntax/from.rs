@@ -4,7 +4,7 @@ use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef
 
 use super::super::names::quoted;
 use super::super::rewrite::{call, json_rows, number};
-use super::from_functions;
+use super::{from_functions, partition_calls};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
@@ -25,7 +25,10 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
             if let Some(last) = name.0.pop() {
                 name.0 = vec![last];
             }
-            name_function_column(alias, &function_name(name));
+            let function = function_name(name);
+            if !partition_calls::is_call(&function) {
+                name_function_column(alias, &function);
+            }
         }
         TableFactor::Function { name, alias, .. } => {
             name_function_column(alias, &function_name(name));

@@ -22,6 +22,7 @@ mod fields;
 mod foreign_keys;
 mod frame_tokens;
 mod grouping_tokens;
+mod interval_tokens;
 mod like;
 mod lock_clause;
 mod locked_rows;

@@ -254,6 +254,15 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
     if let (Statement::CreateTable(create), true) = (&mut statement, unlogged) {
+        let schema = create.name.0.first().and_then(|part| part.as_ident());
+        if create.name.0.len() > 1
+            && schema.is_some_and(|s| s.value.eq_ignore_ascii_case("pg_temp"))
+        {
+            return Err(SqlError::new(
+                state::INVALID_TABLE_DEFINITION,
+                "only temporary relations may be created in temporary schemas",
+            ));
+        }
         // Where the parser keeps a word of another system.
         create.volatile = true;
     }

@@ -191,6 +191,20 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
     NAMES.contains(name) || name == "every" || name == "variance"
 }
 
+/// Whether a function of that name gives one value for its arguments.
+pub(super) fn is_scalar(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let all = SessionStateDefaults::default_scalar_functions();
+        let ours = scalar();
+        let names = all.iter().chain(&ours).flat_map(|f| {
+            let aliases = f.aliases().iter().cloned();
+            aliases.chain([f.name().to_owned()]).collect::<Vec<_>>()
+        });
+        names.filter(|name| !name.starts_with("__")).collect()
+    });
+    NAMES.contains(name) || matches!(name, "coalesce" | "greatest" | "least" | "nullif")
+}
+
 /// DataFusion's functions that PostgreSQL does not have, or has with another
 /// meaning we do not give.
 pub(super) fn is_hidden(name: &str) -> bool {

@@ -59,7 +59,7 @@ fn is_star(item: &SelectItem) -> bool {
 }
 
 /// The constraint of a join that merges columns and takes them from the left side.
-fn merging(operator: &JoinOperator) -> Option<&JoinConstraint> {
+pub(super) fn merging(operator: &JoinOperator) -> Option<&JoinConstraint> {
     match operator {
         JoinOperator::Join(c)
         | JoinOperator::Inner(c)

@@ -2,8 +2,8 @@
 //!
 //! `x` in `SELECT x FROM a JOIN b USING (x)` is a column of the join. The planner
 //! knows that only where no query is around it: in a subquery it finds `x` in both
-//! tables, and looks for another one further out. So subqueries say which table they
-//! mean. A name that two tables have without being merged means none.
+//! tables, and looks for another one further out, and where a side is a query in WITH
+//! it finds two. So queries say which table they mean. A name that two tables have without being merged means none.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -19,27 +19,38 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Names the table of unqualified columns that several tables have, in every SELECT
-/// of a subquery, not in its own subqueries.
+/// of a query, not in its subqueries; `nested` for a subquery: in others it is only
+/// needed where a join merges columns.
 ///
 /// # Errors
 /// 42702 for a name that is ambiguous.
-pub(super) fn qualify(query: &mut Query, columns: ColumnsOf<'_>) -> Result<(), SqlError> {
-    body(&mut query.body, query.order_by.as_mut(), columns)
+pub(super) fn qualify(
+    query: &mut Query,
+    nested: bool,
+    columns: ColumnsOf<'_>,
+) -> Result<(), SqlError> {
+    body(&mut query.body, query.order_by.as_mut(), nested, columns)
 }
 
 fn body(
     expr: &mut SetExpr,
     order_by: Option<&mut OrderBy>,
+    nested: bool,
     columns: ColumnsOf<'_>,
 ) -> Result<(), SqlError> {
     match expr {
-        SetExpr::Select(select) => in_select(select, order_by, columns),
+        SetExpr::Select(select) if nested || merges(select) => in_select(select, order_by, columns),
         SetExpr::SetOperation { left, right, .. } => {
-            body(left, None, columns)?;
-            body(right, None, columns)
+            body(left, None, nested, columns)?;
+            body(right, None, nested, columns)
         }
         _ => Ok(()),
     }
+}
+
+fn merges(select: &Select) -> bool {
+    let mut joins = select.from.iter().flat_map(|table| &table.joins);
+    joins.any(|join| super::joined_star::merging(&join.join_operator).is_some())
 }
 
 /// What an unqualified name means.
@@ -127,6 +138,17 @@ fn add_table(
                 .collect(),
             _ => Vec::new(),
         };
+        if let (Some(JoinConstraint::Using(_)), [first, ..], Ok(left)) =
+            (constraint, table.joins.as_slice(), called(&table.relation))
+            && std::ptr::eq(first, join)
+        {
+            // Whatever else a subquery has, it has what is merged.
+            for name in &merged {
+                let meaning = Some(Meaning::Of(left.clone()));
+                let unknown = move || (left.clone(), meaning);
+                meanings.entry(name.clone()).or_insert_with(unknown);
+            }
+        }
         // The other outer joins have their own rules, or none that are known.
         let known =
             constraint.is_some() || matches!(join.join_operator, JoinOperator::CrossJoin(_));

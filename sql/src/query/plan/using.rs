@@ -32,9 +32,7 @@ pub(super) fn name_sides(
     ctes: &[String],
 ) -> Result<(), SqlError> {
     let columns = |factor: &TableFactor| columns_of(factor, context, ctes);
-    if nested {
-        super::merged::qualify(query, &columns)?;
-    }
+    super::merged::qualify(query, nested, &columns)?;
     body(&mut query.body, query.order_by.as_mut(), &columns)
 }
 

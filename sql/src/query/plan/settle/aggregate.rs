@@ -4,7 +4,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, Sort, WindowFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::super::super::error::external;
@@ -119,12 +119,7 @@ impl Analyzer {
         }
         for sort in &mut call.params.order_by {
             let expr = std::mem::take(&mut sort.expr);
-            let wide = expr.get_type(schema)? == DataType::LargeBinary;
-            sort.expr = if wide {
-                functions::numeric_key_text(expr)
-            } else {
-                self.compared_by(expr, schema)?
-            };
+            sort.expr = self.framed_by(expr, schema)?;
         }
         if call.params.distinct {
             return Err(external(SqlError::unsupported(
@@ -132,6 +127,23 @@ impl Analyzer {
             )));
         }
         Ok(())
+    }
+}
+
+impl Analyzer {
+    /// What a window is sorted by, in a form that the planner finds frames over: numbers
+    /// and texts.
+    fn framed_by(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        if expr.get_type(schema)? == DataType::LargeBinary {
+            return Ok(functions::numeric_key_text(expr));
+        }
+        let key = self.compared_by(expr, schema)?;
+        Ok(match key.get_type(schema)? {
+            DataType::BinaryView => functions::numeric_key_text(key),
+            DataType::Time64(_) => Expr::Cast(Cast::new(Box::new(key), DataType::Int64)),
+            DataType::Boolean => Expr::Cast(Cast::new(Box::new(key), DataType::Int32)),
+            _ => key,
+        })
     }
 }
 

@@ -65,6 +65,7 @@ impl Analyzer {
                     let ty = coerce::common(&construct, &types()?).map_err(external)?;
                     let settled: Result<Vec<Expr>> = args
                         .into_iter()
+                        .map(functions::shown_value)
                         .map(|arg| self.coerced(arg, ty, schema))
                         .collect();
                     let settled = self.alike(settled?, ty, schema)?;

@@ -15,6 +15,7 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
     refuse_clauses(factor)?;
     from_functions::series(factor);
     json_rows(factor);
+    from_functions::one_value(factor);
     match factor {
         TableFactor::Table {
             name,

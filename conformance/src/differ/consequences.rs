@@ -73,7 +73,7 @@ impl Consequences {
                 }
             }
             ["create", ..] if words.iter().take(4).any(|word| *word == "table") => {
-                for name in after(names, &["table"]) {
+                if let Some(name) = after(names, &["table"]) {
                     self.differing.remove(&name);
                 }
             }

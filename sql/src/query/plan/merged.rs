@@ -144,9 +144,8 @@ fn add_table(
         {
             // Whatever else a subquery has, it has what is merged.
             for name in &merged {
-                let meaning = Some(Meaning::Of(left.clone()));
-                let unknown = move || (left.clone(), meaning);
-                meanings.entry(name.clone()).or_insert_with(unknown);
+                let meaning = || (left.clone(), Some(Meaning::Of(left.clone())));
+                meanings.entry(name.clone()).or_insert_with(meaning);
             }
         }
         // The other outer joins have their own rules, or none that are known.

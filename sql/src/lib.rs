@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod cancel;
 pub mod catalog;
+mod deparse;
 pub mod engine;
 pub mod error;
 mod exec;

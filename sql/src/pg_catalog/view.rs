@@ -8,7 +8,10 @@ use std::ops::ControlFlow;
 use super::facts::Object;
 use super::lookup::is_visible;
 use super::{Facts, Row, relation};
-use crate::catalog::{BoundQuery, QualifiedName, ViewDescriptor, fold_identifier};
+use crate::catalog::{
+    BoundQuery, Materialized, QualifiedName, TableDescriptor, ViewDescriptor, fold_identifier,
+};
+use crate::deparse::{Layout, view_text};
 use crate::exec::view_target::updatable_columns;
 use crate::query::quote_ident;
 use crate::types::Datum;
@@ -27,7 +30,10 @@ pub(super) fn pg_views(facts: &Facts<'_>) -> Vec<Row> {
             ("schemaname", Datum::text(facts.schema_name(view.schema))),
             ("viewname", Datum::text(view.name.as_str())),
             ("viewowner", Datum::text(view.owner.as_str())),
-            ("definition", Datum::Text(query_text(facts, &view.query))),
+            (
+                "definition",
+                Datum::Text(definition_of_view(facts, view, PLAIN)),
+            ),
         ]
     });
     system.chain(stored).collect()
@@ -51,7 +57,7 @@ pub(super) fn views(facts: &Facts<'_>) -> Vec<Row> {
                 ("table_name", Datum::text(view.name.as_str())),
                 (
                     "view_definition",
-                    Datum::Text(query_text(facts, &view.query)),
+                    Datum::Text(definition_of_view(facts, view, PLAIN)),
                 ),
                 ("check_option", Datum::text(check_word(view))),
                 ("is_updatable", yes_or_no(updatable)),
@@ -76,7 +82,10 @@ pub(super) fn pg_matviews(facts: &Facts<'_>) -> Vec<Row> {
                 ("matviewowner", Datum::text(table.owner.as_str())),
                 ("hasindexes", Datum::Bool(!table.indexes.is_empty())),
                 ("ispopulated", Datum::Bool(view.populated)),
-                ("definition", Datum::Text(query_text(facts, &view.query))),
+                (
+                    "definition",
+                    Datum::Text(definition_of_table(facts, table, view, PLAIN)),
+                ),
             ]
         })
         .collect()
@@ -96,22 +105,52 @@ fn check_word(view: &ViewDescriptor) -> &'static str {
     view.check.map_or("NONE", |check| check.word())
 }
 
+/// How definitions are laid out unless something else is asked for.
+const PLAIN: Layout = Layout {
+    pretty: false,
+    width: 0,
+};
+
 /// What `pg_get_viewdef` gives; `None` when there is no such view.
-pub(crate) fn view_definition(facts: &Facts<'_>, oid: u32) -> Option<String> {
+pub(crate) fn view_definition(facts: &Facts<'_>, oid: u32, layout: Layout) -> Option<String> {
     match facts.object(oid)? {
-        Object::View(view) => Some(query_text(facts, &view.query)),
+        Object::View(view) => Some(definition_of_view(facts, view, layout)),
         Object::Table(table) => {
             let view = table.materialized.as_ref()?;
-            Some(query_text(facts, &view.query))
+            Some(definition_of_table(facts, table, view, layout))
         }
         _ => None,
     }
 }
 
+fn definition_of_view(facts: &Facts<'_>, view: &ViewDescriptor, layout: Layout) -> String {
+    let columns: Vec<String> = view.columns.iter().map(|c| c.name.clone()).collect();
+    definition(facts, &view.query, &columns, layout)
+}
+
+fn definition_of_table(
+    facts: &Facts<'_>,
+    table: &TableDescriptor,
+    view: &Materialized,
+    layout: Layout,
+) -> String {
+    let columns: Vec<String> = table.live_columns().map(|c| c.name.clone()).collect();
+    definition(facts, &view.query, &columns, layout)
+}
+
+/// A kept query as PostgreSQL writes it, or as it was written where that is not sure.
+fn definition(facts: &Facts<'_>, query: &BoundQuery, columns: &[String], layout: Layout) -> String {
+    match view_text(facts, query, columns, layout) {
+        Ok(text) => format!("{text};"),
+        Err(_) => query_text(facts, query),
+    }
+}
+
 /// A kept query with the names that its relations have now.
-pub(super) fn query_text(facts: &Facts<'_>, query: &BoundQuery) -> String {
+fn query_text(facts: &Facts<'_>, query: &BoundQuery) -> String {
+    let as_written = || format!(" {};", query.text);
     let Ok(mut ast) = crate::session::parse_query(&query.text) else {
-        return format!(" {};", query.text);
+        return as_written();
     };
     let mut renamer = Renamer {
         facts,
@@ -119,7 +158,12 @@ pub(super) fn query_text(facts: &Facts<'_>, query: &BoundQuery) -> String {
         ctes: Vec::new(),
     };
     let _ = VisitMut::visit(&mut ast, &mut renamer);
-    format!(" {ast};")
+    let shown = ast.to_string();
+    // What only the parser needed is nobody's business.
+    if shown.contains('\u{1f}') {
+        return as_written();
+    }
+    format!(" {shown};")
 }
 
 /// Puts the present names of relations into a query.

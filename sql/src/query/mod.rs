@@ -39,11 +39,11 @@ pub use bound::BoundRows;
 pub(crate) use bound::InMemory;
 pub(crate) use compact::compacted_batch as compacted;
 pub use engine::{QueryEngine, QueryEngineOptions};
-pub(crate) use functions::{is_aggregate, quote_ident};
+pub(crate) use functions::{call_signature, is_aggregate, quote_ident};
 pub use plan::{Hidden, PlanContext, RowTarget, ViewScope};
 pub(crate) use plan::{
-    RoutineCall, assignable, element_assignment, first_row_or_null, query_of, routine_call,
-    routine_result, star_from,
+    RoutineCall, assignable, bare, element_assignment, first_row_or_null, implicit, output_name,
+    query_of, routine_call, routine_result, star_from, unify,
 };
 pub use planned::{OutputColumn, PlannedQuery};
 pub(crate) use row_expr::{Place, PlannedExpressions, RowEvaluator, RowRelation};

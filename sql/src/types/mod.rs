@@ -53,7 +53,7 @@ pub use interval::Interval;
 pub use modifier::Conversion;
 pub use numeric::Numeric;
 pub use oid::Oid;
-pub use pg_type::PgType;
+pub use pg_type::{MAX_NAME_BYTES, PgType};
 pub use record::RecordValue;
 pub use row::{RowLayout, RowView};
 pub use styles::{DateOrder, DateStyle, IntervalStyle, Styles};

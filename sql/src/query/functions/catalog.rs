@@ -3,6 +3,7 @@
 use super::args::{BOOL, INT4, OID, TEXT, at, str_at};
 use super::overload::{Call, Overload};
 use super::quote::quote_ident;
+use crate::deparse::Layout;
 use crate::error::{SqlError, SqlResult, state};
 use crate::pg_catalog::{self, Facts, Object};
 use crate::types::{ArrayValue, Datum, PgType};
@@ -280,10 +281,23 @@ fn constraint(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
 
 fn view(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let oid = relation(call, args, 0)?;
-    Ok(text_or_null(pg_catalog::view_definition(
-        &facts(call)?,
-        oid,
-    )))
+    let layout = match args.get(1) {
+        Some(Datum::Bool(pretty)) => Layout {
+            pretty: *pretty,
+            width: 0,
+        },
+        // Less than nothing is no limit at all.
+        Some(Datum::Int4(width)) => Layout {
+            pretty: true,
+            width: usize::try_from(*width).unwrap_or(usize::MAX),
+        },
+        _ => Layout {
+            pretty: false,
+            width: 0,
+        },
+    };
+    let text = pg_catalog::view_definition(&facts(call)?, oid, layout);
+    Ok(text_or_null(text))
 }
 
 fn role(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {

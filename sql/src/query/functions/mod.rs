@@ -45,6 +45,7 @@ mod sample;
 mod sequence;
 mod series;
 mod session;
+mod signature;
 mod sleep;
 mod strings;
 mod text;
@@ -77,6 +78,7 @@ pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text}
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(crate) use quote::quote_ident;
 pub(super) use series::table_function;
+pub(crate) use signature::call_signature;
 pub(super) use value::shown_value;
 pub(super) use variance::{is_spread, result as spread_type};
 

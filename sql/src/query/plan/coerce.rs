@@ -33,7 +33,7 @@ pub(super) fn is_number(ty: PgType) -> bool {
 }
 
 /// A type without length or precision.
-pub(in crate::query) fn bare(ty: PgType) -> PgType {
+pub(crate) fn bare(ty: PgType) -> PgType {
     match ty {
         PgType::Numeric(_) => PgType::Numeric(None),
         PgType::Varchar(_) => PgType::Varchar(None),
@@ -45,7 +45,7 @@ pub(in crate::query) fn bare(ty: PgType) -> PgType {
 }
 
 /// The type two operands of a comparison, or two branches, have in common.
-pub(in crate::query) fn unify(a: PgType, b: PgType) -> Option<PgType> {
+pub(crate) fn unify(a: PgType, b: PgType) -> Option<PgType> {
     use PgType::{Date, Timestamp, Timestamptz, Unknown};
     if a == b {
         return Some(a);
@@ -114,7 +114,7 @@ pub(super) fn common(construct: &str, types: &[PgType]) -> SqlResult<PgType> {
 }
 
 /// Whether PostgreSQL casts without being asked.
-pub(in crate::query) fn implicit(from: PgType, to: PgType) -> bool {
+pub(crate) fn implicit(from: PgType, to: PgType) -> bool {
     use PgType::{Date, Int2, Int4, Int8, Oid, Time, Timestamp, Timestamptz, Unknown};
     if from.oid() == to.oid() || from == Unknown {
         return true;

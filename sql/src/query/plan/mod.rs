@@ -55,9 +55,11 @@ use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
 pub(crate) use coerce::assignable;
-pub(super) use coerce::{bare, constant_of, implicit, unify};
+pub(super) use coerce::constant_of;
+pub(crate) use coerce::{bare, implicit, unify};
 pub(super) use domain::DomainCheck;
 pub use lookup::ViewScope;
+pub(crate) use names::column_name as output_name;
 pub(super) use names::{MARK, marked, visible_name};
 pub(crate) use rewrite::element_assignment;
 pub(crate) use shown::{Shown, TABLE_OID};

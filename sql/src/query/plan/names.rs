@@ -31,7 +31,7 @@ pub(super) fn quoted(name: impl Into<String>) -> Ident {
 }
 
 /// The name of a result column without alias.
-pub(super) fn column_name(expr: &Expr) -> String {
+pub(crate) fn column_name(expr: &Expr) -> String {
     name_of(expr).map_or_else(|| UNNAMED.to_owned(), |(name, _)| name)
 }
 

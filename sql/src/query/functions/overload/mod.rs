@@ -192,6 +192,16 @@ impl Overload {
             .collect())
     }
 
+    /// The same, but nothing for an argument that may have any type.
+    pub(in crate::query) fn wanted(&self, types: &[PgType]) -> Option<Vec<Option<PgType>>> {
+        let all = self.arguments(types).ok()?;
+        let wanted = all.into_iter().enumerate().map(|(index, ty)| {
+            let any = matches!(self.arg(index), Some(Arg::Any) | None);
+            (!any).then_some(ty)
+        });
+        Some(wanted.collect())
+    }
+
     fn argument(&self, index: usize, from: PgType, element: PgType) -> PgType {
         match self.arg(index) {
             Some(Arg::Is(PgType::Numeric(None))) if matches!(from, PgType::Numeric(_)) => from,

@@ -21,7 +21,7 @@ use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
 use super::select_tokens;
 use super::set::{self, SetParameter};
-use super::unsupported::unsupported;
+use super::unsupported::{Absent, absent, unsupported};
 use crate::error::{SqlError, state};
 use crate::exec::given::{note_overriding, take_overriding};
 
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Authorization(Authorization),
     /// ALTER TABLE … ALTER CONSTRAINT.
     AlterConstraint(ConstraintTiming),
+    /// DROP of an object of which there are none.
+    Absent(Absent),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -192,6 +194,9 @@ pub(super) fn parse_one(
 fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
     if let Some(command) = special_command(tokens) {
         return Ok(command);
+    }
+    if let Some(absent) = absent(tokens) {
+        return Ok(Command::Absent(absent));
     }
     if let Some(role) = authorization::parse(tokens) {
         return Ok(Command::Authorization(role));

@@ -4,6 +4,7 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::parse::is_meaningful;
+use crate::error::{SqlError, state};
 
 /// Kinds of objects that CREATE, ALTER and DROP do not know, longest names first.
 const KINDS: [&[&str]; 26] = [
@@ -55,6 +56,67 @@ const COMMANDS: [&[&str]; 16] = [
     &["rollback", "prepared"],
 ];
 
+/// What DROP of an object says of which there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Absent {
+    kind: &'static str,
+    name: String,
+    if_exists: bool,
+}
+
+impl Absent {
+    /// The command tag, and a notice for IF EXISTS.
+    ///
+    /// # Errors
+    /// 42704 without IF EXISTS.
+    pub(super) fn answer(&self) -> Result<(String, String), SqlError> {
+        let missing = format!("{} \"{}\" does not exist", self.kind, self.name);
+        if !self.if_exists {
+            return Err(SqlError::new(state::UNDEFINED_OBJECT, missing));
+        }
+        let tag = format!("DROP {}", self.kind.to_uppercase());
+        Ok((tag, format!("{missing}, skipping")))
+    }
+}
+
+/// DROP RULE, AGGREGATE and OPERATOR of a name; nothing for other commands.
+pub(super) fn absent(tokens: &[TokenWithSpan]) -> Option<Absent> {
+    let mut words = tokens
+        .iter()
+        .filter(|t| is_meaningful(t))
+        .map(|t| match &t.token {
+            Token::Word(word) => word.value.as_str(),
+            _ => "",
+        });
+    let mut next = words.next()?;
+    if !next.eq_ignore_ascii_case("drop") {
+        return None;
+    }
+    next = words.next()?;
+    let kinds = ["rule", "aggregate", "operator"];
+    let kind = kinds
+        .into_iter()
+        .find(|kind| next.eq_ignore_ascii_case(kind))?;
+    next = words.next()?;
+    let mut if_exists = false;
+    if next.eq_ignore_ascii_case("if") {
+        if !words.next()?.eq_ignore_ascii_case("exists") {
+            return None;
+        }
+        if_exists = true;
+        next = words.next()?;
+    }
+    let known = ["class", "family"];
+    if next.is_empty() || known.iter().any(|word| next.eq_ignore_ascii_case(word)) {
+        return None;
+    }
+    Some(Absent {
+        kind,
+        name: next.to_lowercase(),
+        if_exists,
+    })
+}
+
 /// The name of the command that the tokens begin, when it is one of these.
 pub(super) fn unsupported(tokens: &[TokenWithSpan]) -> Option<String> {
     let words: Vec<String> = tokens
@@ -79,6 +141,11 @@ pub(super) fn unsupported(tokens: &[TokenWithSpan]) -> Option<String> {
     }
     let rest = rest.strip_prefix(&["or", "replace"]).unwrap_or(rest);
     let rest = rest.strip_prefix(&["trusted"]).unwrap_or(rest);
+    let droppable = [&["aggregate"][..], &["operator"], &["rule"]];
+    if *verb == "drop" && droppable.iter().any(|kind| rest.starts_with(kind)) {
+        // There are none, as the error says.
+        return None;
+    }
     // CREATE OR REPLACE TRIGGER is no other command than CREATE TRIGGER.
     let trigger: &[&str] = &["trigger"];
     let kinds = KINDS.iter().copied().chain([trigger]);
@@ -115,6 +182,23 @@ mod tests {
                 other => panic!("{sql}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_there_is_none_of_is_not_dropped() {
+        let answer = |sql: &str| match &parse(sql).unwrap()[0].command {
+            Command::Absent(absent) => absent.answer(),
+            other => panic!("{sql}: {other:?}"),
+        };
+        let error = answer("DROP RULE r ON t").unwrap_err();
+        assert_eq!(
+            (error.sqlstate(), error.message()),
+            ("42704", "rule \"r\" does not exist")
+        );
+        let (tag, notice) = answer("drop aggregate if exists a(int)").unwrap();
+        assert_eq!(tag, "DROP AGGREGATE");
+        assert_eq!(notice, "aggregate \"a\" does not exist, skipping");
+        assert!(parse("DROP RULE").is_err());
     }
 
     #[test]

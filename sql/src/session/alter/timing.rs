@@ -115,7 +115,7 @@ impl Session {
             return Ok("ALTER TABLE".to_owned());
         }
         let table = catalog.table(&name, path)?;
-        let key = foreign_key_of(&table, &wanted.constraint)?;
+        let key = foreign_key_of(table, &wanted.constraint)?;
         let mut changes = Vec::new();
         for (oid, mut table) in with_heirs(&catalog, table.as_ref(), key) {
             self.lock_table(table.oid, LockMode::AccessExclusive)

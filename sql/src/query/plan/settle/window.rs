@@ -13,9 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::super::error::external;
-use super::super::super::functions::window::{
-    Bound, Exclusion, Frame, Framed, Function, Shape, Units, offset_type,
-};
+use super::super::super::functions::window::{Frame, Framed, Function, Shape, Units, offset_type};
 use super::super::analyze::Analyzer;
 use super::super::coerce;
 use super::super::syntax::{FRAME, read_frame};
@@ -75,31 +73,6 @@ fn whole_partition() -> WindowFrame {
     )
 }
 
-/// RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW.
-const DEFAULT_FRAME: Frame = Frame {
-    units: Units::Range,
-    start: Bound::First,
-    end: Bound::Current,
-    exclusion: Exclusion::Nothing,
-};
-
-/// Whether a call without a frame is ordered by values over which DataFusion has no
-/// frames that count distances, such as the default one.
-fn has_odd_key(call: &WindowFunction, schema: &DFSchema) -> Result<bool> {
-    for sort in &call.params.order_by {
-        let odd = match sort.expr.get_type(schema)? {
-            DataType::Date32 | DataType::Timestamp(..) | DataType::Boolean => false,
-            // Numerics in wide form are ordered as text.
-            DataType::LargeBinary => false,
-            ty => !(ty.is_numeric() || ty.is_string() || ty.is_null()),
-        };
-        if odd {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// The rows of the partition up to the row.
 fn rows_so_far() -> WindowFrame {
     WindowFrame::new_bounds(
@@ -119,13 +92,6 @@ impl Analyzer {
             // One that every type of ORDER BY takes.
             call.params.window_frame = rows_so_far();
         }
-        let noted = match noted {
-            None if has_odd_key(&call, schema)? => Some(Noted {
-                frame: DEFAULT_FRAME,
-                offsets: [None, None],
-            }),
-            noted => noted,
-        };
         let Some(noted) = noted else {
             self.window_call(&mut call, schema)?;
             return Ok(call.into());

@@ -1,9 +1,10 @@
-//! Merged columns in subqueries.
+//! Merged columns.
 //!
 //! `x` in `SELECT x FROM a JOIN b USING (x)` is a column of the join. The planner
-//! knows that only where no query is around it: in a subquery it finds `x` in both
-//! tables, and looks for another one further out. So subqueries say which table they
-//! mean. A name that two tables have without being merged means none.
+//! knows that only where `x` stands alone and no query is around it: in a subquery it
+//! finds `x` in both tables, and looks for another one further out; in an operator it
+//! takes it for ambiguous. So queries say which table they mean. A name that two tables
+//! have without being merged means none.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Names the table of unqualified columns that several tables have, in every SELECT
-/// of a subquery, not in its own subqueries.
+/// of a query, not in its subqueries.
 ///
 /// # Errors
 /// 42702 for a name that is ambiguous.

@@ -16,6 +16,7 @@ mod correlate;
 mod domain;
 mod lookup;
 mod merged;
+mod merged_star;
 mod names;
 mod nested;
 mod operators;

@@ -1,6 +1,6 @@
-//! `*` over `JOIN … USING` and `NATURAL JOIN`: the merged columns come first, then
-//! the others of the left and of the right side. DataFusion leaves a merged column
-//! where the left side has it.
+//! `*` over joins that merge columns, where not all columns can be told from the
+//! statement ([`super::merged_star`]): functions and subqueries are shown by the stars
+//! of their own, without what is merged, and what cannot be shown so is refused.
 
 use sqlparser::ast::{
     ExcludeSelectItem, Expr, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query,
@@ -26,10 +26,9 @@ pub(super) fn expand(select: &mut Select, columns_of: ColumnsOf<'_>) -> Result<(
     if !has_star || !joins.any(|join| merging(&join.join_operator).is_some()) {
         return Ok(());
     }
-    let known = |factor: &TableFactor| columns_of(factor).or_else(|| columns_of_query(factor));
     let mut items = Vec::new();
     for table in &select.from {
-        match outputs(table, &known) {
+        match outputs(table, columns_of) {
             Some(outputs) => {
                 items.extend(outputs.into_iter().map(|(_, e)| SelectItem::UnnamedExpr(e)));
             }
@@ -59,7 +58,7 @@ fn is_star(item: &SelectItem) -> bool {
 }
 
 /// The constraint of a join that merges columns and takes them from the left side.
-pub(super) fn merging(operator: &JoinOperator) -> Option<&JoinConstraint> {
+fn merging(operator: &JoinOperator) -> Option<&JoinConstraint> {
     match operator {
         JoinOperator::Join(c)
         | JoinOperator::Inner(c)
@@ -117,42 +116,6 @@ fn using(names: &[ObjectName]) -> Option<Vec<String>> {
         _ => None,
     };
     names.iter().map(single).collect()
-}
-
-/// The columns of a subquery in FROM, where they are all named.
-fn columns_of_query(factor: &TableFactor) -> Option<Vec<String>> {
-    let TableFactor::Derived {
-        subquery,
-        alias: Some(alias),
-        ..
-    } = factor
-    else {
-        return None;
-    };
-    let own = projected(subquery)?;
-    let mut names: Vec<String> = alias
-        .columns
-        .iter()
-        .map(|c| fold_identifier(&c.name))
-        .collect();
-    let given = names.len();
-    names.extend(own.into_iter().skip(given));
-    Some(names)
-}
-
-fn projected(query: &Query) -> Option<Vec<String>> {
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return None;
-    };
-    let name = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(fold_identifier(alias)),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(fold_identifier(name)),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
-            parts.last().map(fold_identifier)
-        }
-        _ => None,
-    };
-    select.projection.iter().map(name).collect()
 }
 
 /// The merged columns, then the others of each table: where the first join merges

@@ -1,9 +1,10 @@
-//! Merged columns in subqueries.
+//! Merged columns.
 //!
 //! `x` in `SELECT x FROM a JOIN b USING (x)` is a column of the join. The planner
-//! knows that only where no query is around it: in a subquery it finds `x` in both
-//! tables, and looks for another one further out, and where a side is a query in WITH
-//! it finds two. So queries say which table they mean. A name that two tables have without being merged means none.
+//! knows that only where `x` stands alone and no query is around it: in a subquery it
+//! finds `x` in both tables, and looks for another one further out; in an operator it
+//! takes it for ambiguous. So queries say which table they mean. A name that two tables
+//! have without being merged means none.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -19,38 +20,27 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Names the table of unqualified columns that several tables have, in every SELECT
-/// of a query, not in its subqueries; `nested` for a subquery: in others it is only
-/// needed where a join merges columns.
+/// of a query, not in its subqueries.
 ///
 /// # Errors
 /// 42702 for a name that is ambiguous.
-pub(super) fn qualify(
-    query: &mut Query,
-    nested: bool,
-    columns: ColumnsOf<'_>,
-) -> Result<(), SqlError> {
-    body(&mut query.body, query.order_by.as_mut(), nested, columns)
+pub(super) fn qualify(query: &mut Query, columns: ColumnsOf<'_>) -> Result<(), SqlError> {
+    body(&mut query.body, query.order_by.as_mut(), columns)
 }
 
 fn body(
     expr: &mut SetExpr,
     order_by: Option<&mut OrderBy>,
-    nested: bool,
     columns: ColumnsOf<'_>,
 ) -> Result<(), SqlError> {
     match expr {
         SetExpr::Select(select) if nested || merges(select) => in_select(select, order_by, columns),
         SetExpr::SetOperation { left, right, .. } => {
-            body(left, None, nested, columns)?;
-            body(right, None, nested, columns)
+            body(left, None, columns)?;
+            body(right, None, columns)
         }
         _ => Ok(()),
     }
-}
-
-fn merges(select: &Select) -> bool {
-    let mut joins = select.from.iter().flat_map(|table| &table.joins);
-    joins.any(|join| super::joined_star::merging(&join.join_operator).is_some())
 }
 
 /// What an unqualified name means.

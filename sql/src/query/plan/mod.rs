@@ -17,6 +17,7 @@ mod domain;
 mod joined_star;
 mod lookup;
 mod merged;
+mod merged_star;
 mod names;
 mod nested;
 mod operators;

@@ -25,15 +25,9 @@ pub(super) type ColumnsOf<'a> = &'a dyn Fn(&TableFactor) -> Option<Vec<String>>;
 ///
 /// # Errors
 /// 0A000 where that would need more than two tables with names.
-pub(super) fn name_sides(
-    query: &mut Query,
-    nested: bool,
-    context: &PlanContext,
-    ctes: &[String],
-) -> Result<(), SqlError> {
-    let columns = |factor: &TableFactor| columns_of(factor, context, ctes);
-    super::merged::qualify(query, nested, &columns)?;
-    body(&mut query.body, query.order_by.as_mut(), &columns)
+pub(super) fn name_sides(query: &mut Query, columns: ColumnsOf<'_>) -> Result<(), SqlError> {
+    super::merged::qualify(query, columns)?;
+    body(&mut query.body, query.order_by.as_mut(), columns)
 }
 
 fn body(

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::super::functions::BYTES_AGG;
+use super::super::super::functions::window::FRAMED;
 use super::shared::windows_once;
 
 /// Starts the names of columns that are carried up.
@@ -29,7 +30,9 @@ const GATHER: [&str; 5] = [
 ];
 
 /// Window functions that take other rows by their place.
-const PLACED: [&str; 7] = [
+const PLACED: [&str; 8] = [
+    // One over a frame that the planner has no operator for.
+    FRAMED,
     "row_number",
     "first_value",
     "last_value",

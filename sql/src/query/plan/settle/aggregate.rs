@@ -32,6 +32,7 @@ impl Analyzer {
             self.joined(&mut call, schema)?;
         }
         self.sorted_by(&mut call.params.order_by, schema)?;
+        sort_once(&mut call.params.order_by);
         if call.params.distinct {
             self.distinct_arguments(&mut call, schema)?;
             sort_distinct(&mut call);
@@ -145,6 +146,17 @@ impl Analyzer {
             _ => key,
         })
     }
+}
+
+/// What was sorted by before sorts nothing, and the planner loses count over it.
+fn sort_once(sorts: &mut Vec<Sort>) {
+    let mut kept: Vec<Sort> = Vec::with_capacity(sorts.len());
+    for sort in std::mem::take(sorts) {
+        if !kept.iter().any(|before| before.expr == sort.expr) {
+            kept.push(sort);
+        }
+    }
+    *sorts = kept;
 }
 
 /// Distinct values that are gathered are sorted by the aggregate itself.

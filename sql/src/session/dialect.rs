@@ -6,6 +6,7 @@
 
 use std::any::TypeId;
 
+use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -97,6 +98,36 @@ impl Dialect for Postgres {
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         BASE.get_next_precedence(parser)
+    }
+
+    /// `a IS DISTINCT FROM b AND c`: sqlparser's own takes all that follows for the right
+    /// side.
+    fn parse_infix(
+        &self,
+        parser: &mut Parser,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
+        let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            false
+        } else if parser.parse_keywords(&[
+            Keyword::IS,
+            Keyword::NOT,
+            Keyword::DISTINCT,
+            Keyword::FROM,
+        ]) {
+            true
+        } else {
+            return BASE.parse_infix(parser, expr, precedence);
+        };
+        let left = Box::new(expr.clone());
+        Some(parser.parse_subexpr(precedence).map(|right| {
+            let right = Box::new(right);
+            match negated {
+                false => Expr::IsDistinctFrom(left, right),
+                true => Expr::IsNotDistinctFrom(left, right),
+            }
+        }))
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {

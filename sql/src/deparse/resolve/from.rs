@@ -114,7 +114,12 @@ impl Resolver<'_> {
                 }
                 let (query, columns) = result?;
                 let kind = RelationKind::Subquery(Box::new(query));
-                self.add_named((kind, *lateral), String::new(), Some(alias), columns)
+                self.add_named(
+                    (kind, *lateral),
+                    (None, String::new()),
+                    Some(alias),
+                    columns,
+                )
             }
             TableFactor::NestedJoin {
                 table_with_joins,
@@ -134,7 +139,7 @@ impl Resolver<'_> {
     fn add_named(
         &mut self,
         (kind, lateral): (RelationKind, bool),
-        name: String,
+        (written_schema, name): (Option<String>, String),
         alias: Option<&TableAlias>,
         columns: Columns,
     ) -> Sure<Source> {
@@ -171,6 +176,7 @@ impl Resolver<'_> {
             }
             _ => None,
         };
+        let schema = written_schema.or(schema);
         let item_name = alias.clone().unwrap_or_else(|| name.clone());
         let relation = self.add(Relation {
             kind,
@@ -203,12 +209,17 @@ impl Resolver<'_> {
             });
             if let Some(columns) = known {
                 let kind = RelationKind::Cte(written.name.clone());
-                return self.add_named((kind, false), written.name, alias, columns);
+                return self.add_named((kind, false), (None, written.name), alias, columns);
             }
         }
         let (oid, columns) = self.stored(&written)?;
         let kind = RelationKind::Stored { oid, only };
-        self.add_named((kind, false), written.name, alias, columns)
+        self.add_named(
+            (kind, false),
+            (written.schema, written.name),
+            alias,
+            columns,
+        )
     }
 
     /// A stored relation, and the columns it had when the query was kept.
@@ -281,7 +292,7 @@ impl Resolver<'_> {
             columns.push(("ordinality".to_owned(), PgType::Int8));
         }
         let kind = RelationKind::Function { call, ordinality };
-        self.add_named((kind, lateral), own, alias, columns)
+        self.add_named((kind, lateral), (None, own), alias, columns)
     }
 
     /// Gives a join a name, which hides those of what is joined.

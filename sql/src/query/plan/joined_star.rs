@@ -3,8 +3,8 @@
 //! of their own, without what is merged, and what cannot be shown so is refused.
 
 use sqlparser::ast::{
-    ExcludeSelectItem, Expr, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
+    ExcludeSelectItem, Expr, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins,
     WildcardAdditionalOptions,
 };
 

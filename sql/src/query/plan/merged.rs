@@ -34,7 +34,7 @@ fn body(
     columns: ColumnsOf<'_>,
 ) -> Result<(), SqlError> {
     match expr {
-        SetExpr::Select(select) if nested || merges(select) => in_select(select, order_by, columns),
+        SetExpr::Select(select) => in_select(select, order_by, columns),
         SetExpr::SetOperation { left, right, .. } => {
             body(left, None, columns)?;
             body(right, None, columns)

@@ -26,7 +26,8 @@ impl Ranges {
         self.0.iter().flat_map(|(first, last)| *first..=*last)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads them; nothing when the text is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut ranges = Vec::new();
         for part in text.split(',').filter(|p| !p.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));

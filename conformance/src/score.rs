@@ -119,6 +119,11 @@ impl ScriptScore {
         }
     }
 
+    /// The number of the statement that is counted next.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.next
+    }
+
     pub(crate) fn pass(&mut self) {
         self.statements += 1;
         self.same += 1;

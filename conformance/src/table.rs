@@ -14,6 +14,8 @@ fn head(class: Class) -> &'static str {
     match class {
         Class::Wrong => "wrong",
         Class::Order => "order",
+        Class::Follows => "follow",
+        Class::Open => "open",
         Class::Plan => "plan",
         Class::Accepted => "accept",
         Class::NotSupported => "0A000",

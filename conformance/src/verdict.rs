@@ -25,6 +25,12 @@ use crate::wire::{Answer, Outcome, ResultSet};
 pub enum Class {
     /// An answer, but another one.
     Wrong,
+    /// Another answer, from a table that a statement which was refused here before
+    /// would have changed.
+    Follows,
+    /// Another answer where SQL leaves open which, as the list of such statements
+    /// says.
+    Open,
     /// The right rows in another order than the ORDER BY gave in PostgreSQL.
     Order,
     /// EXPLAIN shows another plan.
@@ -47,9 +53,11 @@ pub enum Class {
 
 impl Class {
     /// All, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Wrong,
         Self::Order,
+        Self::Follows,
+        Self::Open,
         Self::Plan,
         Self::Accepted,
         Self::NotSupported,
@@ -65,6 +73,8 @@ impl Class {
         match self {
             Self::Wrong => "wrong result",
             Self::Order => "wrong order",
+            Self::Follows => "follows a refusal",
+            Self::Open => "left open by SQL",
             Self::Plan => "other plan",
             Self::Accepted => "accepted what PostgreSQL refuses",
             Self::NotSupported => "not supported (0A000)",

@@ -2,7 +2,9 @@
 //! they answer is compared before the next one goes out.
 
 mod commands;
+mod consequences;
 mod copy_command;
+mod open;
 mod run;
 mod side;
 

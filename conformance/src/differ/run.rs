@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::commands::{Command, interpret};
+use super::consequences::Consequences;
 use super::copy_command::Source;
+use super::open::left_open;
 use super::side::Side;
 use crate::error::Result;
 use crate::score::{Miss, ScriptScore};
@@ -28,6 +30,8 @@ struct Answers<'a> {
     ours: &'a Outcome,
     /// Whether our transaction had failed before, and PostgreSQL's had not.
     failed_before: bool,
+    /// Whether PostgreSQL is in a transaction block after it.
+    in_block: bool,
 }
 
 /// How long a statement may take.
@@ -123,6 +127,7 @@ struct Running<'a> {
     variables: Variables,
     branches: Branches,
     score: ScriptScore,
+    consequences: Consequences,
     lost: u32,
 }
 
@@ -141,6 +146,7 @@ pub async fn run_script(
         variables,
         branches: Branches::default(),
         score: ScriptScore::new(name, text),
+        consequences: Consequences::default(),
         lost: 0,
     };
     while let Some(item) = running.script.next(&running.variables) {
@@ -272,6 +278,7 @@ impl Running<'_> {
             witness: witness.as_ref(),
             ours: &ours,
             failed_before,
+            in_block: self.sides.postgres.client().status() != 'I',
         };
         self.judge(statement, &answers);
         postgres
@@ -293,6 +300,8 @@ impl Running<'_> {
             return;
         }
         self.score.note(postgres, ours);
+        let verdict = self.consequences.settle(text, verdict, answers.in_block);
+        let verdict = left_open(&self.score, verdict);
         match verdict {
             Verdict::Same => self.score.pass(),
             Verdict::Unordered => {

@@ -17,4 +17,5 @@ pub use arguments::arguments;
 pub use branches::Branches;
 pub use statement::{Item, Script, Statement};
 pub use variables::Variables;
+pub(crate) use words::dotted_names;
 pub use words::{first_words, outer_words};

@@ -45,6 +45,42 @@ pub fn outer_words(statement: &str) -> Vec<String> {
     found
 }
 
+/// The names and words of a statement in lower case, each with the parts that dots
+/// join; what is in strings and comments does not count.
+pub(crate) fn dotted_names(statement: &str) -> Vec<Vec<String>> {
+    let mut found: Vec<Vec<String>> = Vec::new();
+    let mut dotted = false;
+    let mut rest = statement;
+    while let Some(c) = rest.chars().next() {
+        let (length, name) = match c {
+            '"' => {
+                let length = quoted(rest, false);
+                (
+                    length,
+                    Some(rest[..length].trim_matches('"').to_lowercase()),
+                )
+            }
+            '\'' => (quoted(rest, false), None),
+            '-' if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), None),
+            '/' if rest.starts_with("/*") => (block_comment(rest), None),
+            '$' => (dollar_quoted(rest).unwrap_or(1), None),
+            _ if c.is_alphanumeric() || c == '_' => {
+                let length = word(rest).max(c.len_utf8());
+                (length, Some(rest[..length].to_lowercase()))
+            }
+            _ => (c.len_utf8(), None),
+        };
+        match (name, found.last_mut()) {
+            (Some(name), Some(last)) if dotted => last.push(name),
+            (Some(name), _) => found.push(vec![name]),
+            (None, _) => {}
+        }
+        dotted = c == '.';
+        rest = &rest[length..];
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -55,5 +91,12 @@ mod tests {
         let text = "SELECT a, (SELECT b ORDER BY c), 'order by', $$x y$$ -- z\n FROM \"q r\" t";
         assert_eq!(outer_words(text), ["select", "a", "from", "t"]);
         assert_eq!(first_words("/* x */ insert into t", 2), "INSERT INTO");
+    }
+
+    #[test]
+    fn dots_join_names() {
+        let text = "SELECT a.B FROM \"S\".t, f('x.y') -- z";
+        let names: Vec<String> = dotted_names(text).iter().map(|n| n.join("/")).collect();
+        assert_eq!(names, ["select", "a/b", "from", "s/t", "f"]);
     }
 }

@@ -23,7 +23,13 @@ pub(crate) fn key_part(column: &IndexColumn) -> Result<KeyPart, SqlError> {
         // The default classes of the types that can be keys; text has the order of
         // its bytes, as in its pattern classes.
         if !DEFAULT_CLASSES.contains(&name.as_str()) {
-            return Err(SqlError::unsupported(format!("the operator class {name}")));
+            return Err(match KNOWN_CLASSES.contains(&name.as_str()) {
+                true => SqlError::unsupported(format!("the operator class {name}")),
+                false => SqlError::new(
+                    state::UNDEFINED_OBJECT,
+                    format!("operator class \"{name}\" does not exist for access method \"btree\""),
+                ),
+            });
         }
     }
     Ok(match without_collation(&column.column.expr)? {
@@ -54,6 +60,32 @@ const DEFAULT_CLASSES: [&str; 20] = [
     "timestamptz_ops",
     "uuid_ops",
     "varchar_ops",
+];
+
+/// Classes that PostgreSQL has besides.
+const KNOWN_CLASSES: [&str; 22] = [
+    "array_ops",
+    "bit_ops",
+    "bpchar_pattern_ops",
+    "char_ops",
+    "cidr_ops",
+    "enum_ops",
+    "inet_ops",
+    "macaddr8_ops",
+    "macaddr_ops",
+    "money_ops",
+    "multirange_ops",
+    "oidvector_ops",
+    "pg_lsn_ops",
+    "range_ops",
+    "record_image_ops",
+    "record_ops",
+    "text_pattern_ops",
+    "tid_ops",
+    "timetz_ops",
+    "tsvector_ops",
+    "varbit_ops",
+    "varchar_pattern_ops",
 ];
 
 /// An expression without the parentheses around it and without a collation that

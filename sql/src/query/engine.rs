@@ -29,6 +29,7 @@ use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
 use super::session_info::{SessionExtension, SessionInfo};
 use super::spill::{EncryptedSpill, ScratchFile};
+use super::window_names::with_plain_windows;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
 
@@ -234,6 +235,8 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     options.sql_parser.dialect = Dialect::PostgreSQL;
+    // The rows of a subquery come in the order it asks for, as in PostgreSQL.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     // Field metadata carries PostgreSQL's types; DataFusion's aggregates do not
     // all keep it, which this check would take for a mistake.
     options.execution.skip_physical_aggregate_schema_check = true;
@@ -269,8 +272,9 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let plan = with_plain_windows(plan)?;
         DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LateralPlanner)])
-            .create_physical_plan(plan, session)
+            .create_physical_plan(&plan, session)
             .await
     }
 }

@@ -32,6 +32,7 @@ mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod window_names;
 
 pub use arrow_value::datum_at;
 pub use bound::BoundRows;

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::changes::writer;
-use super::copy_options::copy_format;
+use super::copy_options::{Direction, copy_format};
 use super::{Outcome, POSTGRES_EPOCH_US, Session};
 use crate::catalog::{QualifiedName, RelationEntry, fold_identifier};
 use crate::error::{SqlError, state};
@@ -135,7 +135,7 @@ impl Session {
             .iter()
             .map(|a| Ok(column(&table, *a)?.name.clone()))
             .collect::<Result<Vec<_>, SqlError>>()?;
-        let format = copy_format(copy.options, copy.legacy, &names)?;
+        let format = copy_format(copy.options, copy.legacy, &names, Direction::From)?;
         let binary = format.kind == CopyKind::Binary;
         Ok(CopyIn {
             defaults: Defaults::plan(&table, &columns, &planning)?,

@@ -2,21 +2,34 @@
 
 use sqlparser::ast::{CopyLegacyCsvOption, CopyLegacyOption, CopyOption, Ident};
 
+use super::copy_tokens::{ALL_COLUMNS, HEADER_MATCH, check_encoding, redundant};
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::types::copy::{CopyFormat, CopyKind, Header};
 
+/// Which way a COPY goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Into a table.
+    From,
+    /// Out of one.
+    To,
+}
+
 /// Reads the options of a COPY of these columns.
 ///
 /// # Errors
-/// 22023 for bad values, 42703 for columns that are not copied, 0A000 for options
-/// that are not there.
+/// 42601 for options given twice or against each other, 22023 for bad values, 42703 for
+/// columns that are not copied, 0A000 for options that are not there.
 pub(super) fn copy_format(
     options: &[CopyOption],
     legacy: &[CopyLegacyOption],
     columns: &[String],
+    direction: Direction,
 ) -> Result<CopyFormat, SqlError> {
+    let given = given(options, legacy)?;
     let mut format = CopyFormat::new(kind(options, legacy)?);
+    check_given(&given, format.kind, direction)?;
     let mut escape = None;
     for option in options {
         apply(option, &mut format, &mut escape, columns)?;
@@ -24,10 +37,114 @@ pub(super) fn copy_format(
     for option in legacy {
         apply_legacy(option, &mut format, &mut escape, columns)?;
     }
+    if format.header == Header::Match && direction == Direction::To {
+        return Err(refused("cannot use \"match\" with HEADER in COPY TO"));
+    }
     // Without ESCAPE the quote character is its own escape.
     format.escape = escape.unwrap_or(format.quote);
     format.validate()?;
     Ok(format)
+}
+
+/// The names of the options, each of which may be given once.
+fn given(
+    options: &[CopyOption],
+    legacy: &[CopyLegacyOption],
+) -> Result<Vec<&'static str>, SqlError> {
+    let mut names: Vec<&'static str> = Vec::new();
+    let mut note = |name: &'static str| {
+        if names.contains(&name) {
+            return Err(redundant());
+        }
+        names.push(name);
+        Ok(())
+    };
+    for option in options {
+        note(match option {
+            CopyOption::Format(_) => "format",
+            CopyOption::Freeze(_) => "freeze",
+            CopyOption::Delimiter(_) => "delimiter",
+            CopyOption::Null(_) => "null",
+            CopyOption::Header(_) => "header",
+            CopyOption::Quote(_) => "quote",
+            CopyOption::Escape(_) => "escape",
+            CopyOption::ForceQuote(_) => "force quote",
+            CopyOption::ForceNotNull(_) => "force not null",
+            CopyOption::ForceNull(_) => "force null",
+            CopyOption::Encoding(name) if name == HEADER_MATCH => "header",
+            CopyOption::Encoding(_) => "encoding",
+        })?;
+    }
+    for option in legacy {
+        match option {
+            CopyLegacyOption::Binary => note("format")?,
+            CopyLegacyOption::Delimiter(_) => note("delimiter")?,
+            CopyLegacyOption::Null(_) => note("null")?,
+            CopyLegacyOption::Header => note("header")?,
+            CopyLegacyOption::Csv(options) => {
+                note("format")?;
+                for option in options {
+                    note(match option {
+                        CopyLegacyCsvOption::Header => "header",
+                        CopyLegacyCsvOption::Quote(_) => "quote",
+                        CopyLegacyCsvOption::Escape(_) => "escape",
+                        CopyLegacyCsvOption::ForceQuote(_) => "force quote",
+                        CopyLegacyCsvOption::ForceNotNull(_) => "force not null",
+                    })?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+fn refused(message: impl Into<String>) -> SqlError {
+    SqlError::new(state::FEATURE_NOT_SUPPORTED, message)
+}
+
+/// Which options go with a format and a direction.
+fn check_given(names: &[&str], kind: CopyKind, direction: Direction) -> Result<(), SqlError> {
+    let has = |name: &str| names.contains(&name);
+    if kind == CopyKind::Binary {
+        for (name, shown) in [("delimiter", "DELIMITER"), ("null", "NULL")] {
+            if has(name) {
+                return Err(SqlError::new(
+                    state::SYNTAX_ERROR,
+                    format!("cannot specify {shown} in BINARY mode"),
+                ));
+            }
+        }
+        if has("header") {
+            return Err(refused("cannot specify HEADER in BINARY mode"));
+        }
+    }
+    for name in ["quote", "escape"] {
+        if has(name) && kind != CopyKind::Csv {
+            return Err(refused(format!("COPY {name} available only in CSV mode")));
+        }
+    }
+    let directed = [
+        ("force quote", Direction::To),
+        ("force not null", Direction::From),
+        ("force null", Direction::From),
+    ];
+    for (name, wanted) in directed {
+        if has(name) && kind != CopyKind::Csv {
+            return Err(refused(format!("COPY {name} available only in CSV mode")));
+        }
+        if has(name) && direction != wanted {
+            let way = if wanted == Direction::To {
+                "TO"
+            } else {
+                "FROM"
+            };
+            return Err(refused(format!(
+                "COPY {name} only available using COPY {way}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The kind decides the other defaults, so it is looked for first.
@@ -69,15 +186,14 @@ fn apply(
         CopyOption::Header(on) => format.header = if *on { Header::On } else { Header::Off },
         CopyOption::Quote(c) => format.quote = byte("quote", *c)?,
         CopyOption::Escape(c) => *escape = Some(byte("escape", *c)?),
-        CopyOption::ForceQuote(names) => format.force_quote = flags(names, columns)?,
+        CopyOption::ForceQuote(names) => match names.as_slice() {
+            [all] if all.value == ALL_COLUMNS => format.force_quote_all = true,
+            names => format.force_quote = flags(names, columns)?,
+        },
         CopyOption::ForceNotNull(names) => format.force_not_null = flags(names, columns)?,
         CopyOption::ForceNull(names) => format.force_null = flags(names, columns)?,
-        CopyOption::Encoding(name) => {
-            let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
-            if plain != "utf8" {
-                return Err(SqlError::unsupported(format!("COPY with encoding {name}")));
-            }
-        }
+        CopyOption::Encoding(name) if name == HEADER_MATCH => format.header = Header::Match,
+        CopyOption::Encoding(name) => check_encoding(name)?,
     }
     Ok(())
 }

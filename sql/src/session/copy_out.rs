@@ -5,7 +5,7 @@ use sqlparser::ast::{CopySource, Expr, Ident, SelectItem, SetExpr};
 
 use super::Session;
 use super::copy_in::{CopyStatement, copied_columns};
-use super::copy_options::copy_format;
+use super::copy_options::{Direction, copy_format};
 use super::cursor::Fill;
 use super::execute::Execution;
 use crate::error::{SqlError, state};
@@ -69,7 +69,7 @@ impl Session {
             .map(|c| (c.name.clone(), c.pg_type))
             .collect();
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-        let format = copy_format(copy.options, copy.legacy, &names)?;
+        let format = copy_format(copy.options, copy.legacy, &names, Direction::To)?;
         let binary = format.kind == CopyKind::Binary;
         let writer = CopyWriter::new(format, &columns, self.format())?;
         let run = self.new_run(&Execution::default())?;

@@ -1,4 +1,4 @@
-//! PostgreSQL's dialect, with two things said differently.
+//! PostgreSQL's dialect, with a little said differently.
 //!
 //! sqlparser's own takes any expression for the name of an argument (`a => 1`), and so
 //! reads every argument of a call twice, which doubles the work with each call inside a
@@ -33,6 +33,11 @@ impl Dialect for Postgres {
 
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false
+    }
+
+    /// The older way to name an argument: `a := 1`.
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
+        true
     }
 
     as_base! {

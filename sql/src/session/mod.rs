@@ -2,12 +2,14 @@
 
 mod adapt;
 mod alter;
+mod authorization;
 mod binding;
 mod changes;
 mod copy_file;
 mod copy_in;
 mod copy_options;
 mod copy_out;
+mod copy_tokens;
 mod cursor;
 mod cursors;
 mod ddl;
@@ -20,6 +22,7 @@ mod fields;
 mod foreign_keys;
 mod frame_tokens;
 mod grouping_tokens;
+mod interval_tokens;
 mod like;
 mod lock_clause;
 mod locked_rows;
@@ -50,6 +53,7 @@ mod show;
 mod statements;
 mod transaction;
 mod truncate;
+mod unsupported;
 mod utility;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::adapt::adapt_constraints;
+use super::alter::timing::{self, ConstraintTiming};
+use super::authorization::{self, Authorization};
 use super::cursors::{self, CursorCommand};
 use super::dialect::Postgres;
 use super::notify::{self, ChannelCommand};
@@ -19,6 +21,7 @@ use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
 use super::select_tokens;
 use super::set::{self, SetParameter};
+use super::unsupported::{Absent, absent, unsupported};
 use crate::error::{SqlError, state};
 use crate::exec::given::{note_overriding, take_overriding};
 
@@ -63,6 +66,12 @@ pub(crate) enum Command {
     SetTableSchema(ObjectName, bool, Ident),
     /// ALTER TABLE that attaches, detaches or inherits.
     AlterFamily(Box<AlterFamily>),
+    /// SET ROLE, SET SESSION AUTHORIZATION.
+    Authorization(Authorization),
+    /// ALTER TABLE … ALTER CONSTRAINT.
+    AlterConstraint(ConstraintTiming),
+    /// DROP of an object of which there are none.
+    Absent(Absent),
     /// A command of PostgreSQL's that is not there yet.
     Unsupported(String),
 }
@@ -136,31 +145,6 @@ pub(super) fn is_word(token: &TokenWithSpan, keyword: Keyword) -> bool {
     matches!(&token.token, Token::Word(word) if word.keyword == keyword)
 }
 
-/// Writes a COPY as sqlparser's grammar wants it: options say TRUE, not ON, and
-/// FROM STDIN ends with a semicolon (data never follows it in the protocol).
-fn adapt_copy(tokens: &mut Vec<TokenWithSpan>) {
-    let mut after_switch = false;
-    for token in tokens.iter_mut().filter(|t| is_meaningful(t)) {
-        let switch = is_word(token, Keyword::FREEZE) || is_word(token, Keyword::HEADER);
-        if after_switch {
-            let value = match &token.token {
-                Token::Word(word) if word.keyword == Keyword::ON => Some("TRUE"),
-                Token::Word(word) if word.value.eq_ignore_ascii_case("off") => Some("FALSE"),
-                Token::Number(digit, _) if digit == "1" => Some("TRUE"),
-                Token::Number(digit, _) if digit == "0" => Some("FALSE"),
-                _ => None,
-            };
-            if let Some(value) = value {
-                token.token = Token::make_keyword(value);
-            }
-        }
-        after_switch = switch;
-    }
-    if tokens.iter().any(|t| is_word(t, Keyword::STDIN)) {
-        tokens.push(TokenWithSpan::wrap(Token::SemiColon));
-    }
-}
-
 /// A string literal goes on in the next one when a line ends between them.
 pub(super) fn join_strings(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
@@ -211,6 +195,15 @@ fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> 
     if let Some(command) = special_command(tokens) {
         return Ok(command);
     }
+    if let Some(absent) = absent(tokens) {
+        return Ok(Command::Absent(absent));
+    }
+    if let Some(role) = authorization::parse(tokens) {
+        return Ok(Command::Authorization(role));
+    }
+    if let Some(timing) = timing::parse(tokens)? {
+        return Ok(Command::AlterConstraint(timing));
+    }
     if let Some(command) = cursors::parse(sql, tokens)? {
         return Ok(Command::Cursor(Box::new(command)));
     }
@@ -238,7 +231,7 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
     let mut tokens_of_statement = join_strings(tokens);
     let first_word = tokens.iter().find(|t| is_meaningful(t));
     if first_word.is_some_and(|t| is_word(t, Keyword::COPY)) {
-        adapt_copy(&mut tokens_of_statement);
+        super::copy_tokens::adapt(&mut tokens_of_statement)?;
     }
     super::parse_like::adapt(&mut tokens_of_statement);
     let only = super::only::adapt(&mut tokens_of_statement);
@@ -266,6 +259,15 @@ pub(super) fn parse_sql(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, 
         .parse_statement()
         .map_err(|e| syntax_error(sql, tokens, e))?;
     if let (Statement::CreateTable(create), true) = (&mut statement, unlogged) {
+        let schema = create.name.0.first().and_then(|part| part.as_ident());
+        if create.name.0.len() > 1
+            && schema.is_some_and(|s| s.value.eq_ignore_ascii_case("pg_temp"))
+        {
+            return Err(SqlError::new(
+                state::INVALID_TABLE_DEFINITION,
+                "only temporary relations may be created in temporary schemas",
+            ));
+        }
         // Where the parser keeps a word of another system.
         create.volatile = true;
     }
@@ -448,10 +450,7 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
-        "CHECKPOINT" | "CLUSTER" | "SECURITY" | "REASSIGN" | "IMPORT" => {
-            Some(Command::Unsupported(name))
-        }
-        _ => None,
+        _ => unsupported(tokens).map(Command::Unsupported),
     }
 }
 

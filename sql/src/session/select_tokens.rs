@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
     super::frame_tokens::adapt(tokens);
     super::grouping_tokens::adapt(tokens);
+    super::interval_tokens::adapt(tokens);
     let places: Vec<usize> = tokens
         .iter()
         .enumerate()

@@ -183,8 +183,10 @@ impl Session {
         if !chain {
             return None;
         }
-        // What START TRANSACTION said is forgotten when the transaction fails.
-        let now = self.txn.as_ref().map(modes_of);
+        // What START TRANSACTION said is forgotten when the transaction fails; what is
+        // open then without a savepoint is another one.
+        let whole = |txn: &&Transaction| !self.failed || txn.has_savepoints();
+        let now = self.txn.as_ref().filter(whole).map(modes_of);
         let defaults = self.settings.transaction();
         let fresh = (defaults.isolation, defaults.read_only, defaults.deferrable);
         Some(now.or(self.chained).unwrap_or(fresh))

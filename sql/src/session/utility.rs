@@ -77,6 +77,13 @@ impl Session {
                 self.set_table_schema(name, *if_exists, schema).await?
             }
             Command::AlterFamily(alter) => self.alter_family(alter).await?,
+            Command::Authorization(wanted) => self.authorize(wanted)?,
+            Command::AlterConstraint(wanted) => self.alter_constraint(wanted).await?,
+            Command::Absent(absent) => {
+                let (tag, notice) = absent.answer()?;
+                self.notice(notice);
+                tag
+            }
             Command::Unsupported(name) => return Err(SqlError::unsupported(name)),
             Command::Sql(statement) => return self.utility_sql(statement, execution).await,
         };

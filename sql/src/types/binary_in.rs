@@ -72,8 +72,8 @@ pub fn binary_in(ty: PgType, bytes: &[u8]) -> SqlResult<Datum> {
         PgType::Composite(user) => record::read_binary(user, bytes)?,
         PgType::Void | PgType::Rounded(_) | PgType::Domain(_) | PgType::Stored(_) => Datum::Null,
         PgType::InternalChar => match bytes {
-            [0] => Datum::Text(String::new()),
-            bytes => Datum::Text(utf8(bytes)?.to_owned()),
+            [byte] => Datum::Text(modifier::internal_char_text(*byte)),
+            _ => return Err(wrong_format()),
         },
         PgType::Text | PgType::Varchar(_) | PgType::Char(_) | PgType::Name | PgType::Unknown => {
             Datum::Text(utf8(bytes)?.to_owned())

@@ -5,6 +5,7 @@ use bytes::BufMut;
 
 use crate::types::array::ArrayValue;
 use crate::types::datum::Datum;
+use crate::types::modifier;
 use crate::types::numeric::{Kind, Numeric};
 use crate::types::pg_type::PgType;
 use crate::types::text_out::padding;
@@ -25,12 +26,14 @@ pub fn write_binary(ty: PgType, value: &Datum, out: &mut impl BufMut) {
         Datum::Float8(v) => out.put_f64(*v),
         Datum::Numeric(v) => write_numeric(v, out),
         Datum::Text(v) => {
+            // One byte, always.
+            if ty == PgType::InternalChar {
+                out.put_u8(modifier::internal_char(v));
+                return;
+            }
             out.put_slice(v.as_bytes());
-            match ty {
-                PgType::Char(length) => out.put_bytes(b' ', padding(v, length)),
-                // One byte, always.
-                PgType::InternalChar if v.is_empty() => out.put_u8(0),
-                _ => {}
+            if let PgType::Char(length) = ty {
+                out.put_bytes(b' ', padding(v, length));
             }
         }
         Datum::Bytea(v) => out.put_slice(v),

@@ -34,7 +34,7 @@ pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datu
         (PgType::Rounded(rounded), value) => rounded.apply(value)?,
         (PgType::Name, Datum::Text(text)) => Datum::Text(cut_bytes(text, MAX_NAME_BYTES)),
         (PgType::InternalChar, Datum::Text(text)) => {
-            Datum::Text(text.chars().next().map_or_else(String::new, String::from))
+            Datum::Text(internal_char_text(internal_char(&text)))
         }
         (PgType::Bit(Some(length)), Datum::Bits(bits)) if bits.len() != length => {
             if conversion == Conversion::Assignment {
@@ -67,6 +67,25 @@ pub fn apply(ty: PgType, value: Datum, conversion: Conversion) -> SqlResult<Datu
         }
         (_, value) => value,
     })
+}
+
+/// The byte that the text of a `"char"` means: `\ooo` in octal digits, or the first one.
+pub(super) fn internal_char(text: &str) -> u8 {
+    match text.as_bytes() {
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
+            ((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0')
+        }
+        bytes => bytes.first().copied().unwrap_or(0),
+    }
+}
+
+/// A `"char"` as text: nothing for zero, and what is not ASCII in octal digits.
+pub(super) fn internal_char_text(byte: u8) -> String {
+    match byte {
+        0 => String::new(),
+        byte if byte.is_ascii() => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    }
 }
 
 fn limited(ty: PgType, mut text: String, length: u32, conversion: Conversion) -> SqlResult<String> {
@@ -127,6 +146,24 @@ mod tests {
             apply(ty, Datum::text("äöüx"), Conversion::Cast).unwrap(),
             Datum::text("äöü")
         );
+    }
+
+    #[test]
+    fn one_byte_is_written_in_octal_when_it_is_no_letter() {
+        let cases = [
+            ("abc", "a"),
+            ("", ""),
+            ("\\101", "A"),
+            ("\\377", "\\377"),
+            ("\\000", ""),
+            ("\\", "\\"),
+            ("\\9", "\\"),
+            ("é", "\\303"),
+        ];
+        for (text, kept) in cases {
+            let value = apply(PgType::InternalChar, Datum::text(text), Conversion::Cast);
+            assert_eq!(value.unwrap(), Datum::text(kept), "{text}");
+        }
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Resolver<'_> {
                 window_types(name, &types)?
             }
             _ if within => {
-                let keys: Vec<PgType> = order.iter().map(|sort| sort_type(sort)).collect();
+                let keys: Vec<PgType> = order.iter().map(sort_type).collect();
                 super::call_types::ordered_types(name, &types, &keys)?
             }
             _ => aggregate_types(name, &types, star)?,

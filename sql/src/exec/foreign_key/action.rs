@@ -282,7 +282,13 @@ impl StatementWriter<'_> {
         let member = self.member(&whole, table.desc.oid)?;
         let map = attribute_map(&table.desc, &whole.desc);
         let changed = mapped(&map, columns).unwrap_or_default();
-        let new = member.as_target(&new);
+        let mut new = member.as_target(&new);
+        if action == KeyAction::SetDefault && link.key.parent.is_some() {
+            // The key is the whole table's, and so are the defaults.
+            for attnum in &changed {
+                self.set_default(&mut new, &whole, *attnum, &format)?;
+            }
+        }
         let row = Replaced {
             key: &child.key,
             old: &old,

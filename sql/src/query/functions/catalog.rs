@@ -45,6 +45,7 @@ pub(super) static OVERLOADS: &[Overload] = &[
     )
     .stable(),
     Overload::new("pg_partition_root", &[OID], PgType::Oid, partition_root).stable(),
+    Overload::new("pg_partition_root", &[TEXT], PgType::Oid, partition_root).stable(),
     Overload::new("pg_get_userbyid", &[OID], PgType::Name, role).stable(),
     Overload::new("pg_table_is_visible", &[OID], PgType::Bool, is_visible).stable(),
     Overload::new("pg_type_is_visible", &[OID], PgType::Bool, is_type).stable(),
@@ -260,7 +261,7 @@ fn of_table(
 /// The table that a partition is, in the end, a part of.
 fn partition_root(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     let facts = facts(call)?;
-    let Some(table) = facts.catalog.table_by_oid(oid(args)) else {
+    let Some(table) = facts.catalog.table_by_oid(relation(call, args, 0)?) else {
         return Ok(Datum::Null);
     };
     let root = facts.catalog.partitioned_above(table.oid).pop();

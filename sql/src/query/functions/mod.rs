@@ -13,13 +13,16 @@ mod average;
 mod bit_string;
 mod bits;
 mod bytes;
+mod bytes_agg;
 mod catalog;
 mod catalog_comment;
 mod catalog_empty;
 mod catalog_names;
 mod catalog_routine;
 mod catalog_text;
+mod choice;
 mod datetime;
+mod distinct_agg;
 mod enumeration;
 mod format;
 mod interval;
@@ -66,7 +69,10 @@ use crate::types::{PgType, SessionFormat};
 pub(super) use aggregate::{TOTAL, single, sum, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
 pub(super) use bit_string::{bits_integer, integer_bits};
+pub(super) use bytes_agg::{BYTES_AGG, bytes_agg};
+pub(super) use choice::{is_choice, settled as settled_choice};
 pub(super) use datetime::extract_function;
+pub(super) use distinct_agg::distinct_in_order;
 pub(super) use json::kind as json_kind;
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
 pub(super) use overload::{Overload, ResolvedFunction};
@@ -155,6 +161,7 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     for value in routine::RoutineValue::all() {
         functions.push(Arc::new(ScalarUDF::new_from_impl(value)));
     }
+    functions.extend(choice::open());
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
@@ -184,6 +191,20 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
         names.collect()
     });
     NAMES.contains(name) || name == "every" || name == "variance"
+}
+
+/// Whether a function of that name gives one value for its arguments.
+pub(super) fn is_scalar(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let all = SessionStateDefaults::default_scalar_functions();
+        let ours = scalar();
+        let names = all.iter().chain(&ours).flat_map(|f| {
+            let aliases = f.aliases().iter().cloned();
+            aliases.chain([f.name().to_owned()]).collect::<Vec<_>>()
+        });
+        names.filter(|name| !name.starts_with("__")).collect()
+    });
+    NAMES.contains(name) || matches!(name, "coalesce" | "greatest" | "least" | "nullif")
 }
 
 /// DataFusion's functions that PostgreSQL does not have, or has with another

@@ -1,6 +1,7 @@
 //! `__key(x)`: what numerics in wide form are compared by, which is the form
 //! without the scale; of an array, the array of its elements' keys. `__keytext(x)`
-//! is the same as text, for window frames, whose planner takes no bytes.
+//! is the same as text, for window frames, whose planner takes no bytes; of other bytes
+//! it is their text.
 
 use std::sync::Arc;
 
@@ -39,6 +40,12 @@ pub(in crate::query) fn numeric_key_text(expr: Expr) -> Expr {
     ScalarUDF::new_from_impl(KeyText(NumericKey::new())).call(vec![expr])
 }
 
+/// Bytes as text in the same order.
+fn letters(key: &[u8]) -> String {
+    let halves = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.map(|half| char::from(b'a' + half)).collect()
+}
+
 /// The function that gives keys as text.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeyText(NumericKey);
@@ -58,19 +65,20 @@ impl ScalarUDFImpl for KeyText {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let values = arrays
-            .first()
-            .and_then(|array| array.as_binary_opt::<i64>())
-            .ok_or_else(|| external(no_numerics()))?;
-        let mut out = StringViewBuilder::with_capacity(values.len());
-        for row in 0..values.len() {
-            if values.is_null(row) {
-                out.append_null();
-                continue;
+        let array = arrays.first().ok_or_else(|| external(no_numerics()))?;
+        let mut out = StringViewBuilder::with_capacity(array.len());
+        if let Some(values) = array.as_binary_opt::<i64>() {
+            for value in values {
+                let key = value.map(wide::key_of).transpose().map_err(external)?;
+                out.append_option(key.map(letters));
             }
-            let key = wide::key_of(values.value(row)).map_err(external)?;
-            let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            out.append_value(digits.map(|d| char::from(b'a' + d)).collect::<String>());
+        } else {
+            let values = array
+                .as_binary_view_opt()
+                .ok_or_else(|| external(no_numerics()))?;
+            for value in values {
+                out.append_option(value.map(letters));
+            }
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
     }

@@ -100,6 +100,11 @@ fn show_name(expr: &mut Expr) {
     let Some(ident) = function.name.0.first().and_then(ObjectNamePart::as_ident) else {
         return;
     };
+    if ident.value == "pg_partition_root" {
+        let oid = take(expr);
+        *expr = call("__regclass_text", vec![oid]);
+        return;
+    }
     let found = OBJECT_TYPES.iter().find(|(_, to, _)| *to == ident.value);
     if let Some((_, _, text)) = found {
         function.name = ObjectName(vec![ObjectNamePart::Identifier(quoted(*text))]);

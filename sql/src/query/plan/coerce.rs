@@ -279,7 +279,9 @@ impl Analyzer {
         if !castable(from, to) {
             return Err(external(cannot_cast(from, to)));
         }
-        if arrow_casts(from, to) {
+        // A numeric of any size is no number to Arrow.
+        let any_size = expr.get_type(schema)? == DataType::LargeBinary;
+        if arrow_casts(from, to) && !any_size {
             let target = match to {
                 PgType::Numeric(_) => integer_decimal(from).unwrap_or_else(|| arrow_type(to)),
                 _ => arrow_type(to),

@@ -1,9 +1,10 @@
-//! Merged columns in subqueries.
+//! Merged columns.
 //!
 //! `x` in `SELECT x FROM a JOIN b USING (x)` is a column of the join. The planner
-//! knows that only where no query is around it: in a subquery it finds `x` in both
-//! tables, and looks for another one further out. So subqueries say which table they
-//! mean. A name that two tables have without being merged means none.
+//! knows that only where `x` stands alone and no query is around it: in a subquery it
+//! finds `x` in both tables, and looks for another one further out; in an operator it
+//! takes it for ambiguous. So queries say which table they mean. A name that two tables
+//! have without being merged means none.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Names the table of unqualified columns that several tables have, in every SELECT
-/// of a subquery, not in its own subqueries.
+/// of a query, not in its subqueries.
 ///
 /// # Errors
 /// 42702 for a name that is ambiguous.
@@ -127,6 +128,16 @@ fn add_table(
                 .collect(),
             _ => Vec::new(),
         };
+        if let (Some(JoinConstraint::Using(_)), [first, ..], Ok(left)) =
+            (constraint, table.joins.as_slice(), called(&table.relation))
+            && std::ptr::eq(first, join)
+        {
+            // Whatever else a subquery has, it has what is merged.
+            for name in &merged {
+                let meaning = || (left.clone(), Some(Meaning::Of(left.clone())));
+                meanings.entry(name.clone()).or_insert_with(meaning);
+            }
+        }
         // The other outer joins have their own rules, or none that are known.
         let known =
             constraint.is_some() || matches!(join.join_operator, JoinOperator::CrossJoin(_));

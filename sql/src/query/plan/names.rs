@@ -4,7 +4,7 @@
 //! not. A name that would repeat gets a suffix that starts with a character no
 //! SQL text can produce here, and is cut off again in the result.
 
-use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, UnaryOperator, Value};
+use sqlparser::ast::{AccessExpr, Expr, Ident, Query, SelectItem, SetExpr, UnaryOperator, Value};
 
 use crate::catalog::fold_identifier;
 use crate::types::PgType;
@@ -87,7 +87,13 @@ fn name_of(expr: &Expr) -> Option<(String, bool)> {
             op: UnaryOperator::Plus,
             expr,
         } if matches!(expr.as_ref(), Expr::Identifier(_)) => None,
-        Expr::CompoundFieldAccess { root, .. } => name_of(root),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(field)) => Some((fold_identifier(field), true)),
+                _ => None,
+            });
+            field.or_else(|| name_of(root))
+        }
         Expr::Value(value) => match &value.value {
             Value::Placeholder(_) => None,
             _ => None,

@@ -222,7 +222,7 @@ impl Analyzer {
                         array.sql_name()
                     ))));
                 }
-                array if array.element().is_some() => array,
+                array if array.array_element().is_some() => array,
                 PgType::Unknown => PgType::Array(&PgType::Text),
                 element => PgType::array_of(element).unwrap_or(PgType::Text),
             },

@@ -25,17 +25,9 @@ pub(super) type ColumnsOf<'a> = &'a dyn Fn(&TableFactor) -> Option<Vec<String>>;
 ///
 /// # Errors
 /// 0A000 where that would need more than two tables with names.
-pub(super) fn name_sides(
-    query: &mut Query,
-    nested: bool,
-    context: &PlanContext,
-    ctes: &[String],
-) -> Result<(), SqlError> {
-    let columns = |factor: &TableFactor| columns_of(factor, context, ctes);
-    if nested {
-        super::merged::qualify(query, &columns)?;
-    }
-    body(&mut query.body, query.order_by.as_mut(), &columns)
+pub(super) fn name_sides(query: &mut Query, columns: ColumnsOf<'_>) -> Result<(), SqlError> {
+    super::merged::qualify(query, columns)?;
+    body(&mut query.body, query.order_by.as_mut(), columns)
 }
 
 fn body(
@@ -44,12 +36,10 @@ fn body(
     columns: ColumnsOf<'_>,
 ) -> Result<(), SqlError> {
     match expr {
-        SetExpr::Select(select) => {
-            if let Some(merged) = Merged::of(select)? {
-                merged.rewrite(select, order_by, columns)?;
-            }
-            Ok(())
-        }
+        SetExpr::Select(select) => match Merged::of(select)? {
+            Some(merged) => merged.rewrite(select, order_by, columns),
+            None => super::joined_star::expand(select, columns),
+        },
         SetExpr::SetOperation { left, right, .. } => {
             body(left, None, columns)?;
             body(right, None, columns)

@@ -367,7 +367,7 @@ fn violated_by_some(table: &TableDescriptor, check: &str, catalog: &Catalog) -> 
     catalog.concerning(table, error).constraint(check)
 }
 
-fn no_constraint(name: &str, table: &str) -> SqlError {
+pub(super) fn no_constraint(name: &str, table: &str) -> SqlError {
     SqlError::new(
         state::UNDEFINED_OBJECT,
         format!("constraint \"{name}\" of relation \"{table}\" does not exist"),

@@ -10,6 +10,7 @@ mod constraint;
 mod identity;
 mod index;
 mod retype;
+pub(super) mod timing;
 
 pub(super) use column::rename as rename_column;
 

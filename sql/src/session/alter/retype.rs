@@ -107,9 +107,11 @@ impl Session {
         let root = [ObjectKind::Column(a.table.oid, attnum)];
         let path = self.settings.search_path();
         let dependents = a.catalog.dependents_of(&root, path);
-        let view = dependents
-            .iter()
-            .find(|d| matches!(d.object, ObjectKind::Relation(_)));
+        let view = dependents.iter().find(|d| match d.object {
+            // The sequence of the column goes on as it is.
+            ObjectKind::Relation(oid) => a.catalog.sequence_by_oid(oid).is_none(),
+            _ => false,
+        });
         let Some(view) = view else {
             return Ok(());
         };

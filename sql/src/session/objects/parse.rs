@@ -241,6 +241,9 @@ fn create(r: &mut Reader<'_>) -> Result<Option<ObjectCommand>, Fault> {
     if r.words(&[Keyword::SEQUENCE]) {
         return sequence::create(r, temporary).map(Some);
     }
+    if r.words(&[Keyword::PROCEDURE]) {
+        return Err(SqlError::unsupported("CREATE PROCEDURE").into());
+    }
     if r.words(&[Keyword::FUNCTION]) {
         return function::create(r, or_replace).map(Some);
     }

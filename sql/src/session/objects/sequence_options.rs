@@ -141,12 +141,14 @@ pub(crate) fn resolve(
     options.max = match (max, old) {
         (Some(Some(n)), _) => n,
         // A bound that only was the old type's becomes the new type's.
-        (None, Some(old)) if old_bounds.is_none_or(|(_, b)| old.max != b || !rising) => old.max,
+        (None, Some(old)) if old_bounds.is_none_or(|(_, b)| old.max != b) => old.max,
+        (None, Some(_)) => greatest,
         _ => default_max,
     };
     options.min = match (min, old) {
         (Some(Some(n)), _) => n,
-        (None, Some(old)) if old_bounds.is_none_or(|(b, _)| old.min != b || rising) => old.min,
+        (None, Some(old)) if old_bounds.is_none_or(|(b, _)| old.min != b) => old.min,
+        (None, Some(_)) => least,
         _ => default_min,
     };
     let name = chosen.base_name();

@@ -125,7 +125,12 @@ impl Session {
     /// Drops the session's temporary relations when it ends.
     pub(in super::super) async fn end_temporary(&mut self) {
         self.cancel.reset();
-        let dropped = self.discard_temporary().await;
+        // Whatever the session chose for its transactions, this one writes.
+        let writable = self.transaction().and_then(|txn| txn.set_read_only(false));
+        let dropped = match writable {
+            Ok(()) => self.discard_temporary().await,
+            Err(error) => Err(error),
+        };
         let ended = match dropped {
             Ok(()) => self.commit_open().await,
             Err(error) => Err(error),

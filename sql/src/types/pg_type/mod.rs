@@ -97,7 +97,7 @@ pub enum PgType {
 }
 
 /// Types an array can have as element: OID, OID of the array, the type.
-static ELEMENTS: [(Oid, Oid, PgType); 26] = [
+static ELEMENTS: [(Oid, Oid, PgType); 28] = [
     (oid::BOOL, oid::BOOL_ARRAY, PgType::Bool),
     (oid::INT2, oid::INT2_ARRAY, PgType::Int2),
     (oid::INT4, oid::INT4_ARRAY, PgType::Int4),
@@ -128,6 +128,8 @@ static ELEMENTS: [(Oid, Oid, PgType); 26] = [
     (oid::VARBIT, oid::VARBIT_ARRAY, PgType::Varbit(None)),
     (oid::TIMETZ, oid::TIMETZ_ARRAY, PgType::Timetz),
     (oid::JSONPATH, oid::JSONPATH_ARRAY, PgType::Jsonpath),
+    (oid::INT2VECTOR, oid::INT2VECTOR_ARRAY, PgType::Int2Vector),
+    (oid::OIDVECTOR, oid::OIDVECTOR_ARRAY, PgType::OidVector),
 ];
 
 /// Names of the array types, which are the names of their elements and brackets.
@@ -184,6 +186,17 @@ impl PgType {
             PgType::Domain(_) => self.base().element(),
             _ => None,
         }
+    }
+
+    /// Whether it is a vector of the system catalogs.
+    pub fn is_vector(self) -> bool {
+        matches!(self, PgType::Int2Vector | PgType::OidVector)
+    }
+
+    /// The element type of an array; a vector is a value itself, of which there are
+    /// arrays.
+    pub fn array_element(self) -> Option<PgType> {
+        self.element().filter(|_| !self.base().is_vector())
     }
 
     /// The type's OID in `pg_type`.

@@ -54,7 +54,7 @@ fn nested(call: &Call<'_>, args: &[Datum], first: usize) -> SqlResult<Datum> {
     let values = args.get(first..).unwrap_or_default();
     let types = call.types.get(first..).unwrap_or_default();
     let ty = types.first().copied().unwrap_or(PgType::Text);
-    match ty.element() {
+    match ty.array_element() {
         Some(element) => join(element, values.iter()).map(ArrayValue::datum),
         None => {
             let element = if first == 0 {
@@ -111,7 +111,7 @@ fn from_list(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
         return Ok(Datum::Null);
     };
     let arrays = list.values.iter().any(|v| matches!(v, Datum::Array(_)));
-    if !arrays {
+    if !arrays || list.element.is_vector() {
         return Ok(Datum::Array(Box::new(list.clone())));
     }
     let mut first: Option<&[Dimension]> = None;

@@ -212,7 +212,7 @@ impl Overload {
                 _ => PgType::array_of(element).unwrap_or(from),
             },
             Some(Arg::AnyElement | Arg::Compatible) => element,
-            Some(Arg::ElementOrArray) if from.element().is_some() => {
+            Some(Arg::ElementOrArray) if from.array_element().is_some() => {
                 PgType::array_of(element).unwrap_or(from)
             }
             Some(Arg::ElementOrArray) => element,
@@ -229,7 +229,7 @@ impl Overload {
             Gives::Numeric(_) | Gives::ScaledBy(_) | Gives::Like(_) => PgType::Numeric(None),
             // Arrays of arrays are of the same type.
             Gives::Array | Gives::List => match element() {
-                array if array.element().is_some() => array,
+                array if array.array_element().is_some() => array,
                 element => PgType::array_of(element).unwrap_or(PgType::Text),
             },
             Gives::Element => element(),

@@ -34,6 +34,9 @@ use crate::types::{PgType, SessionFormat};
 pub(in crate::query) use distance::offset_type;
 pub(in crate::query) use frame::{Bound, Exclusion, Frame, Units};
 
+/// What every such function is called.
+pub(in crate::query) const FRAMED: &str = "__framed";
+
 /// How the note of a frame is passed through planning.
 pub(super) static OVERLOADS: &[Overload] =
     &[Overload::new("__frame", &[Arg::Any], PgType::Int4, |_, _| {
@@ -171,7 +174,7 @@ impl Hash for Framed {
 
 impl WindowUDFImpl for Framed {
     fn name(&self) -> &str {
-        "__framed"
+        FRAMED
     }
 
     fn signature(&self) -> &Signature {

@@ -1,8 +1,10 @@
 //! The walk over a plan that settles every type.
 
 mod except;
+mod late;
 mod lateral;
 mod node;
+mod ordered;
 mod output;
 mod parameters;
 mod set_operation;
@@ -155,7 +157,7 @@ impl Analyzer {
                     LogicalPlan::Distinct(distinct) => self.distinct(distinct),
                     LogicalPlan::Aggregate(aggregate) => {
                         refuse_outer_aggregates(&aggregate)?;
-                        self.grouped_once(aggregate)
+                        self.grouped_once(ordered::aggregated(aggregate)?)
                     }
                     other => Ok(other),
                 };
@@ -164,7 +166,11 @@ impl Analyzer {
         };
         match plan.recompute_schema()? {
             LogicalPlan::Unnest(unnest) => unnest::typed_elements(unnest),
-            LogicalPlan::Window(window) => shared::windows_once(window),
+            LogicalPlan::Window(window) => match ordered::windowed(window)? {
+                LogicalPlan::Window(window) => shared::windows_once(window),
+                plan => Ok(plan),
+            },
+            LogicalPlan::Sort(sort) => late::sorted_first(sort),
             plan => Ok(plan),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, JoinConstraint, Result};
 use datafusion::logical_expr::{
     Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort, Values,
 };
@@ -98,6 +98,11 @@ impl Analyzer {
             on.push(self.compared_pair(l, r, ty, [left.as_ref(), right.as_ref()])?);
         }
         join.on = on;
+        // Only columns are joined USING; whoever names the result later asks for them.
+        let is_column = |e: &Expr| e.get_as_join_column().is_some();
+        if !join.on.iter().all(|(l, r)| is_column(l) && is_column(r)) {
+            join.join_constraint = JoinConstraint::On;
+        }
         if let Some(filter) = join.filter.take() {
             let mut schema = left.as_ref().clone();
             schema.merge(right);

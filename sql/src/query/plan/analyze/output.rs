@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, Result};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
@@ -35,7 +35,7 @@ impl Analyzer {
             let ty = text_if_unknown(self.column_type(&plan, index)?);
             let (table_oid, attnum) = origin(field).unwrap_or((0, 0));
             columns.push(OutputColumn {
-                name: visible_name(field.name()).to_owned(),
+                name: shown_name(&schema, field.name()).to_owned(),
                 // A column of a domain stays one in a table that is made of it.
                 pg_type: match declared_type(field) {
                     domain @ PgType::Domain(_) if domain.base() == ty => domain,
@@ -78,6 +78,21 @@ impl Analyzer {
         })?;
         Ok(plan.data)
     }
+}
+
+/// What a result column is called. The planner numbers the columns of a subquery that
+/// are called as one before them.
+fn shown_name<'a>(schema: &DFSchema, name: &'a str) -> &'a str {
+    let name = visible_name(name);
+    let Some((first, number)) = name.rsplit_once(':') else {
+        return name;
+    };
+    let numbered = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let repeated = schema
+        .fields()
+        .iter()
+        .any(|field| visible_name(field.name()) == first);
+    if numbered && repeated { first } else { name }
 }
 
 /// Rows are no values of columns here.

@@ -9,6 +9,7 @@ use super::super::super::functions::{self, Arithmetic, ArithmeticOp};
 use super::super::analyze::Analyzer;
 use super::super::coerce::{self, bare, is_number};
 use super::symbol::no_operator;
+use crate::error::{SqlError, state};
 use crate::types::PgType;
 
 impl Analyzer {
@@ -22,6 +23,14 @@ impl Analyzer {
     ) -> Result<Expr> {
         let (lt, rt) = (self.type_of(&left, schema)?, self.type_of(&right, schema)?);
         let Some(ty) = arithmetic_type(lt, rt) else {
+            let times = lt.plain() == PgType::Time && rt.plain() == PgType::Time;
+            if times && op == ArithmeticOp::Add {
+                return Err(external(SqlError::new(
+                    state::AMBIGUOUS_FUNCTION,
+                    "operator is not unique: time without time zone + time without time zone",
+                )
+                .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")));
+            }
             return self.overloaded(op.symbol(), op.symbol(), left, right, schema);
         };
         if op == ArithmeticOp::Modulo && matches!(ty, PgType::Float4 | PgType::Float8) {

@@ -29,8 +29,10 @@ impl Analyzer {
             other => other.to_string(),
         };
         let ty = text_if_unknown(common_type(&symbol, lt, rt)?);
-        // Real and integer meet as double precision, as PostgreSQL picks it.
-        let ty = if ty == PgType::Float4 && lt != rt {
+        // Real and integer meet as double precision, as PostgreSQL picks it; a literal
+        // takes the type beside it.
+        let literal = lt == PgType::Unknown || rt == PgType::Unknown;
+        let ty = if ty == PgType::Float4 && lt != rt && !literal {
             PgType::Float8
         } else {
             ty

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    ObjectName, ObjectNamePart, UnaryOperator, WindowType,
+    ObjectName, ObjectNamePart, UnaryOperator, Value, WindowType,
 };
 
 use super::super::super::functions::{TOTAL, is_hidden};
@@ -55,6 +55,9 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
             format!("function {name} does not exist"),
         ));
     }
+    if matches!(name.as_str(), "coalesce" | "greatest" | "least") {
+        untyped_literals(function);
+    }
     match name.as_str() {
         "array_agg" => return Ok(Some(super::array::aggregate(function.clone()))),
         "unnest" => return Ok(Some(unnest(function)?)),
@@ -84,6 +87,26 @@ pub(super) fn function(function: &mut Function) -> Result<Option<Expr>, SqlError
         Expr::Function(part)
     };
     Ok(Some(call("__avg", vec![rename(TOTAL), rename("count")])))
+}
+
+/// Strings beside other arguments, which say what type they have.
+fn untyped_literals(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let is_string = |arg: &FunctionArg| {
+        matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))
+            if matches!(value.value, Value::SingleQuotedString(_)))
+    };
+    if list.args.iter().all(is_string) {
+        return;
+    }
+    for arg in list.args.iter_mut().filter(|arg| is_string(arg)) {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg {
+            let value = super::ast::take(expr);
+            *expr = call("__value", vec![value]);
+        }
+    }
 }
 
 /// `unnest` of the elements of an array.

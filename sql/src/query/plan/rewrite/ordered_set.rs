@@ -1,13 +1,16 @@
 //! Aggregates with WITHIN GROUP, which become functions of the gathered and sorted
 //! values. So their direct arguments are computed after rows have been grouped.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
     BinaryOperator, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, Query, Visit, Visitor,
 };
 
 use super::array::aggregate;
 use super::ast::{binary, call, cast, nested, string};
+use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// A call with WITHIN GROUP in other words; `None` for other calls.
@@ -68,6 +71,12 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
             _ => return Err(no_function(name)),
         }
     }
+    if args.iter().any(aggregates) {
+        return Err(SqlError::new(
+            state::GROUPING_ERROR,
+            "aggregate function calls cannot be nested",
+        ));
+    }
     if supposed {
         if args.len() != function.within_group.len() {
             return Err(no_function(name).hint(format!(
@@ -86,6 +95,40 @@ pub(super) fn within_group(name: &str, function: &Function) -> Result<Option<Exp
         return Err(no_function(name));
     };
     Ok(Some(ordered_set(name, function, args, order)))
+}
+
+/// Whether an expression without subqueries calls an aggregate.
+fn aggregates(expr: &Expr) -> bool {
+    struct Calls;
+    impl Visitor for Calls {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let Expr::Function(function) = expr else {
+                return ControlFlow::Continue(());
+            };
+            let last = function.name.0.last().and_then(|part| part.as_ident());
+            let found = function.over.is_none()
+                && last.is_some_and(|name| crate::query::is_aggregate(&fold_identifier(name)));
+            match found {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    !has_query(expr) && expr.visit(&mut Calls).is_break()
+}
+
+fn has_query(expr: &Expr) -> bool {
+    struct Queries;
+    impl Visitor for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    expr.visit(&mut Queries).is_break()
 }
 
 fn no_function(name: &str) -> SqlError {

@@ -4,7 +4,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, Sort, WindowFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::super::super::error::external;
@@ -27,16 +27,21 @@ impl Analyzer {
         if call.func.name() == "sum" {
             self.widen_sum(&mut call.params.args, schema)?;
         }
-        self.check_aggregate(&call, schema)?;
+        Self::check_aggregate(&call)?;
+        if call.func.name() == "string_agg" {
+            self.joined(&mut call, schema)?;
+        }
         self.sorted_by(&mut call.params.order_by, schema)?;
+        sort_once(&mut call.params.order_by);
         if call.params.distinct {
             self.distinct_arguments(&mut call, schema)?;
+            sort_distinct(&mut call);
         }
         self.extreme(call, schema)
     }
 
     /// What an aggregate must not be asked.
-    fn check_aggregate(&self, call: &AggregateFunction, schema: &DFSchema) -> Result<()> {
+    fn check_aggregate(call: &AggregateFunction) -> Result<()> {
         let params = &call.params;
         let is_argument = |sort: &Sort| {
             let by = sort.expr.clone().unalias();
@@ -48,11 +53,21 @@ impl Analyzer {
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
             )));
         }
-        if call.func.name() == "string_agg"
-            && let Some(value) = params.args.first()
-            && self.type_of(value, schema)? == PgType::Bytea
-        {
-            return Err(external(SqlError::unsupported("string_agg(bytea)")));
+        Ok(())
+    }
+
+    /// `string_agg` of text or of bytes. Distinct values come sorted, as PostgreSQL
+    /// finds them by sorting.
+    fn joined(&self, call: &mut AggregateFunction, schema: &DFSchema) -> Result<()> {
+        let [value, delimiter] = call.params.args.as_mut_slice() else {
+            return Ok(());
+        };
+        if call.params.distinct && call.params.order_by.is_empty() {
+            call.params.order_by = vec![Sort::new(value.clone(), true, false)];
+        }
+        if self.type_of(value, schema)? == PgType::Bytea {
+            *delimiter = self.coerced(std::mem::take(delimiter), PgType::Bytea, schema)?;
+            call.func = functions::bytes_agg();
         }
         Ok(())
     }
@@ -105,12 +120,7 @@ impl Analyzer {
         }
         for sort in &mut call.params.order_by {
             let expr = std::mem::take(&mut sort.expr);
-            let wide = expr.get_type(schema)? == DataType::LargeBinary;
-            sort.expr = if wide {
-                functions::numeric_key_text(expr)
-            } else {
-                self.compared_by(expr, schema)?
-            };
+            sort.expr = self.framed_by(expr, schema)?;
         }
         if call.params.distinct {
             return Err(external(SqlError::unsupported(
@@ -118,5 +128,50 @@ impl Analyzer {
             )));
         }
         Ok(())
+    }
+}
+
+impl Analyzer {
+    /// What a window is sorted by, in a form that the planner finds frames over: numbers
+    /// and texts.
+    fn framed_by(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        if expr.get_type(schema)? == DataType::LargeBinary {
+            return Ok(functions::numeric_key_text(expr));
+        }
+        let key = self.compared_by(expr, schema)?;
+        Ok(match key.get_type(schema)? {
+            DataType::BinaryView => functions::numeric_key_text(key),
+            DataType::Time64(_) => Expr::Cast(Cast::new(Box::new(key), DataType::Int64)),
+            DataType::Boolean => Expr::Cast(Cast::new(Box::new(key), DataType::Int32)),
+            _ => key,
+        })
+    }
+}
+
+/// What was sorted by before sorts nothing, and the planner loses count over it.
+fn sort_once(sorts: &mut Vec<Sort>) {
+    let mut kept: Vec<Sort> = Vec::with_capacity(sorts.len());
+    for sort in std::mem::take(sorts) {
+        if !kept.iter().any(|before| before.expr == sort.expr) {
+            kept.push(sort);
+        }
+    }
+    *sorts = kept;
+}
+
+/// Distinct values that are gathered are sorted by the aggregate itself.
+fn sort_distinct(call: &mut AggregateFunction) {
+    if !matches!(
+        call.func.name(),
+        "array_agg" | "string_agg" | functions::BYTES_AGG
+    ) {
+        return;
+    }
+    let ([sort], Some(value)) = (call.params.order_by.as_slice(), call.params.args.first()) else {
+        return;
+    };
+    if sort.expr.clone().unalias() == value.clone().unalias() {
+        call.func = functions::distinct_in_order(&call.func, sort.asc, sort.nulls_first);
+        call.params.order_by.clear();
     }
 }

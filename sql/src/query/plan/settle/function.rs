@@ -1,5 +1,6 @@
 //! Function calls: which function is meant, and the types it takes.
 
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, when};
@@ -59,11 +60,12 @@ impl Analyzer {
                 Resolved::Overload(overload) => self.overload(overload, args, schema),
             },
             None => match func.name() {
-                "coalesce" | "greatest" | "least" | "nullif" => {
+                name if functions::is_choice(name) => {
                     let construct = func.name().to_uppercase();
                     let ty = coerce::common(&construct, &types()?).map_err(external)?;
                     let settled: Result<Vec<Expr>> = args
                         .into_iter()
+                        .map(functions::shown_value)
                         .map(|arg| self.coerced(arg, ty, schema))
                         .collect();
                     let settled = self.alike(settled?, ty, schema)?;
@@ -75,7 +77,11 @@ impl Analyzer {
                             self.compare(value.clone(), Operator::Eq, other.clone(), schema)?;
                         return when(equal.is_not_true(), value.clone()).end();
                     }
-                    Ok(func.call(settled))
+                    let arrow = match settled.first() {
+                        Some(value) => value.get_type(schema)?,
+                        None => DataType::Null,
+                    };
+                    Ok(functions::settled_choice(func.name(), settled, ty, &arrow))
                 }
                 ARGUMENT | RESULT => self.routine_value(func.name(), args, schema),
                 _ => Ok(func.call(args)),

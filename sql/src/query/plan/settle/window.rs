@@ -73,10 +73,26 @@ fn whole_partition() -> WindowFrame {
     )
 }
 
+/// The rows of the partition up to the row.
+fn rows_so_far() -> WindowFrame {
+    WindowFrame::new_bounds(
+        WindowFrameUnits::Rows,
+        WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
+        WindowFrameBound::CurrentRow,
+    )
+}
+
 impl Analyzer {
     /// A call over a frame, whatever it is.
     pub(super) fn window(&self, mut call: WindowFunction, schema: &DFSchema) -> Result<Expr> {
-        let Some(noted) = noted(&mut call) else {
+        let noted = noted(&mut call);
+        if let WindowFunctionDefinition::WindowUDF(window) = &call.fun
+            && function_of(window.name()).is_none()
+        {
+            // One that every type of ORDER BY takes.
+            call.params.window_frame = rows_so_far();
+        }
+        let Some(noted) = noted else {
             self.window_call(&mut call, schema)?;
             return Ok(call.into());
         };

@@ -19,9 +19,13 @@ use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// Names the columns of every SELECT of a set operation, and rewrites `TABLE t`.
-pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
+pub(super) fn name_columns(
+    body: &mut SetExpr,
+    order_by: Option<&OrderBy>,
+    nested: bool,
+) -> Result<(), SqlError> {
     match body {
-        SetExpr::Select(select) => name_select(select, order_by),
+        SetExpr::Select(select) => name_select(select, order_by, nested),
         SetExpr::SetOperation {
             op: op @ (SetOperator::Except | SetOperator::Intersect),
             set_quantifier,
@@ -35,8 +39,8 @@ pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Re
             Ok(())
         }
         SetExpr::SetOperation { left, right, .. } => {
-            name_columns(left, None)?;
-            name_columns(right, None)
+            name_columns(left, None, nested)?;
+            name_columns(right, None, nested)
         }
         SetExpr::Table(table) => {
             *body = table_as_select(table);
@@ -45,7 +49,7 @@ pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Re
         SetExpr::Values(values) => match values_as_selects(values)? {
             Some(selects) => {
                 *body = selects;
-                name_columns(body, None)
+                name_columns(body, None, nested)
             }
             None => {
                 if let Some(hidden) = hidden_values(values) {
@@ -63,7 +67,11 @@ pub(super) fn name_columns(body: &mut SetExpr, order_by: Option<&OrderBy>) -> Re
 
 /// Gives every column an alias that is unique within the SELECT and shows the
 /// name PostgreSQL would choose.
-fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), SqlError> {
+fn name_select(
+    select: &mut Select,
+    order_by: Option<&OrderBy>,
+    nested: bool,
+) -> Result<(), SqlError> {
     let wildcard = select.projection.iter().any(|item| {
         matches!(
             item,
@@ -81,7 +89,11 @@ fn name_select(select: &mut Select, order_by: Option<&OrderBy>) -> Result<(), Sq
                 let count = uses.entry(name.clone()).or_default();
                 *count += 1;
                 let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                if *count == 1 && plain && !wildcard && !is_outside(expr, own.as_deref()) {
+                // It may be a column of a query around this one, which the planner
+                // calls otherwise.
+                let outside = nested && matches!(expr, Expr::Identifier(_))
+                    || is_outside(expr, own.as_deref());
+                if *count == 1 && plain && !wildcard && !outside {
                     continue;
                 }
                 let hidden = *count > 1 || wildcard || (!plain && mentioned.has(&name));

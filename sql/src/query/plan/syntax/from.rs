@@ -1,10 +1,13 @@
 //! Tables and functions in FROM.
 
-use sqlparser::ast::{ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef, TableFactor};
+use sqlparser::ast::{
+    ObjectName, ObjectNamePart, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+};
 
 use super::super::names::quoted;
 use super::super::rewrite::{call, json_rows, number};
-use super::from_functions;
+use super::select::{plain_table, query_of, star_from};
+use super::{from_functions, partition_calls, set_operations};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
 
@@ -15,6 +18,7 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
     refuse_clauses(factor)?;
     from_functions::series(factor);
     json_rows(factor);
+    from_functions::one_value(factor);
     match factor {
         TableFactor::Table {
             name,
@@ -25,7 +29,10 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
             if let Some(last) = name.0.pop() {
                 name.0 = vec![last];
             }
-            name_function_column(alias, &function_name(name));
+            let function = function_name(name);
+            if !partition_calls::is_call(&function) {
+                name_function_column(alias, &function);
+            }
         }
         TableFactor::Function { name, alias, .. } => {
             name_function_column(alias, &function_name(name));
@@ -44,6 +51,33 @@ pub(super) fn table_factor(factor: &mut TableFactor) -> Result<(), SqlError> {
         _ => {}
     }
     Ok(())
+}
+
+/// `(a JOIN b …) AS x` is a subquery: its tables are not seen outside.
+pub(super) fn named_join(factor: &mut TableFactor) {
+    if set_operations::of_relation(factor).is_some() {
+        return;
+    }
+    let TableFactor::NestedJoin {
+        table_with_joins,
+        alias: alias @ Some(_),
+    } = factor
+    else {
+        return;
+    };
+    let join = std::mem::replace(
+        table_with_joins.as_mut(),
+        TableWithJoins {
+            relation: plain_table(ObjectName(Vec::new())),
+            joins: Vec::new(),
+        },
+    );
+    *factor = TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query_of(star_from(vec![join]))),
+        alias: alias.take(),
+        sample: None,
+    };
 }
 
 fn refuse_clauses(factor: &TableFactor) -> Result<(), SqlError> {

@@ -6,10 +6,12 @@ use sqlparser::ast::{
     TableAliasColumnDef, TableFactor, TableWithJoins, WindowSpec, WindowType,
 };
 
+use super::super::super::functions::is_scalar;
 use super::super::names::quoted;
-use super::super::rewrite::{call, lists_of, plain_arguments};
+use super::super::rewrite::{call, lists_of, makes_rows, plain_arguments};
 use super::super::series_item::{SERIES, constant};
 use super::from::function_name;
+use super::partition_calls;
 use super::select::{query_of, star_from};
 use crate::error::SqlError;
 use crate::session::ROWS_FROM;
@@ -156,6 +158,41 @@ fn lists(function: &Function) -> Option<(String, Lists)> {
         },
     };
     Some((name, lists))
+}
+
+/// `FROM f(x)` of a function that gives one value: a row of it.
+pub(super) fn one_value(factor: &mut TableFactor) {
+    let Some((name, args)) = called(factor) else {
+        return;
+    };
+    let one = is_scalar(&name) && !makes_rows(&name) && !partition_calls::is_call(&name);
+    if !one {
+        return;
+    }
+    let Some(args) = plain_arguments(args) else {
+        return;
+    };
+    let mut alias = alias_of(factor).unwrap_or_else(|| alias_named(&name));
+    let own = match alias.columns.pop() {
+        Some(column) if alias.columns.is_empty() => column.name,
+        // More names than columns: what the planner has to say about that.
+        Some(column) => {
+            alias.columns.push(column);
+            return;
+        }
+        None => alias.name.clone(),
+    };
+    let mut select = star_from(Vec::new());
+    select.projection = vec![SelectItem::ExprWithAlias {
+        expr: call(&name, args),
+        alias: own,
+    }];
+    *factor = TableFactor::Derived {
+        lateral: true,
+        subquery: Box::new(query_of(select)),
+        alias: Some(alias),
+        sample: None,
+    };
 }
 
 /// `f(x) WITH ORDINALITY`: a subquery that numbers the rows.

@@ -3,11 +3,12 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, ObjectNamePart, Select, SelectItem, SetExpr, Value,
+    GroupByExpr, Ident, ObjectNamePart, Select, SelectItem, SetExpr, Value,
 };
 
 use super::super::correlate::{has_aggregate, mentions_aggregate};
 use super::super::rewrite::{call, number};
+use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 use crate::session::{CUBE, DISTINCT_SETS, NO_COLUMNS, ROLLUP, SETS};
 
@@ -72,10 +73,52 @@ fn in_select(select: &mut Select) -> Result<(), SqlError> {
     for expr in sets.iter_mut().flatten() {
         *expr = at_position(expr, &select.projection);
     }
+    if sets.len() > 1 {
+        refuse_two_names(&sets, &select.projection)?;
+    }
     *exprs = match sets.as_mut_slice() {
         [one] if !one.is_empty() || aggregates => std::mem::take(one),
         _ => vec![Expr::GroupingSets(sets)],
     };
+    if exprs.is_empty()
+        && let Some(having) = &mut select.having
+        && !mentions_aggregate(having)
+    {
+        keep_above_groups(having);
+    }
+    Ok(())
+}
+
+/// Two columns of the result that are computed alike are two things to group by, which
+/// the planner takes for one.
+fn refuse_two_names(sets: &[Set], projection: &[SelectItem]) -> Result<(), SqlError> {
+    let mut grouped: Vec<(&Ident, &Expr)> = Vec::new();
+    for expr in sets.iter().flatten() {
+        let Expr::Identifier(name) = expr else {
+            continue;
+        };
+        let shown = projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias }
+                if fold_identifier(alias) == fold_identifier(name) =>
+            {
+                Some(expr)
+            }
+            _ => None,
+        });
+        let Some(shown) = shown else {
+            continue;
+        };
+        let fold = |ident: &Ident| fold_identifier(ident);
+        if grouped
+            .iter()
+            .any(|(other, expr)| fold(other) != fold(name) && *expr == shown)
+        {
+            return Err(SqlError::unsupported(
+                "grouping sets of two columns that are computed alike",
+            ));
+        }
+        grouped.push((name, shown));
+    }
     Ok(())
 }
 

@@ -22,7 +22,6 @@ mod routine;
 mod sample;
 mod select;
 mod set_operations;
-mod stars;
 mod table_oid;
 mod ties;
 mod values;
@@ -35,6 +34,7 @@ use sqlparser::ast::{
     Expr, LockClause, Query, Select, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::merged_star::{self, Known, WithColumns};
 use super::{Hidden, PlanContext, RowTarget, catalog_syntax, rewrite, series_item, using};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
@@ -65,8 +65,10 @@ pub(super) fn prepare(mut query: Query, context: &PlanContext) -> Result<Prepare
     let locks = std::mem::take(&mut query.locks);
     let mut names = CteNames(Vec::new());
     let _ = Visit::visit(&query, &mut names);
+    let with = WithColumns::of(&query, context, &names.0);
     let mut preparer = Preparer {
         context,
+        with,
         depth: 0,
         ctes: names.0,
         targets: Vec::new(),
@@ -97,6 +99,8 @@ impl Visitor for CteNames {
 
 struct Preparer<'a> {
     context: &'a PlanContext,
+    /// The columns of WITH queries.
+    with: WithColumns,
     /// How many queries enclose the current place.
     depth: usize,
     /// Names that WITH gives anywhere in the statement.
@@ -143,6 +147,7 @@ impl VisitorMut for Preparer<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
         step(only::apply(factor))?;
+        from::named_join(factor);
         using::complete_alias(factor, self.context, &self.ctes);
         let sampled = matches!(
             factor,
@@ -175,7 +180,6 @@ impl Preparer<'_> {
         volatile_with::check(query)?;
         window::resolve(query)?;
         grouping::expand(&mut query.body)?;
-        stars::expand(query, self.context, &self.ctes);
         if let Some(with) = &mut query.with {
             recursion::check(with)?;
             for cte in &mut with.cte_tables {
@@ -190,9 +194,15 @@ impl Preparer<'_> {
                 }
             }
         }
-        using::name_sides(query, self.depth > 1, self.context, &self.ctes)?;
+        let known = Known {
+            context: self.context,
+            ctes: &self.ctes,
+            with: &self.with,
+        };
+        merged_star::expand(&mut query.body, known);
+        using::name_sides(query, &|factor| known.names_of(factor))?;
         series_item::move_to_from(&mut query.body);
-        columns::name_columns(&mut query.body, query.order_by.as_ref())?;
+        columns::name_columns(&mut query.body, query.order_by.as_ref(), self.depth > 1)?;
         table_oid::show(query, self.context, &self.ctes)?;
         if self.depth == 1
             && let SetExpr::Select(select) = query.body.as_mut()

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 
 use super::super::names::{column_name, quoted};
 use super::super::rewrite::call;
+use super::from::function_name;
 use super::select::plain_table;
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;
@@ -27,6 +28,11 @@ pub(in crate::query) const CALLS: [(&str, &[(&str, bool)]); 2] = [
         ],
     ),
 ];
+
+/// Whether a function gives partitions.
+pub(super) fn is_call(function: &str) -> bool {
+    CALLS.iter().any(|(name, _)| *name == function)
+}
 
 fn called(name: &ObjectName) -> Option<&'static [(&'static str, bool)]> {
     let last = name.0.last().and_then(ObjectNamePart::as_ident)?;
@@ -93,8 +99,15 @@ pub(super) fn prepare(select: &mut Select, outermost: bool) -> Result<(), SqlErr
 
 /// `SELECT pg_partition_ancestors(…)`: the call moves to FROM.
 fn move_to_from(select: &mut Select) {
-    let [SelectItem::UnnamedExpr(Expr::Function(function))] = select.projection.as_slice() else {
-        return;
+    let (function, alias) = match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(Expr::Function(function))] => (function, None),
+        [
+            SelectItem::ExprWithAlias {
+                expr: Expr::Function(function),
+                alias,
+            },
+        ] => (function, Some(alias.clone())),
+        _ => return,
     };
     let Some([(first, _)]) = called(&function.name) else {
         return;
@@ -106,6 +119,7 @@ fn move_to_from(select: &mut Select) {
         return;
     }
     let (arguments, name) = (list.args.clone(), function.name.clone());
+    let name_of_call = quoted(function_name(&name));
     let mut relation = plain_table(name);
     if let TableFactor::Table { args, .. } = &mut relation {
         *args = Some(TableFunctionArgs {
@@ -117,7 +131,11 @@ fn move_to_from(select: &mut Select) {
         relation,
         joins: Vec::new(),
     });
-    select.projection = vec![SelectItem::UnnamedExpr(Expr::Identifier(quoted(*first)))];
+    let alias = alias.unwrap_or_else(|| name_of_call.clone());
+    select.projection = vec![SelectItem::ExprWithAlias {
+        expr: Expr::Identifier(quoted(*first)),
+        alias,
+    }];
 }
 
 /// Makes tables of the identifiers that columns are.

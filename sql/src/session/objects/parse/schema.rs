@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::super::ObjectCommand;
 use super::super::schema::{CreateSchema, SchemaChange};
 use super::{Fault, Reader};
+use crate::error::{SqlError, state};
 use crate::session::parse::{is_meaningful, is_word, parse_one};
 
 /// Reads what follows CREATE SCHEMA; the rest are statements of their own.
@@ -27,6 +28,7 @@ pub(super) fn create(
     };
     let mut elements = Vec::new();
     for element in elements_of(tokens) {
+        refuse_temporary(element)?;
         elements.push(parse_one(&sql.into(), element)?);
     }
     if !elements.is_empty() {
@@ -41,6 +43,20 @@ pub(super) fn create(
         if_not_exists,
         elements,
     }))
+}
+
+/// What is in a schema is not temporary.
+fn refuse_temporary(element: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let mut words = element.iter().filter(|t| is_meaningful(t)).skip(1).take(3);
+    let is_temporary =
+        |t: &TokenWithSpan| is_word(t, Keyword::TEMP) || is_word(t, Keyword::TEMPORARY);
+    if words.any(is_temporary) {
+        return Err(SqlError::new(
+            state::INVALID_TABLE_DEFINITION,
+            "cannot create temporary relation in non-temporary schema",
+        ));
+    }
+    Ok(())
 }
 
 /// The statements that a CREATE SCHEMA has in it.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, Result};
+use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::{AggregateFunction, Alias, Sort as Key};
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Projection, Sort,
@@ -214,12 +215,52 @@ fn named_as(expr: Expr, before: &Expr) -> Expr {
     expr.alias_qualified(qualifier, name)
 }
 
+/// The aggregate that an expression calls.
+fn call_of(expr: &Expr) -> Option<&AggregateFunction> {
+    match expr {
+        Expr::Alias(alias) => call_of(&alias.expr),
+        Expr::AggregateFunction(call) => Some(call),
+        _ => None,
+    }
+}
+
+/// Whether arrays are gathered in the order of the rows beside an aggregate that sorts
+/// them for itself.
+fn beside_sorted(exprs: &[Expr]) -> bool {
+    let mut calls = exprs.iter().filter_map(call_of);
+    let sorted = calls.any(|call| !call.params.order_by.is_empty());
+    let arrays = |expr: &&Expr| call_of(expr).is_some_and(|c| c.func.name() == "array_agg");
+    sorted
+        && exprs
+            .iter()
+            .filter(|expr| gathers(expr))
+            .all(|expr| arrays(&expr))
+}
+
+/// Rows with their numbers, which are their order.
+fn numbered(input: &LogicalPlan) -> Result<Ordered> {
+    let number = row_number().alias(format!("{CARRIED}number"));
+    let keys = vec![Key::new(
+        Expr::Column(Column::new_unqualified(format!("{CARRIED}number"))),
+        true,
+        false,
+    )];
+    let plan = LogicalPlanBuilder::from(input.clone())
+        .window(vec![number])?
+        .build()?;
+    Ok(Ordered { plan, keys })
+}
+
 /// Aggregates over a subquery with ORDER BY, which take its rows in that order.
 pub(super) fn aggregated(aggregate: Aggregate) -> Result<Aggregate> {
     if !aggregate.aggr_expr.iter().any(gathers) {
         return Ok(aggregate);
     }
-    let Some(Ordered { plan, keys }) = ordered(&aggregate.input)? else {
+    let found = match ordered(&aggregate.input)? {
+        None if beside_sorted(&aggregate.aggr_expr) => Some(numbered(&aggregate.input)?),
+        found => found,
+    };
+    let Some(Ordered { plan, keys }) = found else {
         return Ok(aggregate);
     };
     let exprs = aggregate

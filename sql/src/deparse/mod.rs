@@ -11,8 +11,6 @@
 mod names;
 mod print;
 mod resolve;
-#[cfg(test)]
-mod tests;
 mod tree;
 
 use crate::catalog::{BoundQuery, TableDescriptor};

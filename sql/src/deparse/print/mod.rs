@@ -6,9 +6,6 @@ mod from;
 mod query;
 mod simple;
 
-#[cfg(test)]
-pub(super) use simple::is_simple;
-
 use super::names::Space;
 use super::tree::{Node, Query};
 use super::{Layout, Sure, Unsure};

@@ -3,7 +3,7 @@
 use super::super::tree::{CastForm, Kind, Node};
 
 /// Whether an expression holds together by itself inside of `parent`.
-pub(in super::super) fn is_simple(node: &Node, parent: &Node) -> bool {
+pub(super) fn is_simple(node: &Node, parent: &Node) -> bool {
     match &node.kind {
         Kind::Column { .. }
         | Kind::Constant(_)

@@ -170,8 +170,8 @@ mod tests {
                 "CREATE TRIGGER",
             ),
             (
-                "DROP OPERATOR CLASS IF EXISTS c USING btree",
-                "DROP OPERATOR CLASS",
+                "CREATE OPERATOR CLASS c FOR TYPE x USING btree AS STORAGE y",
+                "CREATE OPERATOR CLASS",
             ),
             ("DO $$ BEGIN END $$", "DO"),
             ("PREPARE TRANSACTION 'x'", "PREPARE TRANSACTION"),

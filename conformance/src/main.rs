@@ -8,6 +8,7 @@ use clap::Parser;
 use kimberlite_conformance::catalogue::{render, replace, survey};
 use kimberlite_conformance::differ::{Limits, Sides, run_script};
 use kimberlite_conformance::error::{Error, Result};
+use kimberlite_conformance::parts::random::script as random_script;
 use kimberlite_conformance::scoreboard::Scoreboard;
 use kimberlite_conformance::script::Variables;
 use kimberlite_conformance::table::{Row, first_misses, notes, section};
@@ -73,6 +74,11 @@ struct Arguments {
     /// How many random statements.
     #[arg(long, default_value_t = 100_000, value_name = "COUNT")]
     count: u64,
+
+    /// Print the random statements, after what makes their tables, as a script, and
+    /// run nothing.
+    #[arg(long)]
+    write: bool,
 
     /// The server [default: `kimberlite` beside this program].
     #[arg(long, value_name = "FILE")]
@@ -145,6 +151,10 @@ async fn main() -> ExitCode {
 }
 
 async fn go(arguments: &Arguments) -> Result<bool> {
+    if arguments.write {
+        print!("{}", random_script(arguments.first, arguments.count));
+        return Ok(true);
+    }
     let server = match &arguments.server {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("kimberlite"),

@@ -3,6 +3,7 @@
 mod adapt;
 mod alter;
 mod authorization;
+mod between_tokens;
 mod binding;
 mod changes;
 mod copy_file;

@@ -5,6 +5,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 /// Rewrites the tokens of a statement.
 pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
+    super::between_tokens::adapt(tokens);
     super::frame_tokens::adapt(tokens);
     super::grouping_tokens::adapt(tokens);
     super::interval_tokens::adapt(tokens);

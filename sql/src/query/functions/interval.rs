@@ -149,7 +149,7 @@ pub(super) fn midnight(date: &Datum) -> SqlResult<Datum> {
 }
 
 /// A point in time plus or minus an interval or a time of day.
-fn plus(call: &Call<'_>, start: &Datum, step: &Datum, sign: i32) -> SqlResult<Datum> {
+pub(super) fn plus(call: &Call<'_>, start: &Datum, step: &Datum, sign: i32) -> SqlResult<Datum> {
     let step = match step {
         Datum::Interval(step) => *step,
         Datum::Time(micros) => Interval {

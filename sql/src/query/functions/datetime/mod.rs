@@ -9,6 +9,7 @@ mod justify;
 mod make;
 mod make_interval;
 mod now;
+mod overlaps;
 mod parts;
 mod timetz;
 mod truncate;
@@ -33,4 +34,5 @@ pub(super) fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(justify::OVERLOADS)
         .chain(format::overloads())
         .chain(timetz::OVERLOADS)
+        .chain(overlaps::OVERLOADS)
 }

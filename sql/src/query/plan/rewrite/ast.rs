@@ -40,7 +40,7 @@ pub(super) fn cast(expr: Expr, data_type: DataType) -> Expr {
 }
 
 /// A string literal.
-pub(super) fn string(text: impl Into<String>) -> Expr {
+pub(in super::super) fn string(text: impl Into<String>) -> Expr {
     Expr::Value(Value::SingleQuotedString(text.into()).with_empty_span())
 }
 

@@ -4,6 +4,7 @@
 
 mod array;
 mod ast;
+mod between;
 mod frame;
 mod function;
 mod interval;
@@ -20,13 +21,13 @@ use sqlparser::ast::{
     UnaryOperator, ValueWithSpan,
 };
 
-use self::ast::{cast, string, take};
+use self::ast::{cast, take};
 use super::super::functions::extract_function;
 use crate::error::{SqlError, state};
 
 pub(super) use self::array::aggregate;
 pub(crate) use self::array::element_assignment;
-pub(super) use self::ast::{call, number};
+pub(super) use self::ast::{call, number, string};
 pub(super) use self::frame::restore_frame;
 pub(super) use self::json::{
     lists_of, makes_rows, plain_arguments, rows as json_rows, whole_rows as json_whole_rows,
@@ -36,6 +37,9 @@ pub(super) use self::literal::{INT4_LITERAL, INT8_LITERAL, restore_literal};
 /// Refuses what the rewrites would hide.
 pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
     if let Some(new) = super::quantified::without_quantifier(expr)? {
+        *expr = new;
+    }
+    if let Some(new) = between::symmetric(expr) {
         *expr = new;
     }
     if let Expr::InSubquery {

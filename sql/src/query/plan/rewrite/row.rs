@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
-use super::ast::{binary, nested};
+use super::ast::{binary, call, nested};
 use crate::error::{SqlError, state};
 
 /// The members of a row, in parentheses or not.
@@ -33,6 +33,16 @@ pub(super) fn row_comparison(
     let (Some(left), Some(right)) = (members(left), members(right)) else {
         return Ok(None);
     };
+    if *op == BinaryOperator::Overlaps {
+        if left.len() != 2 || right.len() != 2 {
+            return Err(SqlError::new(
+                state::SYNTAX_ERROR,
+                "wrong number of parameters on a side of OVERLAPS expression",
+            ));
+        }
+        let args = left.iter().chain(right).cloned().collect();
+        return Ok(Some(call("overlaps", args)));
+    }
     if left.len() != right.len() {
         return Err(unequal_rows());
     }

@@ -24,6 +24,7 @@ use super::columns::ColumnCache;
 use super::error::from_datafusion;
 use super::functions;
 use super::memory::{QueryMemory, ServerMemory};
+use super::optimizer;
 use super::plan::{self, PlanContext};
 use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
@@ -251,6 +252,8 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     aggregate.extend(functions::aggregate());
     SessionStateBuilder::new()
         .with_config(config)
+        .with_optimizer_rules(optimizer::logical())
+        .with_physical_optimizer_rules(optimizer::physical())
         .with_query_planner(Arc::new(Planner))
         .with_runtime_env(Arc::clone(env))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())

@@ -239,7 +239,7 @@ fn map_plan(message: &str) -> SqlError {
             ),
         );
     }
-    if line.starts_with("Projections require unique expression names") {
+    if line.contains(" require unique expression names") {
         return SqlError::new(
             state::DUPLICATE_COLUMN,
             "a column name is specified more than once",

@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod functions;
 mod memory;
+mod optimizer;
 mod pass;
 mod plan;
 mod planned;

@@ -20,11 +20,25 @@ pub(super) fn with_plain_windows(plan: &LogicalPlan) -> Result<LogicalPlan> {
             window_expr,
             schema,
         } = window;
-        let window_expr = window_expr.into_iter().map(plain).collect();
+        let own = schema.iter().skip(input.schema().fields().len());
+        let window_expr = window_expr
+            .into_iter()
+            .zip(own)
+            .map(|(expr, (_, field))| named(plain(expr), field.name()))
+            .collect();
         let window = Window::try_new_with_schema(window_expr, input, schema)?;
         Ok(Transformed::yes(LogicalPlan::Window(window)))
     })?;
     Ok(rewritten.data)
+}
+
+/// The expression under the name by which the nodes above know it, which it loses when
+/// a part that it shares with another window is taken out of it.
+fn named(expr: Expr, name: &str) -> Expr {
+    if matches!(expr, Expr::Alias(_)) || expr.schema_name().to_string() == name {
+        return expr;
+    }
+    expr.alias(name)
 }
 
 fn plain(expr: Expr) -> Expr {

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::error::external;
+use super::float_sum;
 use super::numeric_sum::{GroupSums, OneSum};
 use super::value_sum::ValueSum;
 use crate::error::{SqlError, state};
@@ -110,7 +111,7 @@ impl AggregateUDFImpl for PgSum {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match arg_types.first() {
             Some(ty) if is_any_size(ty) => Ok(DataType::LargeBinary),
-            Some(ty) if ValueSum::of(ty).is_some() => Ok(ty.clone()),
+            Some(ty) if ValueSum::of(ty).is_some() || ty.is_floating() => Ok(ty.clone()),
             _ => self.inner.return_type(arg_types),
         }
     }
@@ -132,6 +133,15 @@ impl AggregateUDFImpl for PgSum {
                 ))),
             };
         }
+        if let Some(sum) = float_sum::one(args.return_field.data_type()) {
+            return match (args.is_distinct, args.return_field.data_type()) {
+                (false, _) => Ok(sum),
+                (true, DataType::Float32) => Err(external(SqlError::unsupported(
+                    "sum of DISTINCT reals or intervals",
+                ))),
+                (true, _) => self.inner.accumulator(args),
+            };
+        }
         self.inner.accumulator(args)
     }
 
@@ -140,7 +150,8 @@ impl AggregateUDFImpl for PgSum {
             let state = Field::new("sum", DataType::LargeBinary, true);
             return Ok(vec![Arc::new(state)]);
         }
-        if ValueSum::of(args.return_field.data_type()).is_some() {
+        let ty = args.return_field.data_type();
+        if ValueSum::of(ty).is_some() || (ty.is_floating() && !args.is_distinct) {
             let state = Field::new("sum", args.return_field.data_type().clone(), true);
             return Ok(vec![Arc::new(state)]);
         }
@@ -149,7 +160,9 @@ impl AggregateUDFImpl for PgSum {
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
         let by_value = ValueSum::of(args.return_field.data_type()).is_some();
-        sums_any_size(&args) || (!by_value && self.inner.groups_accumulator_supported(args))
+        sums_any_size(&args)
+            || float_sums(&args).is_some()
+            || (!by_value && self.inner.groups_accumulator_supported(args))
     }
 
     fn create_groups_accumulator(
@@ -158,6 +171,9 @@ impl AggregateUDFImpl for PgSum {
     ) -> Result<Box<dyn GroupsAccumulator>> {
         if sums_any_size(&args) {
             return Ok(Box::new(GroupSums::default()));
+        }
+        if let Some(sums) = float_sums(&args) {
+            return Ok(sums);
         }
         self.inner.create_groups_accumulator(args)
     }
@@ -168,6 +184,9 @@ impl AggregateUDFImpl for PgSum {
         }
         if let Some(sum) = ValueSum::of(args.return_field.data_type()) {
             return Ok(Box::new(sum));
+        }
+        if let Some(sum) = float_sum::one(args.return_field.data_type()) {
+            return Ok(sum);
         }
         self.inner.create_sliding_accumulator(args)
     }
@@ -184,6 +203,13 @@ fn is_any_size(ty: &DataType) -> bool {
         DataType::Decimal128(precision, _) => *precision > SUM_DIGITS,
         _ => false,
     }
+}
+
+/// Sums of floats by group.
+fn float_sums(args: &AccumulatorArgs) -> Option<Box<dyn GroupsAccumulator>> {
+    (!args.is_distinct)
+        .then(|| float_sum::by_group(args.return_field.data_type()))
+        .flatten()
 }
 
 fn sums_any_size(args: &AccumulatorArgs) -> bool {

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::compute::interleave;
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::compute::{interleave, nullif};
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::functions::core;
@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 
 use super::super::arrow_value::datum_at;
 use super::super::error::external;
+use super::super::plan::compared_by_key;
 use crate::error::SqlError;
 use crate::types::{PgType, key};
 
@@ -36,8 +37,9 @@ pub(super) fn open() -> Vec<Arc<ScalarUDF>> {
 /// A call whose arguments have one type.
 pub(in crate::query) fn settled(name: &str, args: Vec<Expr>, ty: PgType, arrow: &DataType) -> Expr {
     match name {
-        "nullif" => core::nullif().call(args),
-        "greatest" | "least" if arrow.is_numeric() || is_plain(arrow) => {
+        "nullif" if is_plain(arrow, ty) => core::nullif().call(args),
+        "nullif" => ScalarUDF::new_from_impl(NullIf::new(ty)).call(args),
+        "greatest" | "least" if is_plain(arrow, ty) => {
             let function = if name == "least" {
                 core::least()
             } else {
@@ -51,12 +53,17 @@ pub(in crate::query) fn settled(name: &str, args: Vec<Expr>, ty: PgType, arrow: 
     }
 }
 
-/// Whether Arrow orders values as PostgreSQL does.
-fn is_plain(arrow: &DataType) -> bool {
+/// Whether Arrow orders values as PostgreSQL does: it knows two zeros of floats.
+fn is_plain(arrow: &DataType, ty: PgType) -> bool {
+    if compared_by_key(ty) {
+        return false;
+    }
     matches!(
         arrow,
         DataType::Boolean | DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_)
     ) || arrow.is_string()
+        || arrow.is_integer()
+        || arrow.is_decimal()
 }
 
 /// A call that is not analysed yet.
@@ -163,5 +170,61 @@ impl ScalarUDFImpl for Extreme {
             .collect::<Result<Vec<_>>>()?;
         let values: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
         Ok(ColumnarValue::Array(interleave(&values, &places)?))
+    }
+}
+
+/// NULLIF by the keys of the values.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct NullIf {
+    ty: PgType,
+    signature: Signature,
+}
+
+impl NullIf {
+    fn new(ty: PgType) -> Self {
+        Self {
+            ty,
+            signature: Signature::any(2, Volatility::Immutable),
+        }
+    }
+
+    /// What a value is compared by; nothing for NULL.
+    fn key(&self, array: &ArrayRef, row: usize) -> Result<Option<Vec<u8>>> {
+        if array.is_null(row) {
+            return Ok(None);
+        }
+        let value = datum_at(array.as_ref(), row, self.ty).map_err(external)?;
+        let mut bytes = Vec::new();
+        key::encode(&value, &mut bytes).map_err(external)?;
+        Ok(Some(bytes))
+    }
+}
+
+impl ScalarUDFImpl for NullIf {
+    fn name(&self) -> &str {
+        "nullif"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value, other] = args.args.as_slice() else {
+            return Err(external(SqlError::internal("nullif takes two arguments")));
+        };
+        let value = value.to_array(args.number_rows)?;
+        let other = other.to_array(args.number_rows)?;
+        let equal = (0..args.number_rows)
+            .map(|row| {
+                let key = self.key(&value, row)?;
+                Ok(Some(key.is_some() && key == self.key(&other, row)?))
+            })
+            .collect::<Result<BooleanArray>>()?;
+        Ok(ColumnarValue::Array(nullif(value.as_ref(), &equal)?))
     }
 }

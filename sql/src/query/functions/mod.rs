@@ -24,6 +24,8 @@ mod choice;
 mod datetime;
 mod distinct_agg;
 mod enumeration;
+mod float_key;
+mod float_sum;
 mod format;
 mod interval;
 mod json;
@@ -41,6 +43,7 @@ mod quote;
 mod range;
 mod regexp;
 mod routine;
+mod same;
 mod sample;
 mod sequence;
 mod series;
@@ -73,10 +76,12 @@ pub(super) use bytes_agg::{BYTES_AGG, bytes_agg};
 pub(super) use choice::{is_choice, settled as settled_choice};
 pub(super) use datetime::extract_function;
 pub(super) use distinct_agg::distinct_in_order;
+pub(super) use float_key::{NAME as FLOAT_KEY, float_key};
 pub(super) use json::kind as json_kind;
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(crate) use quote::quote_ident;
+pub(super) use same::{NAME as SAME, same};
 pub(super) use series::table_function;
 pub(crate) use signature::call_signature;
 pub(super) use value::shown_value;
@@ -164,6 +169,7 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     functions.extend(choice::open());
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
+    functions.push(Arc::new(ScalarUDF::new_from_impl(same::Same::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
     functions.push(Arc::new(
         ScalarUDF::new_from_impl(arithmetic::Negate::new()),
@@ -325,6 +331,15 @@ pub(super) fn resolve(
     }
     if any.is::<numeric_key::NumericKey>() {
         return Some(read().map(|t| Resolved::Fixed(numeric_key::result(&t))));
+    }
+    if any.is::<same::Changing>() {
+        return Some(Ok(Resolved::Fixed(PgType::Bool)));
+    }
+    if any.is::<same::Same>() {
+        return Some(read().map(|t| Resolved::Fixed(t.first().copied().unwrap_or(PgType::Text))));
+    }
+    if any.is::<float_key::FloatKey>() {
+        return Some(read().map(|t| Resolved::Fixed(t.first().copied().unwrap_or(PgType::Float8))));
     }
     if any.is::<plain::Plain>() {
         return Some(read().map(|t| Resolved::Fixed(plain::Plain::result(&t))));

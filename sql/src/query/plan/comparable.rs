@@ -6,10 +6,11 @@
 //! are those of a key that a function computes. Nodes that ask for them are given
 //! the key, and the value itself where they show it.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, ExprSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, Sort};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, when,
 };
@@ -32,21 +33,32 @@ const SHOWN: &str = "\u{1f}shown";
 fn needs_key(ty: &DataType) -> bool {
     match ty {
         DataType::LargeBinary | DataType::Interval(_) => true,
+        DataType::Float32 | DataType::Float64 => true,
         DataType::List(item) => matches!(item.data_type(), DataType::LargeBinary),
         _ => false,
     }
 }
 
 impl Analyzer {
-    /// What `expr` is compared by.
+    /// What `expr` is sorted and grouped by.
     pub(super) fn compared_by(&self, expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
+        if expr.get_type(schema)?.is_floating() {
+            return Ok(functions::float_key(expr));
+        }
+        self.equal_by(expr, schema)
+    }
+
+    /// What `expr` is compared by with operators, which know one zero.
+    pub(super) fn equal_by(&self, expr: Expr, schema: &dyn ExprSchema) -> Result<Expr> {
         let own = self.type_of(&expr, schema)?;
         if compared_by_key(own) {
             return functions::key(expr, own).map_err(external);
         }
         match expr.get_type(schema)? {
             DataType::Interval(_) => functions::interval_span(expr).map_err(external),
-            ty if needs_key(&ty) => functions::numeric_key(expr).map_err(external),
+            ty if needs_key(&ty) && !ty.is_floating() => {
+                functions::numeric_key(expr).map_err(external)
+            }
             _ => Ok(expr),
         }
     }
@@ -67,13 +79,13 @@ impl Analyzer {
             let left = wide(left, &types[0])?;
             let right = wide(right, &types[1])?;
             return Ok((
-                self.compared_by(left, schemas[0])?,
-                self.compared_by(right, schemas[1])?,
+                self.equal_by(left, schemas[0])?,
+                self.equal_by(right, schemas[1])?,
             ));
         }
         Ok((
-            self.compared_by(left, schemas[0])?,
-            self.compared_by(right, schemas[1])?,
+            self.equal_by(left, schemas[0])?,
+            self.equal_by(right, schemas[1])?,
         ))
     }
 
@@ -90,23 +102,10 @@ impl Analyzer {
     pub(super) fn distinct(&self, distinct: Distinct) -> Result<LogicalPlan> {
         let input = match distinct {
             Distinct::All(input) => input,
-            Distinct::On(mut on) => {
-                let schema = Arc::clone(on.input.schema());
-                for expr in &mut on.on_expr {
-                    *expr = self.compared_by(std::mem::take(expr), schema.as_ref())?;
-                }
-                if let Some(sorts) = &mut on.sort_expr {
-                    self.sorted_by(sorts, schema.as_ref())?;
-                }
-                return Ok(LogicalPlan::Distinct(Distinct::On(on)));
-            }
+            Distinct::On(on) => return self.distinct_on(on),
         };
-        if !input
-            .schema()
-            .fields()
-            .iter()
-            .any(|f| needs_key(f.data_type()) || compared_by_key(field_type(f)))
-        {
+        let keyed = |f: &Arc<Field>| needs_key(f.data_type()) || compared_by_key(field_type(f));
+        if !input.schema().fields().iter().any(keyed) && !joins(&input)? {
             return Ok(LogicalPlan::Distinct(Distinct::All(input)));
         }
         let columns = (0..input.schema().fields().len())
@@ -120,34 +119,36 @@ impl Analyzer {
     pub(super) fn grouped(&self, aggregate: Aggregate) -> Result<LogicalPlan> {
         let input = Arc::clone(&aggregate.input);
         let schema = Arc::clone(input.schema());
-        let mut keyed = Keyed::default();
+        let mut keyed = Keyed {
+            in_set: matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]),
+            joined: joins(&input)?,
+            ..Keyed::default()
+        };
         let mut groups = Vec::with_capacity(aggregate.group_expr.len());
         for expr in &aggregate.group_expr {
             groups.push(match expr {
-                Expr::GroupingSet(set) => {
-                    keyed.in_set = true;
-                    Expr::GroupingSet(match set {
-                        GroupingSet::Rollup(exprs) => {
-                            GroupingSet::Rollup(self.keys(exprs, &mut keyed, schema.as_ref())?)
-                        }
-                        GroupingSet::Cube(exprs) => {
-                            GroupingSet::Cube(self.keys(exprs, &mut keyed, schema.as_ref())?)
-                        }
-                        GroupingSet::GroupingSets(sets) => GroupingSet::GroupingSets(
-                            sets.iter()
-                                .map(|exprs| self.keys(exprs, &mut keyed, schema.as_ref()))
-                                .collect::<Result<_>>()?,
-                        ),
-                    })
+                Expr::GroupingSet(GroupingSet::Rollup(exprs)) => Expr::GroupingSet(
+                    GroupingSet::Rollup(self.keys(exprs, &mut keyed, schema.as_ref())?),
+                ),
+                Expr::GroupingSet(GroupingSet::Cube(exprs)) => Expr::GroupingSet(
+                    GroupingSet::Cube(self.keys(exprs, &mut keyed, schema.as_ref())?),
+                ),
+                Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
+                    let keys = |exprs: &Vec<Expr>| self.keys(exprs, &mut keyed, schema.as_ref());
+                    let sets = sets.iter().map(keys).collect::<Result<_>>()?;
+                    Expr::GroupingSet(GroupingSet::GroupingSets(sets))
                 }
                 plain => self.key(plain, &mut keyed, schema.as_ref())?,
             });
         }
-        if keyed.exprs.is_empty() {
+        if keyed.groups.is_empty() {
             return Ok(LogicalPlan::Aggregate(aggregate));
         }
         let mut aggregates = aggregate.aggr_expr.clone();
-        for (index, expr) in keyed.exprs.iter().enumerate() {
+        for index in &keyed.shown {
+            let Some((expr, _)) = keyed.groups.get(*index) else {
+                continue;
+            };
             let shown = AggregateFunction::new_udf(
                 first_value_udaf(),
                 vec![expr.clone().unalias()],
@@ -159,7 +160,7 @@ impl Analyzer {
             aggregates.push(Expr::AggregateFunction(shown).alias(format!("{SHOWN}{index}")));
         }
         for expr in &mut aggregates {
-            keyed.in_grouping(expr)?;
+            keyed.in_grouping(expr);
         }
         let plan = LogicalPlan::Aggregate(Aggregate::try_new(input, groups, aggregates)?);
         keyed.show(plan, &aggregate)
@@ -175,75 +176,115 @@ impl Analyzer {
     }
 
     fn key(&self, expr: &Expr, keyed: &mut Keyed, schema: &dyn ExprSchema) -> Result<Expr> {
+        if let Some((_, key)) = keyed.groups.iter().find(|(known, _)| known == expr) {
+            return Ok(key.clone());
+        }
         let ty = expr.get_type(schema)?;
-        if !needs_key(&ty) && !compared_by_key(self.type_of(expr, schema)?) {
-            return Ok(expr.clone());
-        }
-        if matches!(ty, DataType::List(_)) {
-            return Err(external(SqlError::unsupported(
-                "grouping by numeric arrays",
-            )));
-        }
-        let index = match keyed.exprs.iter().position(|known| known == expr) {
-            Some(index) => index,
-            None => {
-                keyed.exprs.push(expr.clone());
-                keyed.exprs.len() - 1
+        let key = if !needs_key(&ty) && !compared_by_key(self.type_of(expr, schema)?) {
+            let hidden = keyed.in_set || (keyed.joined && matches!(expr, Expr::Column(_)));
+            if !hidden {
+                return Ok(expr.clone());
+            }
+            functions::same(expr.clone().unalias(), keyed.in_set)
+        } else {
+            if matches!(ty, DataType::List(_)) {
+                return Err(external(SqlError::unsupported(
+                    "grouping by numeric arrays",
+                )));
+            }
+            let by = self.compared_by(expr.clone().unalias(), schema)?;
+            keyed.shown.push(keyed.groups.len());
+            if keyed.in_set {
+                functions::same(by, true)
+            } else {
+                by
             }
         };
-        let by = self.compared_by(expr.clone().unalias(), schema)?;
-        Ok(by.alias(format!("{KEY}{index}")))
+        // Under another name, by which nothing is known of it.
+        let key = key.alias(format!("{KEY}{}", keyed.groups.len()));
+        keyed.groups.push((expr.clone(), key.clone()));
+        Ok(key)
     }
 }
 
-/// Grouping expressions that were replaced by their keys.
+/// Whether rows of a plan are joined from several.
+pub(super) fn joins(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| {
+        Ok(matches!(
+            node,
+            LogicalPlan::Join(_) | LogicalPlan::Extension(_)
+        ))
+    })
+}
+
+/// Grouping expressions that were replaced.
 #[derive(Default)]
 struct Keyed {
-    exprs: Vec<Expr>,
+    /// Each with what it was replaced by.
+    groups: Vec<(Expr, Expr)>,
+    /// The places of those whose key is not what is shown.
+    shown: Vec<usize>,
     /// Whether they may be left out of a group.
     in_set: bool,
+    /// Whether what is grouped was joined.
+    joined: bool,
 }
 
 impl Keyed {
-    /// `grouping(x)` asks about the key.
-    fn in_grouping(&self, expr: &mut Expr) -> Result<()> {
+    /// `grouping(x)` asks about what `x` was replaced by.
+    fn in_grouping(&self, expr: &mut Expr) {
         let call = match expr {
             Expr::Alias(alias) => return self.in_grouping(&mut alias.expr),
             Expr::AggregateFunction(call) => call,
-            _ => return Ok(()),
+            _ => return,
         };
-        let AggregateFunctionParams { args, .. } = &mut call.params;
-        if call.func.name() == "grouping"
-            && args
-                .iter()
-                .any(|arg| self.exprs.iter().any(|e| e.clone().unalias() == *arg))
-        {
-            return Err(external(SqlError::unsupported(
-                "grouping() of a numeric without precision, an interval, jsonb or array",
-            )));
+        if call.func.name() != "grouping" {
+            return;
         }
-        Ok(())
+        for arg in &mut call.params.args {
+            let own = self
+                .groups
+                .iter()
+                .find(|(e, _)| e.clone().unalias() == *arg);
+            if let Some((_, key)) = own {
+                *arg = key.clone();
+            }
+        }
     }
 
     /// The columns that `wanted` has, out of `plan`.
     fn show(&self, plan: LogicalPlan, wanted: &Aggregate) -> Result<LogicalPlan> {
-        let names: Vec<(Option<_>, String)> = self.exprs.iter().map(Expr::qualified_name).collect();
+        let names: Vec<(Option<_>, String)> = self
+            .groups
+            .iter()
+            .map(|(e, _)| e.qualified_name())
+            .collect();
         let mut columns = Vec::with_capacity(wanted.schema.fields().len());
-        for (qualifier, field) in wanted.schema.iter() {
+        for (place, (qualifier, field)) in wanted.schema.iter().enumerate() {
+            if field.name() == Aggregate::INTERNAL_GROUPING_ID {
+                continue;
+            }
             let replaced = names
                 .iter()
                 .position(|(q, name)| q.as_ref() == qualifier && name == field.name());
             let Some(index) = replaced else {
-                columns.push(Expr::Column(Column::from((qualifier, field.as_ref()))));
+                let own = Column::from(plan.schema().qualified_field(place));
+                let same_name = own.relation.as_ref() == qualifier && own.name == *field.name();
+                let own = Expr::Column(own);
+                columns.push(match same_name {
+                    true => own,
+                    false => own.alias_qualified(qualifier.cloned(), field.name()),
+                });
                 continue;
             };
             let named = |name: String| Expr::Column(Column::new_unqualified(name));
-            let shown = named(format!("{SHOWN}{index}"));
-            let shown = if self.in_set {
-                let key = named(format!("{KEY}{index}"));
-                when(key.is_not_null(), shown).end()?
-            } else {
-                shown
+            let key = named(format!("{KEY}{index}"));
+            let shown = match self.shown.contains(&index) {
+                false => key,
+                true if self.in_set => {
+                    when(key.is_not_null(), named(format!("{SHOWN}{index}"))).end()?
+                }
+                true => named(format!("{SHOWN}{index}")),
             };
             let ty = super::types::field_type(field);
             columns.push(shown.alias_qualified_with_metadata(

@@ -8,11 +8,13 @@
 //!    function overloads, CASE and IN lists, set operations, scalar subqueries.
 
 mod analyze;
+mod cast_names;
 mod catalog_syntax;
 mod coerce;
 mod comparable;
 mod context;
 mod correlate;
+mod distinct_on;
 mod domain;
 mod joined_star;
 mod lookup;
@@ -62,6 +64,7 @@ pub(super) use domain::DomainCheck;
 pub use lookup::ViewScope;
 pub(crate) use names::column_name as output_name;
 pub(super) use names::{MARK, marked, visible_name};
+pub(super) use operators::compared_by_key;
 pub(crate) use rewrite::element_assignment;
 pub(crate) use shown::{Shown, TABLE_OID};
 pub(crate) use syntax::{
@@ -156,22 +159,22 @@ pub(super) fn plan(
         Some(with) => with::put_around(query.clone(), with),
         None => query.clone(),
     };
-    let prepared = syntax::prepare(query, context)?;
-    let analyzer = Arc::new(Analyzer::new(context, state));
-    let tables = Tables::new(context, state, &analyzer, &prepared.query);
-    let statement = Statement::Query(Box::new(prepared.query));
-    let plan = SqlToRel::new(&tables)
-        .sql_statement_to_plan(statement)
-        .map_err(from_datafusion);
-    let mut resolved = tables.resolved();
-    if let Some(error) = resolved.error {
-        return Err(error);
-    }
-    let plan = plan?;
-    if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_)) {
-        return Err(SqlError::unsupported("SELECT INTO"));
-    }
-    let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
+    let syntax::Prepared {
+        query: plain,
+        locks,
+        targets,
+    } = syntax::prepare(query.clone(), context)?;
+    let planned = match from_sql(plain, context, state) {
+        Err(error) if cast_names::may_clash(&error) => {
+            let mut again = syntax::prepare(query, context)?.query;
+            match cast_names::note_casts(&mut again) {
+                true => from_sql(again, context, state).map_err(|_| error),
+                false => Err(error),
+            }
+        }
+        planned => planned,
+    };
+    let (plan, analyzer, mut resolved) = planned?;
     let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
     let found = analyzer.found_parameters();
     let parameters = found.iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();
@@ -187,12 +190,35 @@ pub(super) fn plan(
         parameters,
         found,
         tables,
-        locks: prepared.locks,
+        locks,
         relations: resolved.relations,
-        targets: prepared.targets,
+        targets,
         catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
     })
+}
+
+/// The plan of a query in DataFusion's SQL.
+fn from_sql(
+    query: Query,
+    context: &PlanContext,
+    state: &SessionState,
+) -> Result<(LogicalPlan, Arc<Analyzer>, view::Resolved), SqlError> {
+    let analyzer = Arc::new(Analyzer::new(context, state));
+    let tables = Tables::new(context, state, &analyzer, &query);
+    let plan = SqlToRel::new(&tables)
+        .sql_statement_to_plan(Statement::Query(Box::new(query)))
+        .map_err(from_datafusion);
+    let mut resolved = tables.resolved();
+    if let Some(error) = resolved.error.take() {
+        return Err(error);
+    }
+    let plan = plan?;
+    if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Dml(_)) {
+        return Err(SqlError::unsupported("SELECT INTO"));
+    }
+    let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
+    Ok((plan, analyzer, resolved))
 }
 
 /// Adds the tables that rows of others are in.

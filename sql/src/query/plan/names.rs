@@ -4,7 +4,9 @@
 //! not. A name that would repeat gets a suffix that starts with a character no
 //! SQL text can produce here, and is cut off again in the result.
 
-use sqlparser::ast::{AccessExpr, Expr, Ident, Query, SelectItem, SetExpr, UnaryOperator, Value};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, Expr, Ident, Query, SelectItem, SetExpr, UnaryOperator, Value,
+};
 
 use crate::catalog::fold_identifier;
 use crate::types::PgType;
@@ -66,6 +68,10 @@ fn name_of(expr: &Expr) -> Option<(String, bool)> {
         },
         Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => subquery_name(query),
+        Expr::BinaryOp {
+            op: BinaryOperator::Overlaps,
+            ..
+        } => strong("overlaps"),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),
         Expr::Extract { .. } => strong("extract"),
@@ -114,12 +120,18 @@ fn type_name(data_type: &sqlparser::ast::DataType) -> String {
 }
 
 fn subquery_name(query: &Query) -> Option<(String, bool)> {
-    match query.body.as_ref() {
+    subquery_body_name(&query.body)
+}
+
+fn subquery_body_name(body: &SetExpr) -> Option<(String, bool)> {
+    match body {
         SetExpr::Select(select) => match select.projection.first()? {
             SelectItem::ExprWithAlias { alias, .. } => Some((fold_identifier(alias), true)),
-            SelectItem::UnnamedExpr(expr) => name_of(expr),
+            // Whatever it is called, it is called so.
+            SelectItem::UnnamedExpr(expr) => Some((column_name(expr), true)),
             _ => None,
         },
+        SetExpr::SetOperation { left, .. } => subquery_body_name(left),
         SetExpr::Query(inner) => subquery_name(inner),
         SetExpr::Values(_) => Some(("column1".to_owned(), true)),
         _ => None,

@@ -254,6 +254,18 @@ impl Analyzer {
         self.aggregate_type(&name, &window.params.args, expr, schema)
     }
 
+    /// The type of an expression over the columns of a plan that may not be analysed yet.
+    fn type_over(&self, expr: &Expr, input: &LogicalPlan) -> Result<PgType> {
+        match expr {
+            Expr::Alias(alias) => self.type_over(&alias.expr, input),
+            Expr::Column(column) => match input.schema().maybe_index_of_column(column) {
+                Some(index) => self.column_type(input, index),
+                None => self.type_of(expr, input.schema().as_ref()),
+            },
+            _ => self.type_of(expr, input.schema().as_ref()),
+        }
+    }
+
     /// The type of a column of a plan that may not be analysed yet.
     pub(super) fn column_type(&self, plan: &LogicalPlan, index: usize) -> Result<PgType> {
         let field = || {
@@ -270,9 +282,17 @@ impl Analyzer {
         }
         Ok(match plan {
             LogicalPlan::Projection(projection) => match projection.expr.get(index) {
-                Some(expr) => self.type_of(expr, projection.input.schema().as_ref())?,
+                Some(expr) => self.type_over(expr, &projection.input)?,
                 None => field(),
             },
+            LogicalPlan::Aggregate(aggregate) => {
+                let groups = plan.schema().fields().len() - aggregate.aggr_expr.len();
+                let own = index.checked_sub(groups);
+                match own.and_then(|own| aggregate.aggr_expr.get(own)) {
+                    Some(expr) => self.type_over(expr, &aggregate.input)?,
+                    None => field(),
+                }
+            }
             LogicalPlan::Limit(limit) => self.column_type(&limit.input, index)?,
             LogicalPlan::Sort(sort) => self.column_type(&sort.input, index)?,
             LogicalPlan::Filter(filter) => self.column_type(&filter.input, index)?,

@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::super::arrow_value::datum_of_scalar;
-use super::super::functions::NUMERIC_KEY;
+use super::super::functions::{FLOAT_KEY, NUMERIC_KEY, SAME};
 use crate::error::SqlError;
 use crate::txn::prefix_end;
 use crate::types::numeric::wide;
@@ -98,8 +98,10 @@ pub(super) fn column_bound(filters: &[Expr], name: &str, ty: PgType) -> ColumnBo
 fn is_column(expr: &Expr, name: &str) -> bool {
     match expr {
         Expr::Column(column) => column.name == name,
-        // A numeric is compared by its key.
-        Expr::ScalarFunction(call) if call.func.name() == NUMERIC_KEY => {
+        // A numeric is compared by its key, and so are the floats of a list.
+        Expr::ScalarFunction(call)
+            if matches!(call.func.name(), NUMERIC_KEY | FLOAT_KEY | SAME) =>
+        {
             matches!(call.args.as_slice(), [Expr::Column(column)] if column.name == name)
         }
         _ => false,

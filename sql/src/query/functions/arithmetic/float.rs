@@ -33,7 +33,8 @@ where
             ArithmeticOp::Multiply => a.times(b),
             ArithmeticOp::Divide if b.is_zero() && !a.is_nan() => return Err(division_by_zero()),
             ArithmeticOp::Divide | ArithmeticOp::Modulo => a.over(b),
-        };
+        }
+        .with_one_nan();
         if value.is_infinite() && !a.is_infinite() && !b.is_infinite() {
             return Err(SqlError::new(
                 state::NUMERIC_VALUE_OUT_OF_RANGE,
@@ -77,8 +78,12 @@ impl<'a, T: ArrowPrimitiveType> Rows<'a, T> {
 }
 
 /// The few things floats of both sizes do here.
-pub(super) mod num_float {
-    pub(in super::super) trait Float: Copy {
+pub(in super::super) mod num_float {
+    pub(in super::super::super) trait Float:
+        Copy + Send + Sync + std::fmt::Debug
+    {
+        /// The value, without the sign of a NaN.
+        fn with_one_nan(self) -> Self;
         fn plus(self, other: Self) -> Self;
         fn minus(self, other: Self) -> Self;
         fn times(self, other: Self) -> Self;
@@ -91,6 +96,13 @@ pub(super) mod num_float {
     macro_rules! float {
         ($ty:ty) => {
             impl Float for $ty {
+                fn with_one_nan(self) -> Self {
+                    if <$ty>::is_nan(self) {
+                        <$ty>::NAN
+                    } else {
+                        self
+                    }
+                }
                 fn plus(self, other: Self) -> Self {
                     self + other
                 }

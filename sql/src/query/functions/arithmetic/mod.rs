@@ -30,6 +30,7 @@ use crate::types::PgType;
 
 use operand::{Operand, with_operands};
 
+pub(super) use float::num_float::Float;
 pub(super) use negate::Negate;
 
 /// An arithmetic operator.

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 
 use super::super::super::error::external;
 use super::super::super::plan::{field_type, field_with};
+use super::super::float_key::with_one_nan;
 use super::checked;
 use super::operand::{self, Operand};
 use crate::error::{SqlError, SqlResult, state};
@@ -90,7 +91,7 @@ impl ScalarUDFImpl for Negate {
             return operand::value(result, operand.constant);
         }
         let result = numeric::neg(operand.array.as_ref()).map_err(|e| external(checked(e, ty)))?;
-        operand::value(result, operand.constant)
+        operand::value(with_one_nan(result), operand.constant)
     }
 }
 

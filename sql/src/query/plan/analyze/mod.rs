@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use self::lateral::is_lateral;
 use super::super::arrow_value::type_of_arrow;
 use super::super::error::external;
-use super::super::functions::session_format;
+use super::super::functions::{self, session_format};
 use super::PlanContext;
 use super::coerce::bare;
 use super::nested::Nested;
@@ -64,6 +64,15 @@ struct Place {
     subqueries: settle::Place,
     /// Whether rows are sorted by them.
     sorts: bool,
+    /// Whether what is sorted by may have one value in each part of the rows, but not in
+    /// all: of the first rows of all the planner then compares too little.
+    in_parts: bool,
+}
+
+/// Whether rows come from several queries.
+fn has_union(plan: &LogicalPlan) -> bool {
+    let union = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Union(_)));
+    plan.exists(union).unwrap_or(true)
 }
 
 impl Place {
@@ -83,6 +92,10 @@ impl Place {
                 _ => settle::Place::Other,
             },
             sorts: matches!(plan, LogicalPlan::Sort(_)),
+            in_parts: match plan {
+                LogicalPlan::Sort(sort) if sort.expr.len() > 1 => has_union(&sort.input),
+                _ => false,
+            },
         }
     }
 }
@@ -139,6 +152,9 @@ impl Analyzer {
                 let mut expr = self.settle_in(expr, &place, &schema)?;
                 if place.sorts {
                     expr = self.compared_by(expr, &schema)?;
+                }
+                if place.in_parts {
+                    expr = functions::same(expr, true);
                 }
                 let expr = name.restore(expr);
                 Ok(Transformed::yes(if place.typed {
@@ -205,7 +221,7 @@ impl Analyzer {
 
     /// Puts the type into the field's metadata where it does not follow from the
     /// Arrow type, so that the nodes above know it.
-    fn with_type(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    pub(super) fn with_type(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
         let ty = self.type_of(&expr, schema)?;
         let field = expr.to_field(schema)?.1;
         if field_type(&field) == ty || ty == PgType::Unknown {

@@ -79,7 +79,7 @@ pub(in super::super) fn check_comparable(
 }
 
 /// Whether values have an order that neither their text nor their bytes have.
-pub(in super::super) fn compared_by_key(ty: PgType) -> bool {
+pub(in crate::query) fn compared_by_key(ty: PgType) -> bool {
     matches!(
         ty.plain(),
         PgType::Jsonb | PgType::Composite(_) | PgType::Bit(_) | PgType::Varbit(_) | PgType::Timetz

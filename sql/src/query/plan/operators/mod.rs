@@ -21,7 +21,8 @@ use super::super::error::external;
 use super::analyze::Analyzer;
 use crate::error::SqlError;
 
-pub(super) use self::comparison::{check_comparable, compared_by_key};
+pub(super) use self::comparison::check_comparable;
+pub(in crate::query) use self::comparison::compared_by_key;
 pub(super) use self::symbol::{common_type, no_operator, text_if_unknown};
 
 /// Resolves operators as SqlToRel meets them.

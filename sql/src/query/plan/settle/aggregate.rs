@@ -78,6 +78,7 @@ impl Analyzer {
             let before = arg.get_type(schema)?;
             let key = self.compared_by(arg.clone(), schema)?;
             if key.get_type(schema)? == before {
+                *arg = key;
                 continue;
             }
             if !matches!(call.func.name(), "count" | "min" | "max") {
@@ -149,7 +150,7 @@ impl Analyzer {
 }
 
 /// What was sorted by before sorts nothing, and the planner loses count over it.
-fn sort_once(sorts: &mut Vec<Sort>) {
+pub(in super::super) fn sort_once(sorts: &mut Vec<Sort>) {
     let mut kept: Vec<Sort> = Vec::with_capacity(sorts.len());
     for sort in std::mem::take(sorts) {
         if !kept.iter().any(|before| before.expr == sort.expr) {

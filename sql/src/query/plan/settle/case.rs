@@ -7,8 +7,16 @@ use datafusion::logical_expr::{Expr, Operator};
 use super::super::super::error::external;
 use super::super::analyze::Analyzer;
 use super::super::coerce;
-use super::super::operators::{common_type, text_if_unknown};
+use super::super::operators::{common_type, compared_by_key, text_if_unknown};
 use crate::types::PgType;
+
+/// Whether Arrow's equality is not that of values of a type.
+fn is_compared_by_key(ty: PgType) -> bool {
+    let own = PgType::Numeric(None);
+    std::mem::discriminant(&ty) == std::mem::discriminant(&own)
+        || matches!(ty, PgType::Interval | PgType::Float4 | PgType::Float8)
+        || compared_by_key(ty)
+}
 
 impl Analyzer {
     /// A CASE whose results have one type.
@@ -56,7 +64,8 @@ impl Analyzer {
             **operand = self.coerced(value, common, schema)?;
         }
         // The planner compares with the operand as Arrow does.
-        if let (Some(PgType::Numeric(_) | PgType::Interval), Some(value)) = (operand, &expr) {
+        let own = operand.is_some_and(|ty| is_compared_by_key(ty.plain()));
+        if let (true, Some(value)) = (own, &expr) {
             for (when, _) in &mut when_then_expr {
                 let with = std::mem::take(when.as_mut());
                 **when = self.compare(value.as_ref().clone(), Operator::Eq, with, schema)?;

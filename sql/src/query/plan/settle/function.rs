@@ -40,7 +40,11 @@ fn domain_of(expr: &Expr, schema: &DFSchema) -> Option<&'static str> {
 impl Analyzer {
     /// A call of the function that is meant.
     pub(super) fn function(&self, function: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
-        let ScalarFunction { func, args } = function;
+        let ScalarFunction { func, mut args } = function;
+        if func.name() == functions::SAME && matches!(args.get(1), Some(Expr::Literal(..))) {
+            // The note was for the name.
+            return Ok(args.swap_remove(0));
+        }
         let types = || self.types_of(&args, schema);
         match functions::resolve(func.inner().as_ref(), &types) {
             Some(resolved) => match resolved.map_err(external)? {

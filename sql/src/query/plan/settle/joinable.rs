@@ -6,6 +6,7 @@
 //! above the correlation, and at most one aggregate without groups on top. Whether
 //! the rules then succeed is found out by letting them try.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -29,19 +30,47 @@ pub(super) fn is_of(references: &[Expr], schema: &DFSchema) -> bool {
 /// Whether a plan has rows that a join can find: nothing but filters, inner joins and
 /// choices of columns above what is correlated.
 pub(super) fn has_plain_rows(plan: &LogicalPlan) -> bool {
+    is_plain(plan) && has_names_of_its_own(plan)
+}
+
+/// Whether the columns that a correlation moves up, and those that are chosen, have
+/// names of their own: the rules put all of them under one alias, where columns of two
+/// tables that share a name become one.
+fn has_names_of_its_own(plan: &LogicalPlan) -> bool {
+    let mut columns = match plan {
+        LogicalPlan::Projection(_) => plan.schema().columns(),
+        _ => Vec::new(),
+    };
+    // The closure never fails.
+    let _ = plan.apply(|node| {
+        if let LogicalPlan::Filter(filter) = node
+            && filter.predicate.contains_outer()
+        {
+            columns.extend(filter.predicate.column_refs().into_iter().cloned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    let mut known = HashMap::new();
+    columns.iter().all(|column| {
+        let relation = known.entry(&column.name).or_insert(&column.relation);
+        *relation == &column.relation
+    })
+}
+
+fn is_plain(plan: &LogicalPlan) -> bool {
     if free_references(plan).is_empty() {
         return true;
     }
     match plan {
-        LogicalPlan::Filter(filter) => has_plain_rows(&filter.input),
+        LogicalPlan::Filter(filter) => is_plain(&filter.input),
         LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            !refers_outside(plan) && plan.inputs().into_iter().all(has_plain_rows)
+            !refers_outside(plan) && plan.inputs().into_iter().all(is_plain)
         }
         LogicalPlan::Join(join) => {
             join.join_type == JoinType::Inner
                 && !refers_outside(plan)
-                && has_plain_rows(&join.left)
-                && has_plain_rows(&join.right)
+                && is_plain(&join.left)
+                && is_plain(&join.right)
         }
         _ => false,
     }

@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 
 use super::super::super::error::external;
-use super::super::super::functions::Overload;
+use super::super::super::functions::{self, Overload};
 use super::super::analyze::Analyzer;
 use super::super::coerce;
 use super::super::operators::{check_comparable, common_type, no_operator, text_if_unknown};
@@ -31,7 +31,12 @@ impl Analyzer {
         for item in list {
             items.push(self.coerced(item, common, schema)?);
         }
-        let (expr, items) = self.compared_list(expr, items, common, schema)?;
+        let (mut expr, mut items) = self.compared_list(expr, items, common, schema)?;
+        if matches!(common.plain(), PgType::Float4 | PgType::Float8) {
+            // A set of literals knows two zeros.
+            expr = functions::float_key(expr);
+            items = items.into_iter().map(functions::float_key).collect();
+        }
         Ok(Expr::InList(InList::new(Box::new(expr), items, negated)))
     }
 
@@ -144,7 +149,7 @@ impl Analyzer {
                         .1,
                 );
             }
-            return Ok((self.compared_by(expr, schema)?, compared));
+            return Ok((self.equal_by(expr, schema)?, compared));
         }
         let key = |expr: Expr| {
             let ty = expr.get_type(schema)?;

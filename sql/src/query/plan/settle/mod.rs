@@ -21,6 +21,7 @@ use super::analyze::Analyzer;
 use super::types::{declared_type, is_comparison};
 use crate::types::PgType;
 
+pub(super) use self::aggregate::sort_once;
 pub(super) use self::answer::Place;
 pub(super) use self::apply::refuse_outer_aggregates;
 pub(super) use self::function::routine_type;

@@ -85,6 +85,7 @@ fn rows_so_far() -> WindowFrame {
 impl Analyzer {
     /// A call over a frame, whatever it is.
     pub(super) fn window(&self, mut call: WindowFunction, schema: &DFSchema) -> Result<Expr> {
+        self.check_polymorphic(&call, schema)?;
         let noted = noted(&mut call);
         if let WindowFunctionDefinition::WindowUDF(window) = &call.fun
             && function_of(window.name()).is_none()
@@ -179,6 +180,29 @@ impl Analyzer {
         params.window_frame = whole_partition();
         call.fun = WindowFunctionDefinition::WindowUDF(Arc::new(WindowUDF::new_from_impl(framed)));
         Ok(call.into())
+    }
+
+    /// Refuses a literal of no type where the result has the type of the argument.
+    fn check_polymorphic(&self, call: &WindowFunction, schema: &DFSchema) -> Result<()> {
+        let WindowFunctionDefinition::WindowUDF(window) = &call.fun else {
+            return Ok(());
+        };
+        let args = &call.params.args;
+        let takes_type = match function_of(window.name()) {
+            Some(Function::First | Function::Last | Function::Nth) => true,
+            // A default says what the type is.
+            Some(Function::Lag | Function::Lead) => args.len() < 3,
+            _ => false,
+        };
+        match args.first() {
+            Some(value) if takes_type && self.type_of(value, schema)? == PgType::Unknown => {
+                Err(external(SqlError::new(
+                    state::DATATYPE_MISMATCH,
+                    "could not determine polymorphic type because input has type unknown",
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The arguments of a function whose value is that of another row, and its type.

@@ -140,9 +140,8 @@ impl VisitorMut for Preparer<'_> {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        positions::restore_select(select);
         catalog_syntax::after(select);
-        ControlFlow::Continue(())
+        step(positions::restore_select(select))
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {

@@ -27,11 +27,14 @@ struct Edge {
 
 impl LockManager {
     /// Whether `start` waits, through others, for itself, and no order of the
-    /// queues would help. When one does, it is made.
+    /// queues would help. When one does, it is made. Whom this says to be deadlocked
+    /// waits no more: of two that look at the same time one goes on.
     pub(super) fn is_deadlocked(&self, start: TransactionId) -> bool {
+        let _one_at_a_time = self.searching.lock();
         let waiting = self.waiting.lock().clone();
         let mut changes = Vec::new();
         if !self.opens(&waiting, start, &mut changes) {
+            self.waiting.lock().remove(&start);
             return true;
         }
         for (first, second) in changes {

@@ -99,6 +99,8 @@ pub struct LockManager {
     next_id: AtomicU64,
     /// Who waits for which lock, for the deadlock search.
     waiting: Mutex<HashMap<TransactionId, (LockKey, LockMode)>>,
+    /// Held while a deadlock is looked for.
+    searching: Mutex<()>,
 }
 
 impl Default for LockManager {
@@ -107,6 +109,7 @@ impl Default for LockManager {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             next_id: AtomicU64::new(1),
             waiting: Mutex::default(),
+            searching: Mutex::default(),
         }
     }
 }

@@ -144,3 +144,19 @@ async fn nowait_and_cancel_say_why() {
         .unwrap_err();
     assert_eq!(cancelled.sqlstate(), "57014");
 }
+
+#[test]
+fn a_deadlock_has_one_victim() {
+    let manager = LockManager::default();
+    let (mut a, mut b) = (manager.begin(), manager.begin());
+    let mode = LockMode::RowUpdate;
+    assert!(manager.try_acquire(&mut a, row(b"1"), mode));
+    assert!(manager.try_acquire(&mut b, row(b"2"), mode));
+    let _a_waits = manager.enqueue(&mut a, row(b"2"), mode).unwrap();
+    let _b_waits = manager.enqueue(&mut b, row(b"1"), mode).unwrap();
+    let _of_a = Registration::new(&manager, a.id, row(b"2"), mode);
+    let _of_b = Registration::new(&manager, b.id, row(b"1"), mode);
+    assert!(manager.is_deadlocked(a.id));
+    // Before the first has let go of anything.
+    assert!(!manager.is_deadlocked(b.id));
+}

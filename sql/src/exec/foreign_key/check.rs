@@ -58,7 +58,9 @@ impl StatementWriter<'_> {
         if self.keys.is_present(link.key.oid, &bytes) {
             return Ok(true);
         }
-        let one_snapshot = self.txn.isolation() != IsolationLevel::ReadCommitted;
+        // In a partitioned table PostgreSQL looks for what there is now, at every level.
+        let one_snapshot = self.txn.isolation() != IsolationLevel::ReadCommitted
+            && !link.parent.desc.is_partitioned();
         if one_snapshot {
             // What was committed later is not there for this transaction.
             let view = self.txn.view(self.engine.snapshot());

@@ -21,6 +21,7 @@ mod information_schema;
 mod lookup;
 mod names;
 mod namespace;
+mod operator;
 mod partition;
 mod procedure;
 mod relation;
@@ -56,7 +57,7 @@ pub(crate) type Row = Vec<(&'static str, Datum)>;
 type Rows = fn(&Facts<'_>) -> Vec<Row>;
 
 /// The relations that can have rows.
-const FILLED: [(&str, Rows); 50] = [
+const FILLED: [(&str, Rows); 51] = [
     ("pg_namespace", namespace::pg_namespace),
     ("pg_class", class::pg_class),
     ("pg_tables", class::pg_tables),
@@ -89,6 +90,7 @@ const FILLED: [(&str, Rows); 50] = [
     ("pg_opclass", access::pg_opclass),
     ("pg_collation", access::pg_collation),
     ("pg_language", access::pg_language),
+    ("pg_operator", operator::pg_operator),
     ("pg_proc", procedure::pg_proc),
     ("tables", information_schema::tables),
     ("views", view::views),

@@ -1,7 +1,5 @@
-//! `pg_proc`: the functions that convert the types of `pg_type`, and those of users.
-//!
-//! Drivers look these up to learn how a type is sent. Functions that queries can
-//! call are not listed.
+//! `pg_proc`: the functions that convert the types of `pg_type`, by which drivers learn
+//! how a type is sent; those that queries can call; and those of users.
 
 use std::sync::LazyLock;
 
@@ -13,6 +11,9 @@ use crate::types::{Datum, PgType};
 /// One function a line, as PostgreSQL 15 lists it: oid, name, result, number of
 /// arguments, types of the arguments, volatility.
 static TEXT: &str = include_str!("procedures.txt");
+/// The functions that queries can call, each of which was tried on both: besides the
+/// same, the kind, and whether it returns a set and is strict.
+static CALLED: &str = include_str!("functions.txt");
 
 struct Listed {
     oid: u32,
@@ -21,8 +22,21 @@ struct Listed {
 }
 
 fn parse(line: &'static str) -> Option<Listed> {
-    let fields: Vec<&'static str> = line.split('|').collect();
-    let [oid, name, result, count, arguments, volatility] = fields.try_into().ok()?;
+    let mut fields: Vec<&'static str> = line.split('|').collect();
+    if fields.len() == 6 {
+        fields.extend(["f", "0", "1"]);
+    }
+    let [
+        oid,
+        name,
+        result,
+        count,
+        arguments,
+        volatility,
+        kind,
+        set,
+        strict,
+    ] = fields.try_into().ok()?;
     let oid = oid.parse().ok()?;
     let arguments = arguments
         .split_whitespace()
@@ -36,8 +50,9 @@ fn parse(line: &'static str) -> Option<Listed> {
         ("proowner", Datum::Oid(FIRST_ROLE)),
         ("prolang", Datum::Oid(12)),
         ("procost", Datum::Float4(1.0)),
-        ("prokind", Datum::text("f")),
-        ("proisstrict", Datum::Bool(true)),
+        ("prokind", Datum::text(kind)),
+        ("proisstrict", Datum::Bool(strict == "1")),
+        ("proretset", Datum::Bool(set == "1")),
         ("provolatile", Datum::text(volatility)),
         ("proparallel", Datum::text("s")),
         ("pronargs", Datum::Int2(count.parse().ok()?)),
@@ -48,8 +63,12 @@ fn parse(line: &'static str) -> Option<Listed> {
     Some(Listed { oid, name, row })
 }
 
-static PROCEDURES: LazyLock<Vec<Listed>> =
-    LazyLock::new(|| TEXT.lines().filter_map(parse).collect());
+static PROCEDURES: LazyLock<Vec<Listed>> = LazyLock::new(|| {
+    TEXT.lines()
+        .chain(CALLED.lines())
+        .filter_map(parse)
+        .collect()
+});
 
 /// The functions.
 pub(super) fn pg_proc(facts: &Facts<'_>) -> Vec<Row> {
@@ -74,7 +93,8 @@ mod tests {
 
     #[test]
     fn drivers_find_the_functions_they_know() {
-        assert_eq!(PROCEDURES.len(), TEXT.lines().count());
+        let lines = TEXT.lines().count() + CALLED.lines().count();
+        assert_eq!(PROCEDURES.len(), lines);
         assert_eq!(oid_of("array_in"), Some(750));
         assert_eq!(oid_of("array_recv"), Some(2_400));
         assert_eq!(name_of(2_406), Some("int4recv"));

@@ -19,6 +19,7 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
     for (number, &place) in places.iter().enumerate() {
         let at = |ahead: usize| places.get(number + ahead).copied();
         order_using(tokens, place, at(1));
+        named_call(tokens, [Some(place), at(1), at(2)]);
         rows_from(tokens, [Some(place), at(1), at(2)]);
         gone.extend(cast_collation(tokens, [Some(place), at(1), at(2), at(3)]));
     }
@@ -26,6 +27,24 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
         if let Some(token) = tokens.get_mut(place) {
             token.token = Token::Whitespace(sqlparser::tokenizer::Whitespace::Space);
         }
+    }
+}
+
+/// A call by its schema of a function whose name is a keyword, as in
+/// `pg_catalog.current_user()`: there the name is quoted, so that it is one.
+fn named_call(tokens: &mut [TokenWithSpan], places: [Option<usize>; 3]) {
+    let token = |place: Option<usize>| tokens.get(place?).map(|t| &t.token);
+    let is_call =
+        token(places[0]) == Some(&Token::Period) && token(places[2]) == Some(&Token::LParen);
+    if let (true, Some(Token::Word(word))) = (is_call, token(places[1]))
+        && word.quote_style.is_none()
+        && word.keyword != Keyword::NoKeyword
+        && let Some(name) = places[1].and_then(|place| tokens.get_mut(place))
+        && let Token::Word(word) = &mut name.token
+    {
+        word.value = word.value.to_lowercase();
+        word.quote_style = Some('"');
+        word.keyword = Keyword::NoKeyword;
     }
 }
 

@@ -64,15 +64,27 @@ struct Place {
     subqueries: settle::Place,
     /// Whether rows are sorted by them.
     sorts: bool,
-    /// Whether what is sorted by may have one value in each part of the rows, but not in
-    /// all: of the first rows of all the planner then compares too little.
+    /// Whether the planner may take what is sorted by for one value where it is not.
     in_parts: bool,
 }
 
-/// Whether rows come from several queries.
+/// Whether rows come from several queries: what has one value in each of them has not in
+/// all, and of the first rows of all the planner compares too little.
 fn has_union(plan: &LogicalPlan) -> bool {
     let union = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Union(_)));
     plan.exists(union).unwrap_or(true)
+}
+
+/// Whether a projection calls what gives another value for every row: of constants, it
+/// is one for the planner.
+fn changes(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => projection.expr.iter().any(Expr::is_volatile),
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) => {
+            plan.inputs().into_iter().any(changes)
+        }
+        _ => false,
+    }
 }
 
 impl Place {
@@ -93,7 +105,9 @@ impl Place {
             },
             sorts: matches!(plan, LogicalPlan::Sort(_)),
             in_parts: match plan {
-                LogicalPlan::Sort(sort) if sort.expr.len() > 1 => has_union(&sort.input),
+                LogicalPlan::Sort(sort) => {
+                    (sort.expr.len() > 1 && has_union(&sort.input)) || changes(&sort.input)
+                }
                 _ => false,
             },
         }

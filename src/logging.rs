@@ -5,6 +5,7 @@
 //! at every level, other libraries may only warn, and a panic is logged by its
 //! place, not by its message, which can quote a row.
 
+use std::backtrace::Backtrace;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -94,6 +95,9 @@ fn log_panics_by_place() {
             thread = thread.name().unwrap_or("unnamed"),
             "a task panicked; please report this place"
         );
+        // The message stays out: it may hold a client's values. Where a library
+        // or the standard one panicked, only the callers tell who asked it to.
+        tracing::debug!(callers = %Backtrace::force_capture(), "the task that panicked");
     }));
 }
 

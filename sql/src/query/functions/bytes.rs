@@ -27,6 +27,14 @@ pub(super) static OVERLOADS: &[Overload] = &[
         let ones: u32 = bytes(a, 0)?.iter().map(|b| b.count_ones()).sum();
         Ok(Datum::Int8(i64::from(ones)))
     }),
+    Overload::new("to_hex", &[INT4], PgType::Text, |_, a| match at(a, 0) {
+        Datum::Int4(value) => Ok(Datum::Text(format!("{value:x}"))),
+        _ => Err(mismatch()),
+    }),
+    Overload::new("to_hex", &[INT8], PgType::Text, |_, a| match at(a, 0) {
+        Datum::Int8(value) => Ok(Datum::Text(format!("{value:x}"))),
+        _ => Err(mismatch()),
+    }),
     Overload::new("chr", &[INT4], PgType::Text, character),
     Overload::new("ascii", &[TEXT], PgType::Int4, |_, a| {
         let first = str_at(a, 0).chars().next();
@@ -150,7 +158,12 @@ fn character(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
     };
     let refuse = |message: String| Err(SqlError::new(state::PROGRAM_LIMIT_EXCEEDED, message));
     let character = match u32::try_from(*code) {
-        Err(_) => return refuse("character number must be positive".to_owned()),
+        Err(_) => {
+            return Err(SqlError::new(
+                state::INVALID_PARAMETER_VALUE,
+                "character number must be positive",
+            ));
+        }
         Ok(0) => return refuse("null character not permitted".to_owned()),
         Ok(code) if code > 0x10_ffff => {
             return refuse(format!(

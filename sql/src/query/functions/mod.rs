@@ -38,6 +38,7 @@ mod numeric_key;
 mod numeric_sum;
 mod ordered_set;
 mod overload;
+mod pad;
 mod plain;
 mod quote;
 mod range;
@@ -49,6 +50,7 @@ mod sequence;
 mod series;
 mod session;
 mod signature;
+mod size;
 mod sleep;
 mod strings;
 mod text;
@@ -143,6 +145,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(sequence::OVERLOADS)
         .chain(series::OVERLOADS)
         .chain(regexp::OVERLOADS)
+        .chain(pad::OVERLOADS)
         .chain(text::OVERLOADS)
         .chain(window::OVERLOADS)
         .chain(strings::OVERLOADS)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewBuilder, LargeBinaryArray, ListArray, StringViewBuilder,
+    new_null_array,
 };
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
@@ -72,6 +73,11 @@ impl ScalarUDFImpl for KeyText {
                 let key = value.map(wide::key_of).transpose().map_err(external)?;
                 out.append_option(key.map(letters));
             }
+        } else if array.data_type().is_null() {
+            return Ok(ColumnarValue::Array(new_null_array(
+                &DataType::Utf8View,
+                array.len(),
+            )));
         } else {
             let values = array
                 .as_binary_view_opt()
@@ -127,6 +133,10 @@ fn keys(values: &LargeBinaryArray) -> SqlResult<ArrayRef> {
 }
 
 fn keys_of(array: &ArrayRef) -> SqlResult<ArrayRef> {
+    // The planner forgets the type of a CASE that is always NULL.
+    if array.data_type().is_null() {
+        return Ok(new_null_array(&DataType::BinaryView, array.len()));
+    }
     if let Some(values) = array.as_binary_opt::<i64>() {
         return keys(values);
     }

@@ -1,6 +1,6 @@
 //! Functions that texts and bytes share: trimming, replacing a part, finding one.
 
-use super::args::{INT4, TEXT, at, mismatch, str_at};
+use super::args::{INT4, TEXT, at, int_at, mismatch, str_at};
 use super::overload::{Arg, Call, Overload};
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::{Datum, PgType};
@@ -76,6 +76,7 @@ pub(super) static OVERLOADS: &[Overload] = &[
     Overload::new("bit_length", &[BYTEA], PgType::Int4, |_, a| {
         bit_length(bytes(a, 0)?.len())
     }),
+    Overload::new("split_part", &[TEXT, TEXT, INT4], PgType::Text, split_part),
     Overload::new("unistr", &[TEXT], PgType::Text, |_, a| {
         unescaped(str_at(a, 0)).map(Datum::Text)
     }),
@@ -128,6 +129,30 @@ fn trim_bytes(args: &[Datum], left: bool, right: bool) -> SqlResult<Datum> {
         rest = before;
     }
     Ok(Datum::Bytea(rest.to_vec()))
+}
+
+/// The part between separators that a number, from 1 or from the end, asks for.
+fn split_part(_: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {
+    let (text, separator) = (str_at(args, 0), str_at(args, 1));
+    let number = int_at(args, 2).ok_or_else(mismatch)?;
+    let skipped = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
+    let Some(skipped) = skipped.checked_sub(1) else {
+        return Err(SqlError::new(
+            state::INVALID_PARAMETER_VALUE,
+            "field position must not be zero",
+        ));
+    };
+    let part = match (separator.is_empty(), number > 0) {
+        (true, _) => (skipped == 0 && !text.is_empty()).then_some(text),
+        (false, true) => text.split(separator).nth(skipped),
+        // From the front: separators that overlap are found as for a positive number.
+        (false, false) => {
+            let parts: Vec<&str> = text.split(separator).collect();
+            let place = parts.len().checked_sub(skipped + 1);
+            place.and_then(|place| parts.get(place).copied())
+        }
+    };
+    Ok(Datum::text(part.unwrap_or_default()))
 }
 
 /// How many items stay before the new part, and from which on they stay behind it.

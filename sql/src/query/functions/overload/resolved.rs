@@ -15,6 +15,7 @@ use super::super::super::error::external;
 use super::super::super::plan::field_with;
 use super::super::super::session_info::session_of;
 use super::super::format_of;
+use super::super::size::Made;
 use super::{Call, Overload};
 use crate::error::{SqlError, SqlResult};
 use crate::types::{Datum, PgType};
@@ -62,6 +63,7 @@ impl ResolvedFunction {
             }
         }
         let value = self.call(call, &row)?;
+        Made::default().add(&value)?;
         scalar_as(&value, target).map(ColumnarValue::Scalar)
     }
 
@@ -79,6 +81,7 @@ impl ResolvedFunction {
                 ColumnarValue::Array(_) => None,
             });
         }
+        let mut made = Made::default();
         let mut results = Vec::with_capacity(rows);
         let mut values = Vec::with_capacity(args.len());
         for row in 0..rows {
@@ -90,7 +93,9 @@ impl ResolvedFunction {
                     (ColumnarValue::Scalar(_), None) => Datum::Null,
                 });
             }
-            results.push(self.call(call, &values)?);
+            let value = self.call(call, &values)?;
+            made.add(&value)?;
+            results.push(value);
         }
         array_of(&results, target).map(ColumnarValue::Array)
     }

@@ -2,6 +2,7 @@
 
 use super::super::args::{at, str_at};
 use super::super::overload::Call;
+use super::super::size::check_value;
 use super::matcher::{Found, Matcher};
 use super::translate::options;
 use super::{byte_of, cut, flags, positive};
@@ -60,6 +61,7 @@ fn replaced(matcher: &Matcher, args: &[Datum], from: usize, which: i32) -> SqlRe
         }
         out.push_str(text.get(done..found.start).unwrap_or_default());
         push_replacement(&mut out, text, found, replacement);
+        check_value(Some(out.len()))?;
         done = found.end;
     }
     out.push_str(text.get(done..).unwrap_or_default());

@@ -78,13 +78,13 @@ fn has_union(plan: &LogicalPlan) -> bool {
 /// Whether a projection calls what gives another value for every row: of constants, it
 /// is one for the planner.
 fn changes(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Projection(projection) => projection.expr.iter().any(Expr::is_volatile),
-        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) => {
-            plan.inputs().into_iter().any(changes)
-        }
-        _ => false,
-    }
+    let volatile = |node: &LogicalPlan| {
+        Ok(match node {
+            LogicalPlan::Projection(projection) => projection.expr.iter().any(Expr::is_volatile),
+            _ => false,
+        })
+    };
+    plan.exists(volatile).unwrap_or(true)
 }
 
 impl Place {

@@ -1,10 +1,12 @@
 //! Comparisons, and the logic over them.
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{Expr, Operator, binary_expr};
 use sqlparser::ast::BinaryOperator;
 
 use super::super::super::error::external;
+use super::super::super::functions::is_choice;
 use super::super::analyze::Analyzer;
 use super::symbol::{common_type, no_operator, text_if_unknown};
 use crate::error::{SqlError, SqlResult, state};
@@ -38,10 +40,34 @@ impl Analyzer {
             ty
         };
         check_comparable(&symbol, ty, ty).map_err(external)?;
+        let (left, right) = if matches!(ty, PgType::Numeric(_)) {
+            (self.chosen(left, schema)?, self.chosen(right, schema)?)
+        } else {
+            (left, right)
+        };
         let left = self.coerce(left, lt, ty, schema)?;
         let right = self.coerce(right, rt, ty, schema)?;
         let (left, right) = self.compared_pair(left, right, ty, [schema, schema])?;
         Ok(binary_expr(left, op, right))
+    }
+
+    /// A numeric operand with its choices between values settled: until then it may
+    /// seem to be a decimal of the first value's scale.
+    fn chosen(&self, expr: Expr, schema: &DFSchema) -> Result<Expr> {
+        let chooses = expr.exists(|e| {
+            Ok(match e {
+                Expr::Case(_) => true,
+                Expr::ScalarFunction(call) => is_choice(call.func.name()),
+                _ => false,
+            })
+        })?;
+        // Settled at their place in the plan.
+        let member = |e: &Expr| matches!(e, Expr::InSubquery(_) | Expr::SetComparison(_));
+        if !chooses || expr.exists(|e| Ok(member(e)))? {
+            return Ok(expr);
+        }
+        let settled = expr.transform_up(|e| self.settle(e, schema).map(Transformed::yes))?;
+        Ok(settled.data)
     }
 
     /// AND and OR.

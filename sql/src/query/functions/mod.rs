@@ -21,6 +21,7 @@ mod catalog_names;
 mod catalog_routine;
 mod catalog_text;
 mod choice;
+mod convert;
 mod datetime;
 mod distinct_agg;
 mod enumeration;
@@ -139,6 +140,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(ordered_set::OVERLOADS)
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
+        .chain(convert::OVERLOADS)
         .chain(range::OVERLOADS)
         .chain(routine::OVERLOADS)
         .chain(sample::OVERLOADS)
@@ -303,6 +305,23 @@ pub(super) fn is_hidden(name: &str) -> bool {
             | "map_keys"
             | "map_values"
             | "string_to_list"
+            | "arrow_field"
+            | "cast_to_type"
+            | "contains"
+            | "digest"
+            | "ends_with"
+            | "file_row_index"
+            | "find_in_set"
+            | "input_file_name"
+            | "isnan"
+            | "iszero"
+            | "levenshtein"
+            | "nanvl"
+            | "signum"
+            | "substr_index"
+            | "to_local_time"
+            | "to_time"
+            | "try_cast_to_type"
     ) || name.starts_with("list_")
 }
 

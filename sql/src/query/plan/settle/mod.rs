@@ -10,6 +10,7 @@ mod like;
 mod list;
 mod member;
 mod subquery;
+mod text_call;
 mod window;
 
 use datafusion::common::{DFSchema, Result};

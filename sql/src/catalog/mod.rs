@@ -13,6 +13,7 @@ mod descriptor;
 mod family;
 mod function;
 mod index;
+mod lookup;
 mod names;
 mod sequence;
 mod snapshot;

@@ -52,6 +52,7 @@ mod set;
 mod settings;
 mod show;
 mod statements;
+mod syntax_error;
 mod transaction;
 mod truncate;
 mod unsupported;

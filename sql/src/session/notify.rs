@@ -7,7 +7,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::Session;
-use super::parse::{is_meaningful, near};
+use super::parse::is_meaningful;
+use super::syntax_error::near;
 use crate::activity::{ChannelAction, Listener, Notification};
 use crate::catalog::fold_identifier;
 use crate::error::SqlError;

@@ -10,7 +10,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
-use super::parse::{is_meaningful, is_word, near, token_text};
+use super::parse::{is_meaningful, is_word, token_text};
+use super::syntax_error::near;
 use crate::error::SqlError;
 
 /// Begins the name of such a column; no SQL text has it.

@@ -4,7 +4,8 @@ use sqlparser::ast::{Ident, Query, Statement};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
-use super::super::parse::{Command, is_meaningful, is_word, near, parse_sql};
+use super::super::parse::{Command, is_meaningful, is_word, parse_sql};
+use super::super::syntax_error::near;
 use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 

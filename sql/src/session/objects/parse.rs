@@ -15,9 +15,8 @@ use sqlparser::parser::{IsOptional, Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::super::dialect::Postgres;
-use super::super::parse::{
-    RECURSION_LIMIT, byte_offset, is_meaningful, is_word, join_strings, near, syntax_error,
-};
+use super::super::parse::{RECURSION_LIMIT, is_meaningful, is_word, join_strings};
+use super::super::syntax_error::{byte_offset, near, syntax_error};
 use super::{CreateView, ObjectCommand, ViewChange};
 use crate::catalog::CheckOption;
 use crate::error::{SqlError, state};

@@ -9,7 +9,7 @@ use super::sequence::{option, options};
 use super::{Fault, Reader};
 use crate::catalog::Identity;
 use crate::error::{SqlError, state};
-use crate::session::parse::near;
+use crate::session::syntax_error::near;
 
 /// What happens to the identity or the generation expression of a column.
 #[derive(Debug, Clone)]

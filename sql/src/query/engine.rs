@@ -30,6 +30,7 @@ use super::planned::PlannedQuery;
 use super::run::{Run, RunContext};
 use super::session_info::{SessionExtension, SessionInfo};
 use super::spill::{EncryptedSpill, ScratchFile};
+use super::unseen;
 use super::window_names::with_plain_windows;
 use crate::catalog::Catalog;
 use crate::error::SqlError;
@@ -243,6 +244,9 @@ fn base_state(threads: usize, env: &Arc<RuntimeEnv>) -> SessionState {
     options.execution.skip_physical_aggregate_schema_check = true;
     // Rows of windows come in the order of their partitions, as in PostgreSQL.
     options.optimizer.repartition_windows = false;
+    // With rows in some order, an aggregation with a limit takes itself for one that
+    // looks for the greatest, and fails.
+    options.optimizer.enable_distinct_aggregation_soft_limit = false;
     options.execution.time_zone = Some("UTC".to_owned());
     options.explain.logical_plan_only = false;
 
@@ -279,5 +283,6 @@ impl QueryPlanner for Planner {
         DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LateralPlanner)])
             .create_physical_plan(&plan, session)
             .await
+            .and_then(|plan| unseen::remembered(plan, session))
     }
 }

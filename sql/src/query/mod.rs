@@ -33,6 +33,7 @@ mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unseen;
 mod window_names;
 
 pub use arrow_value::datum_at;

@@ -84,7 +84,7 @@ pub(super) use json::kind as json_kind;
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(crate) use quote::quote_ident;
-pub(super) use same::{NAME as SAME, same};
+pub(super) use same::{NAME as SAME, same, same_in_part};
 pub(super) use series::table_function;
 pub(crate) use signature::call_signature;
 pub(super) use value::shown_value;

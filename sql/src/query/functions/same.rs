@@ -3,7 +3,7 @@
 //! DataFusion keeps track of which columns determine others, and of which have one
 //! value. Of an aggregation over a join it takes it that a key of one side determines
 //! all columns, and of grouping sets that a column with one value below has it above,
-//! where it is NULL in some sets: sort keys and groups are lost. What it is not told, it
+//! where it is NULL in some sets, or that two equal ones are equal in all: sort keys and groups are lost. What it is not told, it
 //! does not conclude.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    Volatility, lit,
 };
 
 use super::super::error::external;
@@ -21,14 +21,18 @@ use crate::error::SqlError;
 /// The name of the function.
 pub(in crate::query) const NAME: &str = "__same";
 
-/// The expression itself; `changing` also hides whether it has one value only.
-pub(in crate::query) fn same(expr: Expr, changing: bool) -> Expr {
-    let mut args = vec![expr];
-    if changing {
-        // What depends on something that may change has no one value.
-        args.push(ScalarUDF::new_from_impl(Changing::new()).call(Vec::new()));
-    }
-    ScalarUDF::new_from_impl(Same::new()).call(args)
+/// The expression itself.
+pub(in crate::query) fn same(expr: Expr) -> Expr {
+    ScalarUDF::new_from_impl(Same::new()).call(vec![expr])
+}
+
+/// The same, of which is also hidden whether it has one value only, and whether it has
+/// that of another expression with another number.
+pub(in crate::query) fn same_in_part(expr: Expr, number: usize) -> Expr {
+    // What depends on something that may change has no one value.
+    let changing = ScalarUDF::new_from_impl(Changing::new()).call(Vec::new());
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    ScalarUDF::new_from_impl(Same::new()).call(vec![expr, changing, lit(number)])
 }
 
 /// The function.

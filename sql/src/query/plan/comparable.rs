@@ -8,7 +8,7 @@
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, ExprSchema, Result};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::{
@@ -23,7 +23,7 @@ use super::coerce::wide;
 use super::operators::compared_by_key;
 use super::types::{field_type, type_metadata};
 use crate::error::SqlError;
-use crate::types::PgType;
+use crate::types::{PgType, SessionFormat};
 
 /// The name of the key of a grouping expression, and of the value to show.
 const KEY: &str = "\u{1f}key";
@@ -37,6 +37,19 @@ fn needs_key(ty: &DataType) -> bool {
         DataType::List(item) => matches!(item.data_type(), DataType::LargeBinary),
         _ => false,
     }
+}
+
+/// What columns are compared by as the parts of whole rows.
+///
+/// # Errors
+/// XX000 when a column is not there.
+pub(in crate::query) fn compared_columns(
+    columns: Vec<Expr>,
+    schema: &DFSchema,
+) -> Result<Vec<Expr>> {
+    let analyzer = Analyzer::for_constants(SessionFormat::default());
+    let compared = |column| analyzer.compared_by(column, schema);
+    columns.into_iter().map(compared).collect()
 }
 
 impl Analyzer {
@@ -179,13 +192,22 @@ impl Analyzer {
         if let Some((_, key)) = keyed.groups.iter().find(|(known, _)| known == expr) {
             return Ok(key.clone());
         }
+        // The plan of a subquery in FROM is analysed by itself before.
+        if matches!(expr, Expr::Alias(alias) if alias.name.starts_with(KEY)) {
+            return Ok(expr.clone());
+        }
         let ty = expr.get_type(schema)?;
         let key = if !needs_key(&ty) && !compared_by_key(self.type_of(expr, schema)?) {
             let hidden = keyed.in_set || (keyed.joined && matches!(expr, Expr::Column(_)));
             if !hidden {
                 return Ok(expr.clone());
             }
-            functions::same(expr.clone().unalias(), keyed.in_set)
+            let own = expr.clone().unalias();
+            if keyed.in_set {
+                functions::same_in_part(own, keyed.groups.len())
+            } else {
+                functions::same(own)
+            }
         } else {
             if matches!(ty, DataType::List(_)) {
                 return Err(external(SqlError::unsupported(
@@ -195,7 +217,7 @@ impl Analyzer {
             let by = self.compared_by(expr.clone().unalias(), schema)?;
             keyed.shown.push(keyed.groups.len());
             if keyed.in_set {
-                functions::same(by, true)
+                functions::same_in_part(by, keyed.groups.len())
             } else {
                 by
             }

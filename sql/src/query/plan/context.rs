@@ -44,6 +44,8 @@ pub(super) struct Tables<'a> {
     context: &'a PlanContext,
     state: &'a SessionState,
     analyzer: Arc<Analyzer>,
+    /// Whether the planner is told of primary keys.
+    keys: bool,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
     relation_planners: Vec<Arc<dyn RelationPlanner>>,
     /// What relation names turned out to mean.
@@ -56,6 +58,7 @@ impl<'a> Tables<'a> {
         state: &'a SessionState,
         analyzer: &Arc<Analyzer>,
         query: &Query,
+        keys: bool,
     ) -> Self {
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(Operators {
             analyzer: Arc::clone(analyzer),
@@ -66,6 +69,7 @@ impl<'a> Tables<'a> {
             context,
             state,
             analyzer: Arc::clone(analyzer),
+            keys,
             expr_planners,
             relation_planners: vec![
                 Arc::new(Bound(context.bound.clone())),
@@ -108,7 +112,9 @@ impl<'a> Tables<'a> {
                     resolved.relations.push(bound);
                 }
                 let catalog = Some(self.context.catalog.as_ref()).filter(|_| !shown.only);
-                provider_as_source(Arc::new(StoredTable::new(&table, shown, catalog)?))
+                let table = StoredTable::new(&table, shown, catalog)?;
+                let table = if self.keys { table.with_key() } else { table };
+                provider_as_source(Arc::new(table))
             }
             Found::View(view) => Arc::new(ViewSource::new(
                 (view, shown.hidden),

@@ -29,6 +29,7 @@ impl Analyzer {
         if joins(&on.input)? {
             hide(&mut on);
         }
+        hide_constants(&mut on);
         tell_apart(&mut on.select_expr);
         for expr in &mut on.select_expr {
             *expr = self.with_type(std::mem::take(expr), &schema)?;
@@ -46,7 +47,7 @@ fn tell_apart(chosen: &mut [Expr]) {
         if known.contains(&own) {
             let (qualifier, name) = expr.qualified_name();
             while known.contains(&own) {
-                own = functions::same(own, false);
+                own = functions::same(own);
             }
             *expr = own.clone().alias_qualified(qualifier, name);
         }
@@ -54,14 +55,25 @@ fn tell_apart(chosen: &mut [Expr]) {
     }
 }
 
+/// Hides that some of what the rows are sorted by has one value only: what takes the
+/// first row of each group counts on being given all of it.
+fn hide_constants(on: &mut DistinctOn) {
+    let sorts = on.sort_expr.iter_mut().flatten();
+    for (number, sort) in sorts.enumerate() {
+        if !sort.expr.any_column_refs() && !on.on_expr.contains(&sort.expr) {
+            sort.expr = functions::same_in_part(std::mem::take(&mut sort.expr), number);
+        }
+    }
+}
+
 /// Hides what the rows of each of the first are chosen by, there and in the order.
 fn hide(on: &mut DistinctOn) {
     for sort in on.sort_expr.iter_mut().flatten() {
         if on.on_expr.contains(&sort.expr) {
-            sort.expr = functions::same(std::mem::take(&mut sort.expr), false);
+            sort.expr = functions::same(std::mem::take(&mut sort.expr));
         }
     }
     for expr in &mut on.on_expr {
-        *expr = functions::same(std::mem::take(expr), false);
+        *expr = functions::same(std::mem::take(expr));
     }
 }

@@ -53,13 +53,14 @@ use super::error::from_datafusion;
 use super::planned::OutputColumn;
 use super::session_info::SessionInfo;
 use crate::catalog::{BoundRelation, Catalog};
-use crate::error::SqlError;
+use crate::error::{SqlError, state};
 use crate::types::PgType;
 
 pub(super) use super::arrow_value::type_of_arrow;
 pub(crate) use coerce::assignable;
 pub(super) use coerce::constant_of;
 pub(crate) use coerce::{bare, implicit, unify};
+pub(super) use comparable::compared_columns;
 pub(super) use domain::DomainCheck;
 pub use lookup::ViewScope;
 pub(crate) use names::column_name as output_name;
@@ -164,13 +165,20 @@ pub(super) fn plan(
         locks,
         targets,
     } = syntax::prepare(query.clone(), context)?;
-    let planned = match from_sql(plain, context, state) {
+    let planned = match from_sql(plain, context, state, false) {
         Err(error) if cast_names::may_clash(&error) => {
             let mut again = syntax::prepare(query, context)?.query;
             match cast_names::note_casts(&mut again) {
-                true => from_sql(again, context, state).map_err(|_| error),
+                true => from_sql(again, context, state, false).map_err(|_| error),
                 false => Err(error),
             }
+        }
+        // A column that is not grouped by, unless it is known by a primary key. A cast of
+        // the key is another value.
+        Err(error) if error.sqlstate() == state::GROUPING_ERROR => {
+            let mut again = syntax::prepare(query, context)?.query;
+            cast_names::note_casts(&mut again);
+            from_sql(again, context, state, true).map_err(|_| error)
         }
         planned => planned,
     };
@@ -198,14 +206,15 @@ pub(super) fn plan(
     })
 }
 
-/// The plan of a query in DataFusion's SQL.
+/// The plan of a query in DataFusion's SQL; with `keys` the planner knows primary keys.
 fn from_sql(
     query: Query,
     context: &PlanContext,
     state: &SessionState,
+    keys: bool,
 ) -> Result<(LogicalPlan, Arc<Analyzer>, view::Resolved), SqlError> {
     let analyzer = Arc::new(Analyzer::new(context, state));
-    let tables = Tables::new(context, state, &analyzer, &query);
+    let tables = Tables::new(context, state, &analyzer, &query, keys);
     let plan = SqlToRel::new(&tables)
         .sql_statement_to_plan(Statement::Query(Box::new(query)))
         .map_err(from_datafusion);

@@ -65,7 +65,7 @@ pub(crate) struct StoredTable {
     target: Option<usize>,
     /// The tables that its rows are in, if not in itself alone.
     members: Option<Vec<Member>>,
-    /// The primary key, by which other columns are known when rows are grouped.
+    /// The primary key, where the planner is told.
     constraints: Constraints,
 }
 
@@ -119,9 +119,23 @@ impl StoredTable {
             fields.push(arrow_map::arrow_field(TABLE_OID, PgType::Oid, false));
             sources.push(Source::Table);
         }
+        Ok(Self {
+            target: shown.hidden,
+            members,
+            constraints: Constraints::default(),
+            info: Arc::new(TableInfo::new(Arc::clone(desc))?),
+            schema: Arc::new(Schema::new(fields)),
+            sources,
+        })
+    }
+
+    /// The table with its primary key, by which other columns are known when rows are
+    /// grouped. The planner concludes too much from it to be told without need.
+    pub(crate) fn with_key(mut self) -> Self {
+        let desc = &self.info.desc;
         let mut key = Vec::with_capacity(desc.primary_key.len());
         for attnum in &desc.primary_key {
-            let column = sources.iter().position(|source| match source {
+            let column = self.sources.iter().position(|source| match source {
                 Source::Attribute(position) => desc
                     .columns
                     .get(*position)
@@ -131,20 +145,11 @@ impl StoredTable {
             key.extend(column);
         }
         // What inherits from a table may have its keys again.
-        let unique = members.is_none() || desc.is_partitioned();
-        let constraints = if !unique || key.is_empty() || key.len() != desc.primary_key.len() {
-            Constraints::default()
-        } else {
-            Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
-        };
-        Ok(Self {
-            target: shown.hidden,
-            members,
-            constraints,
-            info: Arc::new(TableInfo::new(Arc::clone(desc))?),
-            schema: Arc::new(Schema::new(fields)),
-            sources,
-        })
+        let unique = self.members.is_none() || desc.is_partitioned();
+        if unique && !key.is_empty() && key.len() == desc.primary_key.len() {
+            self.constraints = Constraints::new_unverified(vec![Constraint::PrimaryKey(key)]);
+        }
+        self
     }
 
     /// Object identifier of the table.

@@ -236,7 +236,24 @@ impl Overload {
         }
     }
 
-    fn arrow_result(&self, args: &ReturnFieldArgs<'_>, types: &[PgType]) -> DataType {
+    /// The digits behind the point that a literal among the arguments asks for.
+    fn scale(&self, literal: impl Fn(usize) -> Option<ScalarValue>) -> Option<i32> {
+        match self.gives {
+            Gives::ScaledBy(index) => match literal(index) {
+                Some(ScalarValue::Int32(scale)) => scale,
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What Arrow keeps results as; `scale` is [`Self::scale`].
+    fn arrow_result(
+        &self,
+        args: &ReturnFieldArgs<'_>,
+        types: &[PgType],
+        scale: Option<i32>,
+    ) -> DataType {
         match self.gives {
             Gives::Array | Gives::Element => arrow_type(self.result(types)),
             Gives::List => {
@@ -252,10 +269,9 @@ impl Overload {
                 DataType::LargeBinary
             }
             Gives::Numeric(scale) => DataType::Decimal128(38, scale),
-            Gives::ScaledBy(index) => {
-                let scale = match args.scalar_arguments.get(index) {
-                    Some(Some(ScalarValue::Int32(Some(n)))) => *n,
-                    _ => return DataType::LargeBinary,
+            Gives::ScaledBy(_) => {
+                let Some(scale) = scale else {
+                    return DataType::LargeBinary;
                 };
                 let whole = args
                     .arg_fields

@@ -105,8 +105,10 @@ impl ScalarUDFImpl for OverloadedFunction {
             }
             Err(error) => return Err(external(error)),
         };
+        let literal = |i: usize| args.scalar_arguments.get(i).copied().flatten().cloned();
+        let arrow = overload.arrow_result(&args, &types, overload.scale(literal));
         Ok(Arc::new(field_with(
-            Field::new(self.name, overload.arrow_result(&args, &types), true),
+            Field::new(self.name, arrow, true),
             overload.result(&types),
         )))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::super::super::arrow_value::{array_of, datum_at, datum_of_scalar, scalar_as};
@@ -25,6 +25,9 @@ use crate::types::{Datum, PgType};
 pub(in crate::query) struct ResolvedFunction {
     overload: &'static Overload,
     types: Vec<PgType>,
+    /// The digits behind the point that a literal asks for. What becomes one later, as
+    /// the planner computes constants, must not change the type of the result.
+    scale: Option<i32>,
     signature: Signature,
 }
 
@@ -35,7 +38,17 @@ impl ResolvedFunction {
             signature: Signature::user_defined(overload.volatility),
             overload,
             types,
+            scale: None,
         }
+    }
+
+    /// The same, called with these arguments.
+    pub(in crate::query) fn with_literals(mut self, args: &[Expr]) -> Self {
+        self.scale = self.overload.scale(|index| match args.get(index) {
+            Some(Expr::Literal(value, _)) => Some(value.clone()),
+            _ => None,
+        });
+        self
     }
 
     /// The result type.
@@ -103,7 +116,9 @@ impl ResolvedFunction {
 
 impl PartialEq for ResolvedFunction {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.overload, other.overload) && self.types == other.types
+        std::ptr::eq(self.overload, other.overload)
+            && self.types == other.types
+            && self.scale == other.scale
     }
 }
 
@@ -139,7 +154,7 @@ impl ScalarUDFImpl for ResolvedFunction {
         Ok(Arc::new(field_with(
             Field::new(
                 self.overload.name,
-                self.overload.arrow_result(&args, &self.types),
+                self.overload.arrow_result(&args, &self.types, self.scale),
                 true,
             ),
             self.result(),

@@ -168,7 +168,7 @@ impl Analyzer {
                     expr = self.compared_by(expr, &schema)?;
                 }
                 if place.in_parts {
-                    expr = functions::same(expr, true);
+                    expr = functions::same_in_part(expr, 0);
                 }
                 let expr = name.restore(expr);
                 Ok(Transformed::yes(if place.typed {

@@ -59,17 +59,30 @@ impl Analyzer {
     /// `string_agg` of text or of bytes. Distinct values come sorted, as PostgreSQL
     /// finds them by sorting.
     fn joined(&self, call: &mut AggregateFunction, schema: &DFSchema) -> Result<()> {
-        let [value, delimiter] = call.params.args.as_mut_slice() else {
-            return Ok(());
-        };
-        if call.params.distinct && call.params.order_by.is_empty() {
+        if let (true, true, Some(value)) = (
+            call.params.distinct,
+            call.params.order_by.is_empty(),
+            call.params.args.first(),
+        ) {
             call.params.order_by = vec![Sort::new(value.clone(), true, false)];
         }
-        if self.type_of(value, schema)? == PgType::Bytea {
-            *delimiter = self.coerced(std::mem::take(delimiter), PgType::Bytea, schema)?;
+        if self.joins_bytes(&mut call.params.args, schema)? {
             call.func = functions::bytes_agg();
         }
         Ok(())
+    }
+
+    /// Whether the arguments of `string_agg` are bytes; a delimiter beside bytes is made
+    /// bytes too.
+    pub(super) fn joins_bytes(&self, args: &mut [Expr], schema: &DFSchema) -> Result<bool> {
+        let [value, delimiter] = args else {
+            return Ok(false);
+        };
+        let bytes = self.type_of(value, schema)? == PgType::Bytea;
+        if bytes {
+            *delimiter = self.coerced(std::mem::take(delimiter), PgType::Bytea, schema)?;
+        }
+        Ok(bytes)
     }
 
     /// DISTINCT by what the arguments compare. A count may count the keys.

@@ -140,7 +140,8 @@ impl Analyzer {
         for ((arg, from), to) in args.into_iter().zip(own).zip(&types) {
             settled.push(self.coerce(arg, from, *to, schema)?);
         }
-        Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types)).call(settled))
+        let resolved = ResolvedFunction::new(overload, types).with_literals(&settled);
+        Ok(ScalarUDF::new_from_impl(resolved).call(settled))
     }
 
     /// The sum of an average is the sum of what the average is computed in.

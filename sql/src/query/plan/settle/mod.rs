@@ -62,6 +62,11 @@ impl Analyzer {
                 if call.fun.name() == "sum" {
                     self.widen_sum(&mut call.params.args, schema)?;
                 }
+                if call.fun.name() == "string_agg"
+                    && self.joins_bytes(&mut call.params.args, schema)?
+                {
+                    call.fun = WindowFunctionDefinition::AggregateUDF(functions::bytes_agg());
+                }
                 self.window(*call, schema)
             }
             other => Ok(other),

@@ -223,7 +223,30 @@ fn is_open(text: &str, postgres: &Outcome, ours: &Outcome) -> bool {
         && postgres.results.len() == ours.results.len()
         && postgres.results.iter().zip(&ours.results).all(|(a, b)| {
             let one_zero = with_one_zero(a) == with_one_zero(b);
-            a.tag == b.tag && one_zero && (chooses || sorted(a) == sorted(b))
+            let same = one_zero && (chooses || sorted(a) == sorted(b));
+            let unsorted =
+                sorts_equal_groups(text) && (text.contains("LIMIT") || sorted(a) == sorted(b));
+            a.tag == b.tag && (same || unsorted && a.rows.len() == b.rows.len())
+        })
+}
+
+/// Whether a query sorts grouping sets by two columns that a join makes equal. PostgreSQL
+/// 15 sorts by the first of them only, although the other is NULL in some sets.
+fn sorts_equal_groups(text: &str) -> bool {
+    let Some((_, groups)) = text.split_once("GROUP BY ") else {
+        return false;
+    };
+    let sets = ["ROLLUP", "CUBE", "GROUPING SETS"];
+    let sorted = sets.iter().any(|word| groups.contains(word)) && groups.contains("ORDER BY");
+    sorted
+        && text.split(" ON ").skip(1).any(|condition| {
+            let mut words = condition.split(' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some(left), Some("="), Some(right)) => {
+                    groups.contains(left) && groups.contains(right.trim_end_matches(')'))
+                }
+                _ => false,
+            }
         })
 }
 

@@ -73,7 +73,7 @@ impl Session {
     ) -> Result<Outcome, SqlError> {
         self.start_statement(&stmt.command)?;
         if let Some(called) = self.called(&stmt.command)? {
-            return self.carry_out(called, stmt).await;
+            return Box::pin(self.carry_out(called, stmt)).await;
         }
         let plan = Arc::new(self.plan_command(&stmt.command, &[])?);
         if !plan.parameters.is_empty() {
@@ -153,6 +153,8 @@ impl Session {
         .hint("Retry the transaction."))
     }
 
+    /// What is rarer or takes long runs boxed: the future of a statement, as large as the
+    /// largest of its parts, is moved once for every statement.
     async fn execute_plan(
         &mut self,
         stmt: &ParsedStatement,
@@ -164,7 +166,7 @@ impl Session {
             self.pin().await?;
         }
         match &plan.kind {
-            PlanKind::Utility => self.utility(stmt, execution).await,
+            PlanKind::Utility => Box::pin(self.utility(stmt, execution)).await,
             PlanKind::Fast(fast) => match &fast.action {
                 FastAction::Select(columns) => self.fast_select(fast, columns, fields, execution),
                 FastAction::Update(_, returning) => {
@@ -177,12 +179,14 @@ impl Session {
                 }
             },
             PlanKind::Query(query) => self.query(query, fields, execution).await,
-            PlanKind::Locking(locking) => self.lock_rows(locking, fields, execution).await,
+            PlanKind::Locking(locking) => {
+                Box::pin(self.lock_rows(locking, fields, execution)).await
+            }
             PlanKind::Write(write) => self.write(write, fields, execution).await,
             PlanKind::CurrentOf(write, cursor) => {
-                self.write_current(write, cursor, fields, execution).await
+                Box::pin(self.write_current(write, cursor, fields, execution)).await
             }
-            PlanKind::With(with) => self.with_writes(with, fields, execution).await,
+            PlanKind::With(with) => Box::pin(self.with_writes(with, fields, execution)).await,
         }
     }
 

@@ -41,6 +41,7 @@ mod parse_like;
 mod parse_merge;
 mod partition_clauses;
 mod partitions;
+mod plain;
 mod plan;
 mod planning;
 mod prepared;
@@ -55,6 +56,7 @@ mod statements;
 mod syntax_error;
 mod transaction;
 mod truncate;
+mod typed_strings;
 mod unsupported;
 mod utility;
 

@@ -19,6 +19,7 @@ use super::dialect::Postgres;
 use super::notify::{self, ChannelCommand};
 use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
+use super::plain;
 use super::select_tokens;
 use super::set::{self, SetParameter};
 use super::syntax_error::{byte_offset, left_over, position_of, syntax_error};
@@ -193,6 +194,9 @@ pub(super) fn parse_one(
 }
 
 fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> {
+    if let Some(command) = plain::parse(sql, tokens)? {
+        return Ok(command);
+    }
     if let Some(command) = special_command(tokens) {
         return Ok(command);
     }

@@ -9,6 +9,7 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
     super::frame_tokens::adapt(tokens);
     super::grouping_tokens::adapt(tokens);
     super::interval_tokens::adapt(tokens);
+    super::typed_strings::adapt(tokens);
     let places: Vec<usize> = tokens
         .iter()
         .enumerate()

@@ -66,7 +66,9 @@ impl ScalarUDFImpl for KeyText {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let array = arrays.first().ok_or_else(|| external(no_numerics()))?;
+        let array = arrays
+            .first()
+            .ok_or_else(|| external(no_numerics(&DataType::Null)))?;
         let mut out = StringViewBuilder::with_capacity(array.len());
         if let Some(values) = array.as_binary_opt::<i64>() {
             for value in values {
@@ -81,7 +83,7 @@ impl ScalarUDFImpl for KeyText {
         } else {
             let values = array
                 .as_binary_view_opt()
-                .ok_or_else(|| external(no_numerics()))?;
+                .ok_or_else(|| external(no_numerics(array.data_type())))?;
             for value in values {
                 out.append_option(value.map(letters));
             }
@@ -112,8 +114,8 @@ pub(super) fn result(types: &[PgType]) -> PgType {
     }
 }
 
-fn no_numerics() -> SqlError {
-    SqlError::internal("a key is of numerics in wide form")
+fn no_numerics(ty: &DataType) -> SqlError {
+    SqlError::internal(format!("a key is of numerics in wide form, not of {ty}"))
 }
 
 fn key_item() -> Arc<Field> {
@@ -140,11 +142,9 @@ fn keys_of(array: &ArrayRef) -> SqlResult<ArrayRef> {
     if let Some(values) = array.as_binary_opt::<i64>() {
         return keys(values);
     }
-    let lists = array.as_list_opt::<i32>().ok_or_else(no_numerics)?;
-    let values = lists
-        .values()
-        .as_binary_opt::<i64>()
-        .ok_or_else(no_numerics)?;
+    let unknown = || no_numerics(array.data_type());
+    let lists = array.as_list_opt::<i32>().ok_or_else(unknown)?;
+    let values = lists.values().as_binary_opt::<i64>().ok_or_else(unknown)?;
     let list = ListArray::try_new(
         key_item(),
         lists.offsets().clone(),
@@ -194,7 +194,7 @@ impl ScalarUDFImpl for NumericKey {
                 let keys = keys_of(&scalar.to_array()?).map_err(external)?;
                 ScalarValue::try_from_array(&keys, 0).map(ColumnarValue::Scalar)
             }
-            None => Err(external(no_numerics())),
+            None => Err(external(no_numerics(&DataType::Null))),
         }
     }
 }

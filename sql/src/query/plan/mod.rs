@@ -182,8 +182,7 @@ pub(super) fn plan(
         }
         planned => planned,
     };
-    let (plan, analyzer, mut resolved) = planned?;
-    let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
+    let (plan, columns, analyzer, mut resolved) = planned?;
     let found = analyzer.found_parameters();
     let parameters = found.iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();
     view::mark_used(&plan, &mut resolved.relations)?;
@@ -206,13 +205,21 @@ pub(super) fn plan(
     })
 }
 
+/// A plan and its columns, what settled its types, and what its names mean.
+type FromSql = (
+    LogicalPlan,
+    Vec<OutputColumn>,
+    Arc<Analyzer>,
+    view::Resolved,
+);
+
 /// The plan of a query in DataFusion's SQL; with `keys` the planner knows primary keys.
 fn from_sql(
     query: Query,
     context: &PlanContext,
     state: &SessionState,
     keys: bool,
-) -> Result<(LogicalPlan, Arc<Analyzer>, view::Resolved), SqlError> {
+) -> Result<FromSql, SqlError> {
     let analyzer = Arc::new(Analyzer::new(context, state));
     let tables = Tables::new(context, state, &analyzer, &query, keys);
     let plan = SqlToRel::new(&tables)
@@ -227,7 +234,8 @@ fn from_sql(
         return Err(SqlError::unsupported("SELECT INTO"));
     }
     let plan = analyzer.analyze(plan).map_err(from_datafusion)?;
-    Ok((plan, analyzer, resolved))
+    let (plan, columns) = analyzer.output(plan).map_err(from_datafusion)?;
+    Ok((plan, columns, analyzer, resolved))
 }
 
 /// Adds the tables that rows of others are in.

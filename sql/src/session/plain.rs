@@ -49,7 +49,8 @@ fn is_plain(tokens: &[TokenWithSpan]) -> bool {
         Some(Keyword::SELECT | Keyword::INSERT | Keyword::UPDATE | Keyword::DELETE)
     );
     if !starts {
-        return false;
+        let bounds = matches!(first, Some(Keyword::BEGIN | Keyword::COMMIT | Keyword::END));
+        return bounds && words.next().is_none();
     }
     let mut before = &first_token.token;
     words.all(|token| {
@@ -148,6 +149,7 @@ mod tests {
         assert!(plain("UPDATE t SET n = n + -5 WHERE id = $1"));
         assert!(plain("insert into t (id, v) values (1, 'a'), (2, NULL)"));
         assert!(plain("DELETE FROM t WHERE a.id = 1 AND b <> 'x'"));
+        assert!(plain("begin") && plain("END"));
     }
 
     #[test]
@@ -168,6 +170,7 @@ mod tests {
             "SELECT * FROM t WHERE a BETWEEN SYMMETRIC 3 AND 1",
             "CREATE TABLE t (a int)",
             "SET a = 1",
+            "BEGIN READ ONLY",
         ] {
             assert!(!plain(sql), "{sql}");
         }

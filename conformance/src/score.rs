@@ -97,13 +97,18 @@ pub struct ScriptScore {
     next: u32,
 }
 
+/// What tells a text from others: the beginning of its MD5.
+pub(crate) fn digest(text: &str) -> String {
+    let hash = Md5::digest(text.as_bytes());
+    hash.iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
 impl ScriptScore {
     /// An empty score.
     pub fn new(name: &str, text: &str) -> Self {
-        let hash = Md5::digest(text.as_bytes());
         Self {
             name: name.to_owned(),
-            digest: hash.iter().take(6).map(|b| format!("{b:02x}")).collect(),
+            digest: digest(text),
             ..Self::default()
         }
     }

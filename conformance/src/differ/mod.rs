@@ -8,6 +8,7 @@ mod open;
 mod run;
 mod side;
 
+pub(crate) use open::why_open;
 pub use run::{Limits, Progress, Sides, run_script};
 pub use side::Side;
 pub(crate) use side::{administer, url_of};

@@ -4,7 +4,7 @@
 //! which of two rows with equal keys a window sees first, where a new version of a row
 //! stands in a scan without an order. The list names such statements of topics, each
 //! group with the reason, as somebody who read them found it. It holds for the very
-//! text that was read: the digest of the topic goes with it.
+//! text that was read: the digest of the topic, or of a random statement, goes with it.
 
 use crate::ranges::Ranges;
 use crate::score::ScriptScore;
@@ -17,7 +17,7 @@ const LIST: &str = include_str!("../../left-open.txt");
 pub(super) fn left_open(score: &ScriptScore, verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Miss(class @ (Class::Wrong | Class::Order), reason) => {
-            match why(LIST, &score.name, &score.digest, score.next_number()) {
+            match why_open(&score.name, &score.digest, score.next_number()) {
                 Some(why) => Verdict::Miss(Class::Open, why.to_owned()),
                 None => Verdict::Miss(class, reason),
             }
@@ -26,7 +26,12 @@ pub(super) fn left_open(score: &ScriptScore, verdict: Verdict) -> Verdict {
     }
 }
 
-/// Why a statement is on the list.
+/// Why a statement is on the list that came with the program.
+pub(crate) fn why_open(topic: &str, digest: &str, number: u32) -> Option<&'static str> {
+    why(LIST, topic, digest, number)
+}
+
+/// Why a statement is on a list.
 fn why<'l>(list: &'l str, topic: &str, digest: &str, number: u32) -> Option<&'l str> {
     let lines = list.lines().filter(|line| !line.starts_with('#'));
     lines

@@ -7,10 +7,10 @@ use indicatif::ProgressBar;
 use kimberlite_sqllogictest::target::Target;
 use serde::Serialize;
 
-use crate::differ::{administer, url_of};
+use crate::differ::{administer, url_of, why_open};
 use crate::error::{Error, Result};
 use crate::random::{Node, ROWS_SHARED_BY, setup, statement};
-use crate::score::Miss;
+use crate::score::{Miss, digest};
 use crate::script::first_words;
 use crate::table::Row;
 use crate::verdict::{Class, Verdict, judge};
@@ -129,8 +129,14 @@ pub async fn run(
         let made = statement(number);
         let text = made.sql();
         let (postgres, ours) = pair.ask(&text).await?;
+        let class = failing(&text, &postgres, &ours);
+        if is_listed(class, &text, number) {
+            score.leave_open();
+            bar.inc(1);
+            continue;
+        }
         score.count(number, &text, &postgres, &ours);
-        if let Some(class) = failing(&text, &postgres, &ours) {
+        if let Some(class) = class {
             let miss = shrink(&mut pair, made, class).await?;
             bar.println(format!("{number}: {}", miss.statement));
             score.failures.push((number, miss));
@@ -145,7 +151,23 @@ pub async fn run(
     Ok(score)
 }
 
+/// Whether answers differ and somebody read those to this very statement and found that SQL leaves
+/// open which is right, or that PostgreSQL's is not.
+fn is_listed(class: Option<Class>, text: &str, number: u64) -> bool {
+    let Ok(number) = u32::try_from(number) else {
+        return false;
+    };
+    matches!(class, Some(Class::Wrong | Class::Order))
+        && why_open("random", &digest(text), number).is_some()
+}
+
 impl RandomScore {
+    fn leave_open(&mut self) {
+        self.statements += 1;
+        self.open += 1;
+        self.same += 1;
+    }
+
     fn count(&mut self, number: u64, text: &str, postgres: &Outcome, ours: &Outcome) {
         self.statements += 1;
         match judge(text, postgres, ours) {
@@ -223,30 +245,7 @@ fn is_open(text: &str, postgres: &Outcome, ours: &Outcome) -> bool {
         && postgres.results.len() == ours.results.len()
         && postgres.results.iter().zip(&ours.results).all(|(a, b)| {
             let one_zero = with_one_zero(a) == with_one_zero(b);
-            let same = one_zero && (chooses || sorted(a) == sorted(b));
-            let unsorted =
-                sorts_equal_groups(text) && (text.contains("LIMIT") || sorted(a) == sorted(b));
-            a.tag == b.tag && (same || unsorted && a.rows.len() == b.rows.len())
-        })
-}
-
-/// Whether a query sorts grouping sets by two columns that a join makes equal. PostgreSQL
-/// 15 sorts by the first of them only, although the other is NULL in some sets.
-fn sorts_equal_groups(text: &str) -> bool {
-    let Some((_, groups)) = text.split_once("GROUP BY ") else {
-        return false;
-    };
-    let sets = ["ROLLUP", "CUBE", "GROUPING SETS"];
-    let sorted = sets.iter().any(|word| groups.contains(word)) && groups.contains("ORDER BY");
-    sorted
-        && text.split(" ON ").skip(1).any(|condition| {
-            let mut words = condition.split(' ');
-            match (words.next(), words.next(), words.next()) {
-                (Some(left), Some("="), Some(right)) => {
-                    groups.contains(left) && groups.contains(right.trim_end_matches(')'))
-                }
-                _ => false,
-            }
+            a.tag == b.tag && one_zero && (chooses || sorted(a) == sorted(b))
         })
 }
 

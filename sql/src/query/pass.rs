@@ -17,30 +17,27 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 /// What is done with each batch: it keeps the schema and the order of the rows.
-type Each = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync>;
+pub(super) type Each = Box<dyn FnMut(RecordBatch) -> Result<RecordBatch> + Send>;
+
+/// Gives what is done with the batches of one run.
+type Start = Arc<dyn Fn(&TaskContext) -> Result<Each> + Send + Sync>;
 
 /// Passes the batches of its input on.
 pub(super) struct PassBatches {
     name: &'static str,
     input: Arc<dyn ExecutionPlan>,
-    each: Each,
-    /// How many copies of its rows whoever is above keeps until the end.
-    kept: usize,
+    start: Start,
 }
 
 impl PassBatches {
-    /// A step above `input`, called `name` by EXPLAIN.
+    /// A step above `input`, called `name` by EXPLAIN, that does the same with each
+    /// batch.
     pub(super) fn plan(
         name: &'static str,
         input: Arc<dyn ExecutionPlan>,
-        each: impl Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
+        each: impl Fn(RecordBatch) -> Result<RecordBatch> + Clone + Send + Sync + 'static,
     ) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self {
-            name,
-            input,
-            each: Arc::new(each),
-            kept: 0,
-        })
+        Self::starting(name, input, move |_| Ok(Box::new(each.clone())))
     }
 
     /// A step below an operator that keeps all rows, `copies` times, without saying so:
@@ -50,11 +47,25 @@ impl PassBatches {
         input: Arc<dyn ExecutionPlan>,
         copies: usize,
     ) -> Arc<dyn ExecutionPlan> {
+        Self::starting(name, input, move |context| {
+            let memory = MemoryConsumer::new(name).register(context.memory_pool());
+            Ok(Box::new(move |batch| {
+                memory.try_grow(batch.get_array_memory_size().saturating_mul(copies))?;
+                Ok(batch)
+            }))
+        })
+    }
+
+    /// A step that begins anew with every run.
+    pub(super) fn starting(
+        name: &'static str,
+        input: Arc<dyn ExecutionPlan>,
+        start: impl Fn(&TaskContext) -> Result<Each> + Send + Sync + 'static,
+    ) -> Arc<dyn ExecutionPlan> {
         Arc::new(Self {
             name,
             input,
-            each: Arc::new(Ok),
-            kept: copies,
+            start: Arc::new(start),
         })
     }
 }
@@ -106,8 +117,7 @@ impl ExecutionPlan for PassBatches {
             (Some(input), true) => Ok(Arc::new(Self {
                 name: self.name,
                 input,
-                each: Arc::clone(&self.each),
-                kept: self.kept,
+                start: Arc::clone(&self.start),
             })),
             _ => internal_err!("{} has one input", self.name),
         }
@@ -126,17 +136,10 @@ impl ExecutionPlan for PassBatches {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let memory = MemoryConsumer::new(self.name).register(context.memory_pool());
+        let mut each = (self.start)(&context)?;
         let input = self.input.execute(partition, context)?;
         let schema = input.schema();
-        let (each, kept) = (Arc::clone(&self.each), self.kept);
-        let batches = input.map(move |batch| {
-            let batch = batch?;
-            if kept > 0 {
-                memory.try_grow(batch.get_array_memory_size().saturating_mul(kept))?;
-            }
-            each(batch)
-        });
+        let batches = input.map(move |batch| each(batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }

@@ -5,7 +5,6 @@
 //! Arrow does, not their values.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanBuilder};
@@ -14,22 +13,27 @@ use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DFSchema, Result, internal_err};
+use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, ident};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-    ReplaceChildrenOptions,
-};
-use futures::StreamExt;
 use parking_lot::Mutex;
 
+use super::pass::{Each, PassBatches};
 use super::plan::compared_columns;
+
+/// The name of both terms in plans.
+const NAME: &str = "UnseenRows";
+
+/// What rows are compared by.
+type Keys = Arc<[Arc<dyn PhysicalExpr>]>;
+
+/// What the two terms have given so far; nothing before the first of them runs.
+type Shared = Arc<Mutex<Option<Seen>>>;
 
 /// Bytes that a row takes among the known ones beside its own.
 const ROW_BYTES: usize = 2 * size_of::<Box<[u8]>>();
@@ -49,19 +53,11 @@ pub(super) fn remembered(
         }
         let keys = keys(&schema, session)?;
         let seen = Arc::new(Mutex::new(None));
-        let unseen = |input: &Arc<dyn ExecutionPlan>, first: bool| {
-            Arc::new(UnseenRows {
-                input: Arc::clone(input),
-                keys: Arc::clone(&keys),
-                seen: Arc::clone(&seen),
-                first,
-            })
-        };
         let query = RecursiveQueryExec::try_new(
             query.name().to_owned(),
             Arc::clone(&schema),
-            unseen(query.static_term(), true),
-            unseen(query.recursive_term(), false),
+            first_term(query.static_term(), &keys, &seen),
+            next_term(query.recursive_term(), &keys, &seen),
             false,
         )?;
         Ok(Transformed::yes(Arc::new(query)))
@@ -69,8 +65,32 @@ pub(super) fn remembered(
     .data()
 }
 
+/// The term that runs once, and forgets what another run has seen.
+fn first_term(term: &Arc<dyn ExecutionPlan>, keys: &Keys, seen: &Shared) -> Arc<dyn ExecutionPlan> {
+    let (keys, seen, schema) = (Arc::clone(keys), Arc::clone(seen), term.schema());
+    PassBatches::starting(NAME, Arc::clone(term), move |context| {
+        *seen.lock() = Some(Seen::new(&keys, &schema, context)?);
+        Ok(new_rows(&keys, &seen))
+    })
+}
+
+/// The term that runs again and again.
+fn next_term(term: &Arc<dyn ExecutionPlan>, keys: &Keys, seen: &Shared) -> Arc<dyn ExecutionPlan> {
+    let (keys, seen) = (Arc::clone(keys), Arc::clone(seen));
+    PassBatches::starting(NAME, Arc::clone(term), move |_| Ok(new_rows(&keys, &seen)))
+}
+
+/// Leaves the rows of a batch that neither term gave before.
+fn new_rows(keys: &Keys, seen: &Shared) -> Each {
+    let (keys, seen) = (Arc::clone(keys), Arc::clone(seen));
+    Box::new(move |batch| match seen.lock().as_mut() {
+        Some(seen) => seen.unseen(&batch, &keys),
+        None => internal_err!("a recursive term ran before the other one"),
+    })
+}
+
 /// What the columns of rows are compared by.
-fn keys(schema: &Schema, session: &dyn Session) -> Result<Arc<[Arc<dyn PhysicalExpr>]>> {
+fn keys(schema: &Schema, session: &dyn Session) -> Result<Keys> {
     // Names may repeat; only the places count.
     let place = |i: usize| format!("c{i}");
     let fields: Vec<Field> = schema
@@ -129,91 +149,5 @@ impl Seen {
             new.append_value(is_new);
         }
         Ok(filter_record_batch(batch, &new.finish())?)
-    }
-}
-
-/// A term of a recursive UNION without the rows that either term gave before.
-struct UnseenRows {
-    input: Arc<dyn ExecutionPlan>,
-    keys: Arc<[Arc<dyn PhysicalExpr>]>,
-    seen: Arc<Mutex<Option<Seen>>>,
-    /// Whether this is the term that runs first, once.
-    first: bool,
-}
-
-impl fmt::Debug for UnseenRows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnseenRows")
-            .field("input", &self.input)
-            .finish_non_exhaustive()
-    }
-}
-
-impl DisplayAs for UnseenRows {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("UnseenRows")
-    }
-}
-
-impl ExecutionPlan for UnseenRows {
-    fn name(&self) -> &'static str {
-        "UnseenRows"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _options: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self {
-                input,
-                keys: Arc::clone(&self.keys),
-                seen: Arc::clone(&self.seen),
-                first: self.first,
-            })),
-            _ => internal_err!("a term of a recursive query is one plan"),
-        }
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        self.replace_children(children, options)
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let schema = self.input.schema();
-        if self.first {
-            *self.seen.lock() = Some(Seen::new(&self.keys, &schema, &context)?);
-        }
-        let (seen, keys) = (Arc::clone(&self.seen), Arc::clone(&self.keys));
-        let input = self.input.execute(partition, context)?;
-        let batches = input.map(move |batch| match seen.lock().as_mut() {
-            Some(seen) => seen.unseen(&batch?, &keys),
-            None => internal_err!("a recursive term ran before the other one"),
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }

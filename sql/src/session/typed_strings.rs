@@ -18,13 +18,19 @@ const FIRST: &[Keyword] = &[
     Keyword::WITH,
 ];
 
+/// First words of the statements that have one of those inside.
+const OUTER: &[Keyword] = &[
+    Keyword::EXPLAIN,
+    Keyword::PREPARE,
+    Keyword::DECLARE,
+    Keyword::CREATE,
+];
+
 /// Rewrites the strings of a statement.
 pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
-    let first = tokens.iter().find(|token| is_meaningful(token));
-    if !first.is_some_and(|token| FIRST.iter().any(|word| is_word(token, *word))) {
+    let Some(mut place) = start(tokens) else {
         return;
-    }
-    let mut place = 0;
+    };
     while place < tokens.len() {
         if let Some((end, cast)) = typed_string(tokens, place) {
             let length = cast.len();
@@ -34,6 +40,28 @@ pub(super) fn adapt(tokens: &mut Vec<TokenWithSpan>) {
             place += 1;
         }
     }
+}
+
+/// Where the statement begins whose strings are rewritten.
+fn start(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let one_of = |token: &TokenWithSpan, words: &[Keyword]| {
+        let mut words = words.iter();
+        words.any(|word| is_word(token, *word))
+    };
+    let first = tokens.iter().position(is_meaningful)?;
+    let token = tokens.get(first)?;
+    if one_of(token, FIRST) {
+        return Some(first);
+    }
+    if !one_of(token, OUTER) {
+        return None;
+    }
+    // WITH is also before the options of what is created.
+    let inner = match is_word(token, Keyword::CREATE) {
+        true => &[Keyword::SELECT, Keyword::VALUES],
+        false => FIRST,
+    };
+    tokens.iter().position(|token| one_of(token, inner))
 }
 
 /// The cast that a name and the string behind it are, and the place of the string.
@@ -68,7 +96,8 @@ fn typed_string(tokens: &[TokenWithSpan], place: usize) -> Option<(usize, Vec<To
         name.token.clone(),
         Token::RParen,
     ];
-    let span = name.span;
+    // The text of a view is cut out of the statement by these.
+    let span = name.span.union(&string.span);
     let cast = cast.map(|token| TokenWithSpan { token, span });
     Some((end, cast.to_vec()))
 }

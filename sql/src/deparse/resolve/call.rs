@@ -10,7 +10,6 @@ use super::super::{Sure, Unsure};
 use super::Resolver;
 use super::call_types::{aggregate_types, set_types, window_types};
 use super::coerce::common_type;
-use super::declared::declared_types;
 use super::query::sorted;
 use crate::catalog::{QualifiedName, fold_identifier};
 use crate::query::{call_signature, is_aggregate, quote_ident};
@@ -118,9 +117,7 @@ impl Resolver<'_> {
         let types: Vec<PgType> = args.iter().map(|arg| arg.ty).collect();
         let (wanted, gives) = match set_types(name, &types) {
             Some(known) => known?,
-            None => call_signature(name, &types)
-                .or_else(|| declared_types(name, &types))
-                .ok_or(UNSURE)?,
+            None => call_signature(name, &types).ok_or(UNSURE)?,
         };
         let args = self.as_wanted(args, &wanted)?;
         let name = quote_ident(name);

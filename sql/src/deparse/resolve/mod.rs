@@ -3,7 +3,6 @@
 mod call;
 mod call_types;
 mod coerce;
-mod declared;
 mod expr;
 mod from;
 mod join;

@@ -16,10 +16,11 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use super::super::arrow_value::datum_at;
 use super::super::error::external;
 use crate::error::{SqlError, SqlResult};
-use crate::types::PgType;
 use crate::types::numeric::wide;
+use crate::types::{Datum, PgType};
 
 /// The name of the function.
 pub(in crate::query) const NAME: &str = "__key";
@@ -134,6 +135,18 @@ fn keys(values: &LargeBinaryArray) -> SqlResult<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
+/// The keys of numerics that the engine keeps in a narrow form.
+fn narrow_keys(values: &dyn Array) -> SqlResult<ArrayRef> {
+    let mut out = BinaryViewBuilder::with_capacity(values.len());
+    for row in 0..values.len() {
+        match datum_at(values, row, PgType::Numeric(None))? {
+            Datum::Numeric(number) => out.append_value(wide::key_of(&wide::bytes(&number))?),
+            _ => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
 fn keys_of(array: &ArrayRef) -> SqlResult<ArrayRef> {
     // The planner forgets the type of a CASE that is always NULL.
     if array.data_type().is_null() {
@@ -141,6 +154,9 @@ fn keys_of(array: &ArrayRef) -> SqlResult<ArrayRef> {
     }
     if let Some(values) = array.as_binary_opt::<i64>() {
         return keys(values);
+    }
+    if array.data_type().is_decimal() {
+        return narrow_keys(array);
     }
     let unknown = || no_numerics(array.data_type());
     let lists = array.as_list_opt::<i32>().ok_or_else(unknown)?;
@@ -196,5 +212,28 @@ impl ScalarUDFImpl for NumericKey {
             }
             None => Err(external(no_numerics(&DataType::Null))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, missing_docs)]
+    use super::*;
+    use arrow::array::Decimal128Array;
+
+    #[test]
+    fn both_forms_of_a_numeric_have_one_key() {
+        let narrow = Decimal128Array::from(vec![Some(1250), None, Some(-3)])
+            .with_precision_and_scale(12, 2)
+            .expect("a type");
+        let texts = [Some("12.5"), None, Some("-0.030")];
+        let wide = texts.map(|text| {
+            let number = text.map(|text| text.parse().expect("a number"));
+            number.map(|number| wide::bytes(&number))
+        });
+        let wide: LargeBinaryArray = wide.into_iter().collect();
+        let of_narrow = keys_of(&(Arc::new(narrow) as ArrayRef)).expect("keys");
+        let of_wide = keys_of(&(Arc::new(wide) as ArrayRef)).expect("keys");
+        assert_eq!(&of_narrow, &of_wide);
     }
 }

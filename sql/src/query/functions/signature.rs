@@ -1,5 +1,6 @@
 //! What a call by name takes and gives, for those who write calls out again.
 
+use super::declared::declared_for;
 use super::overload::best;
 use super::{Overload, overloads};
 use crate::types::PgType;
@@ -15,6 +16,9 @@ pub(crate) fn call_signature(
         return None;
     }
     let candidates: Vec<&'static Overload> = overloads().filter(|o| o.name == name).collect();
-    let chosen = best(&candidates, types)?;
-    Some((chosen.wanted(types)?, chosen.result(types)))
+    if let Some(chosen) = best(&candidates, types) {
+        return Some((chosen.wanted(types)?, chosen.result(types)));
+    }
+    let (wanted, gives) = declared_for(name, types)?;
+    Some((wanted.iter().copied().map(Some).collect(), gives))
 }

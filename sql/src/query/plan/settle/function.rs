@@ -11,7 +11,6 @@ use super::super::analyze::Analyzer;
 use super::super::coerce::{self, assignable, implicit, literal};
 use super::super::syntax::{ARGUMENT, FRAME, RESULT};
 use super::super::types::declared_type;
-use super::text_call;
 use crate::error::{SqlError, state};
 use crate::types::{Datum, PgType, arrow_map};
 
@@ -89,13 +88,8 @@ impl Analyzer {
                     Ok(functions::settled_choice(func.name(), settled, ty, &arrow))
                 }
                 ARGUMENT | RESULT => self.routine_value(func.name(), args, schema),
-                name => match text_call::arguments(name) {
-                    Some(declared) => {
-                        let args = self.declared(name, declared, args, schema)?;
-                        Ok(func.call(args))
-                    }
-                    None => Ok(func.call(args)),
-                },
+                name if functions::is_declared(name) => self.declared(&func, args, schema),
+                _ => Ok(func.call(args)),
             },
         }
     }

@@ -4,13 +4,13 @@ mod aggregate;
 mod answer;
 mod apply;
 mod case;
+mod declared;
 mod function;
 mod joinable;
 mod like;
 mod list;
 mod member;
 mod subquery;
-mod text_call;
 mod window;
 
 use datafusion::common::{DFSchema, Result};

@@ -1,5 +1,6 @@
 //! What a result column is, for RowDescription.
 
+use crate::error::{SqlError, state};
 use crate::query::OutputColumn;
 use crate::types::{Format, PgType};
 
@@ -64,4 +65,26 @@ impl From<&OutputColumn> for FieldDescription {
             column.attnum,
         )
     }
+}
+
+/// Checks that a statement that is planned again has the columns that its client was told
+/// of; the table behind them may be another one.
+///
+/// # Errors
+/// 0A000 when they differ.
+pub(super) fn check_result(
+    told: Option<&[FieldDescription]>,
+    found: Option<&[FieldDescription]>,
+) -> Result<(), SqlError> {
+    let shown = |fields: Option<&[FieldDescription]>| {
+        let of = |field: &FieldDescription| (field.name.clone(), field.ty);
+        fields.map(|fields| fields.iter().map(of).collect::<Vec<_>>())
+    };
+    if shown(told) == shown(found) {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        state::FEATURE_NOT_SUPPORTED,
+        "cached plan must not change result type",
+    ))
 }

@@ -50,6 +50,7 @@ pub struct CachedPlan {
     pub(super) parameters: Vec<PgType>,
     pub(super) fields: Option<Vec<FieldDescription>>,
     pub(super) catalog_version: u64,
+    pub(super) search_path: Vec<String>,
     pub(super) reads: Reads,
 }
 
@@ -238,6 +239,7 @@ impl Planner<'_> {
                 .collect(),
             fields,
             catalog_version: self.catalog.version(),
+            search_path: self.search_path.to_vec(),
             reads: self.reads,
         }
     }

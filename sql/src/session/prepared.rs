@@ -7,7 +7,7 @@ use sqlparser::ast::Statement;
 use super::binding::{bind_values, check_counts, with_formats};
 use super::cursors::CursorCommand;
 use super::execute::Execution;
-use super::fields::FieldDescription;
+use super::fields::{FieldDescription, check_result};
 use super::parse::{Command, parse};
 use super::plan::{CachedPlan, PlanKey, PlanKind, Prepared, Reads};
 use super::{BoundParameters, Outcome, POSTGRES_EPOCH_US, Session};
@@ -46,6 +46,7 @@ impl Session {
                 parameters: Vec::new(),
                 fields: None,
                 catalog_version: 0,
+                search_path: Vec::new(),
                 reads: self.reads(),
             });
             return Ok(Arc::new(Prepared::new(None, declared.to_vec(), nothing)));
@@ -106,6 +107,7 @@ impl Session {
             parameters: Vec::new(),
             fields,
             catalog_version: 0,
+            search_path: Vec::new(),
             reads: self.reads(),
         }))
     }
@@ -224,18 +226,14 @@ impl Session {
             return Ok(plan);
         };
         let utility = matches!(plan.kind, PlanKind::Utility);
-        let current =
-            plan.catalog_version == self.catalog()?.version() && plan.reads == self.reads();
+        let current = plan.catalog_version == self.catalog()?.version()
+            && plan.search_path == self.settings.search_path()
+            && plan.reads == self.reads();
         if utility || current {
             return Ok(plan);
         }
         let fresh = Arc::new(self.plan_command(&statement.command, &prepared.declared)?);
-        if fresh.fields.as_deref() != prepared.fields() {
-            return Err(SqlError::new(
-                state::FEATURE_NOT_SUPPORTED,
-                "cached plan must not change result type",
-            ));
-        }
+        check_result(prepared.fields(), fresh.fields.as_deref())?;
         *prepared.plan.lock() = fresh.clone();
         Ok(fresh)
     }

@@ -219,6 +219,7 @@ impl ScalarUDFImpl for NumericKey {
 mod tests {
     #![allow(clippy::expect_used, missing_docs)]
     use super::*;
+    use crate::types::Numeric;
     use arrow::array::Decimal128Array;
 
     #[test]
@@ -228,7 +229,7 @@ mod tests {
             .expect("a type");
         let texts = [Some("12.5"), None, Some("-0.030")];
         let wide = texts.map(|text| {
-            let number = text.map(|text| text.parse().expect("a number"));
+            let number = text.map(|text| Numeric::parse(text).expect("a number"));
             number.map(|number| wide::bytes(&number))
         });
         let wide: LargeBinaryArray = wide.into_iter().collect();

@@ -24,6 +24,11 @@ impl Connection {
     /// up to the first error.
     async fn run_string(&mut self, body: Bytes) -> Result<(), Stop> {
         let text = frontend::decode_text(body)?;
+        if let Some(known) = self.session.recall(text.as_str()) {
+            let run = self.session.run_recalled(known);
+            let outcome = self.io.watch(&self.cancel, run).await?;
+            return self.answer(outcome, true).await;
+        }
         let statements = self.session.parse(text.as_str())?;
         if statements.is_empty() {
             backend::bare(&mut self.out, Bare::EmptyQuery);

@@ -51,6 +51,8 @@ mod row_locks;
 mod select_tokens;
 mod set;
 mod settings;
+mod shape;
+mod shapes;
 mod show;
 mod statements;
 mod syntax_error;
@@ -101,6 +103,7 @@ pub(crate) use row_locks::LockingPlan;
 pub(crate) use select_tokens::ROWS_FROM;
 pub use settings::{SERVER_VERSION, SERVER_VERSION_NUM, Settings, SettingsDraft};
 pub(crate) use settings::{parameter, reported_as};
+pub use shapes::Recalled;
 pub use statements::Statements;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch.
@@ -198,6 +201,7 @@ pub struct Session {
     /// What was done with sequences.
     sequences: Arc<SequenceAccess>,
     info: Option<Arc<SessionInfo>>,
+    shapes: shapes::Shapes,
     /// The session as others see it.
     state: Arc<SessionState>,
 }
@@ -257,6 +261,7 @@ impl Session {
             cursors: cursors::Cursors::default(),
             sequences,
             info: None,
+            shapes: shapes::Shapes::default(),
         })
     }
 

@@ -25,6 +25,12 @@ impl Session {
         self.planner()?.plan(command, declared, &info)
     }
 
+    /// Whether a statement is about one row by its key.
+    pub(super) fn is_fast(&self, command: &Command, declared: &[u32]) -> Result<bool, SqlError> {
+        let plan = self.planner()?.plan_fast(command, declared)?;
+        Ok(plan.is_some())
+    }
+
     /// Plans a query whose parameters have these types.
     pub(super) fn plan_query_with(
         &mut self,

@@ -24,6 +24,7 @@ mod pass;
 mod plan;
 mod planned;
 mod row_expr;
+mod row_value;
 mod run;
 mod scan;
 mod sequence_table;

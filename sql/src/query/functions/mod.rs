@@ -35,6 +35,7 @@ mod jsonpath;
 mod locks;
 mod math;
 mod notify;
+mod nulls;
 mod number_format;
 mod numeric_key;
 mod numeric_sum;
@@ -83,6 +84,7 @@ pub(super) use declared::{declared_for, is_declared};
 pub(super) use distinct_agg::distinct_in_order;
 pub(super) use float_key::{NAME as FLOAT_KEY, float_key};
 pub(super) use json::kind as json_kind;
+pub(super) use nulls::{ROW_IS_NOT_NULL, ROW_IS_NULL};
 pub(super) use numeric_key::{NAME as NUMERIC_KEY, numeric_key, numeric_key_text};
 pub(super) use overload::{Overload, ResolvedFunction};
 pub(crate) use quote::quote_ident;
@@ -139,6 +141,7 @@ fn overloads() -> impl Iterator<Item = &'static Overload> {
         .chain(locks::overloads())
         .chain(math::overloads())
         .chain(notify::OVERLOADS)
+        .chain(nulls::OVERLOADS)
         .chain(ordered_set::OVERLOADS)
         .chain(quote::OVERLOADS)
         .chain(bytes::OVERLOADS)
@@ -405,36 +408,28 @@ pub(super) fn operator(symbol: &str, types: [PgType; 2]) -> Option<&'static Over
     of(types)
 }
 
+/// A call of a function of the server's own, whose name no user can write.
+pub(super) fn own_call(name: &str, types: Vec<PgType>, args: Vec<Expr>) -> SqlResult<Expr> {
+    let overload = overloads()
+        .find(|o| o.name == name)
+        .ok_or_else(|| crate::error::SqlError::internal(format!("no function {name}")))?;
+    Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types)).call(args))
+}
+
 /// A value of type `ty` as bytes that have the order of the values.
 pub(super) fn key(expr: Expr, ty: PgType) -> SqlResult<Expr> {
-    let overload = overloads()
-        .find(|o| o.name == "__key")
-        .ok_or_else(|| crate::error::SqlError::internal("no key function"))?;
-    Ok(ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![ty])).call(vec![expr]))
+    own_call("__key", vec![ty], vec![expr])
 }
 
 /// Whether a text matches a regular expression, with these flags.
 pub(super) fn regex_match(text: Expr, pattern: Expr, flags: &str) -> SqlResult<Expr> {
-    let overload = overloads()
-        .find(|o| o.name == "__regex")
-        .ok_or_else(|| crate::error::SqlError::internal("no function of regular expressions"))?;
-    let types = vec![PgType::Text; 3];
     let flags = datafusion::logical_expr::lit(datafusion::common::ScalarValue::Utf8View(Some(
         flags.to_owned(),
     )));
-    Ok(
-        ScalarUDF::new_from_impl(ResolvedFunction::new(overload, types))
-            .call(vec![text, pattern, flags]),
-    )
+    own_call("__regex", vec![PgType::Text; 3], vec![text, pattern, flags])
 }
 
 /// An interval as the number PostgreSQL compares it by.
 pub(super) fn interval_span(expr: Expr) -> SqlResult<Expr> {
-    let overload = overloads()
-        .find(|o| o.name == "__span")
-        .ok_or_else(|| crate::error::SqlError::internal("no span function"))?;
-    Ok(
-        ScalarUDF::new_from_impl(ResolvedFunction::new(overload, vec![PgType::Interval]))
-            .call(vec![expr]),
-    )
+    own_call("__span", vec![PgType::Interval], vec![expr])
 }

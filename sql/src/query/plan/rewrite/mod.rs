@@ -53,6 +53,7 @@ pub(super) fn before(expr: &mut Expr) -> Result<(), SqlError> {
         *expr = row_in_subquery::row_in_subquery(row, subquery, *negated)?;
     }
     array::constructor_cast(expr);
+    row::constructor_cast(expr);
     places::no_rows_inside(expr)?;
     match expr {
         Expr::Cast {

@@ -17,6 +17,15 @@ pub(super) fn members(expr: &Expr) -> Option<&Vec<Expr>> {
     }
 }
 
+/// `(a, b)::type` is `ROW(a, b)::type`.
+pub(super) fn constructor_cast(expr: &mut Expr) {
+    if let Expr::Cast { expr: operand, .. } = expr
+        && let Some(members) = members(operand)
+    {
+        **operand = call("row", members.clone());
+    }
+}
+
 fn unequal_rows() -> SqlError {
     SqlError::new(
         state::SYNTAX_ERROR,

@@ -17,12 +17,17 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, WindowFunctionDefinition};
 
-use super::super::functions;
+use super::super::error::external;
+use super::super::{functions, row_value};
 use super::analyze::Analyzer;
 use super::types::{declared_type, is_comparison};
 use crate::types::PgType;
+use crate::types::user::UserType;
 
 pub(super) use self::aggregate::sort_once;
+
+/// What the engine calls `ROW(…)`.
+const ROW: &str = "struct";
 pub(super) use self::answer::Place;
 pub(super) use self::apply::refuse_outer_aggregates;
 pub(super) use self::function::routine_type;
@@ -50,6 +55,10 @@ impl Analyzer {
             Expr::IsNotTrue(e) => self.test(Expr::IsNotTrue, *e, "IS NOT TRUE", schema),
             Expr::IsNotFalse(e) => self.test(Expr::IsNotFalse, *e, "IS NOT FALSE", schema),
             Expr::IsNotUnknown(e) => self.test(Expr::IsNotUnknown, *e, "IS NOT UNKNOWN", schema),
+            Expr::IsNull(e) => self.null_test(Expr::IsNull, *e, functions::ROW_IS_NULL, schema),
+            Expr::IsNotNull(e) => {
+                self.null_test(Expr::IsNotNull, *e, functions::ROW_IS_NOT_NULL, schema)
+            }
             Expr::ScalarFunction(function) => self.function(function, schema),
             Expr::InSubquery(test) => self.in_subquery(test, schema),
             Expr::SetComparison(test) => self.set_comparison(test, schema),
@@ -79,8 +88,17 @@ impl Analyzer {
         if field.metadata().is_empty() && field.name().is_empty() {
             return Ok(Expr::Cast(Cast { expr, field }));
         }
-        let from = self.type_of(&expr, schema)?;
         let declared = declared_type(&field);
+        let named = match expr.as_ref() {
+            Expr::Alias(alias) => alias.expr.as_ref(),
+            other => other,
+        };
+        if let (Expr::ScalarFunction(call), PgType::Composite(user)) = (named, declared.base())
+            && call.name() == ROW
+        {
+            return self.row_of(user, &call.args, schema);
+        }
+        let from = self.type_of(&expr, schema)?;
         let to = declared.base();
         let cast = self.coerce(*expr, from, to, schema)?;
         if let PgType::Domain(domain) = declared {
@@ -93,6 +111,17 @@ impl Analyzer {
         Ok(Expr::Cast(Cast::new_from_field(Box::new(cast), field)))
     }
 
+    /// `ROW(…)` as a value of a composite type.
+    fn row_of(&self, user: &'static UserType, args: &[Expr], schema: &DFSchema) -> Result<Expr> {
+        let attributes = user.attributes();
+        if attributes.len() != args.len() {
+            return Err(external(row_value::other_count(user, args.len())));
+        }
+        let values = args.iter().cloned().zip(attributes);
+        let values = values.map(|(value, a)| self.coerced(value, a.ty.base(), schema));
+        Ok(row_value::row_value(user, values.collect::<Result<_>>()?))
+    }
+
     /// A test of a truth value.
     fn test(
         &self,
@@ -103,6 +132,22 @@ impl Analyzer {
     ) -> Result<Expr> {
         self.condition(expr, clause, schema)
             .map(|condition| test(Box::new(condition)))
+    }
+
+    /// IS [NOT] NULL, which looks into rows.
+    fn null_test(
+        &self,
+        test: fn(Box<Expr>) -> Expr,
+        expr: Expr,
+        of_row: &str,
+        schema: &DFSchema,
+    ) -> Result<Expr> {
+        match self.type_of(&expr, schema)? {
+            ty @ PgType::Composite(_) => {
+                functions::own_call(of_row, vec![ty], vec![expr]).map_err(external)
+            }
+            _ => Ok(test(Box::new(expr))),
+        }
     }
 
     /// `expr`, whatever type it has, as type `ty`.

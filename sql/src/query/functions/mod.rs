@@ -9,6 +9,7 @@ mod aggregate;
 mod args;
 mod arithmetic;
 mod array;
+mod attribute;
 mod average;
 mod bit_string;
 mod bits;
@@ -76,6 +77,7 @@ use crate::types::{PgType, SessionFormat};
 
 pub(super) use aggregate::{TOTAL, single, sum, sum_of_bigints, sum_type};
 pub(super) use arithmetic::{Arithmetic, ArithmeticOp};
+pub(super) use attribute::ATTRIBUTE;
 pub(super) use bit_string::{bits_integer, integer_bits};
 pub(super) use bytes_agg::{BYTES_AGG, bytes_agg};
 pub(super) use choice::{is_choice, settled as settled_choice};
@@ -179,6 +181,9 @@ pub(super) fn scalar() -> Vec<Arc<ScalarUDF>> {
     functions.extend(choice::open());
     functions.push(Arc::new(ScalarUDF::new_from_impl(plain::Plain::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(value::Value::new())));
+    functions.push(Arc::new(ScalarUDF::new_from_impl(
+        attribute::AttributeOf::new(),
+    )));
     functions.push(Arc::new(ScalarUDF::new_from_impl(same::Same::new())));
     functions.push(Arc::new(ScalarUDF::new_from_impl(average::Average::new())));
     functions.push(Arc::new(

@@ -1,7 +1,8 @@
 //! Identifiers and literals as SQL writes them.
 
 use super::args::{TEXT, at, str_at};
-use super::overload::Overload;
+use super::overload::{Arg, Overload};
+use super::text::shown;
 use crate::types::{Datum, PgType};
 
 /// Functions that quote.
@@ -20,6 +21,16 @@ pub(super) static OVERLOADS: &[Overload] = &[
         ))
     })
     .lenient(),
+    Overload::new("quote_literal", &[Arg::Any], PgType::Text, |c, a| {
+        Ok(shown(c, a, 0).map_or(Datum::Null, |text| Datum::text(quote_literal(&text))))
+    })
+    .stable(),
+    Overload::new("quote_nullable", &[Arg::Any], PgType::Text, |c, a| {
+        let text = shown(c, a, 0).map(|text| quote_literal(&text));
+        Ok(Datum::text(text.unwrap_or_else(|| "NULL".to_owned())))
+    })
+    .lenient()
+    .stable(),
 ];
 
 /// An identifier, in quotes where SQL needs them.

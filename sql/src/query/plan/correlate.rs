@@ -364,8 +364,8 @@ fn elements(array: Expr) -> Expr {
     call("unnest", vec![call("__list", vec![array])])
 }
 
-/// `(information_schema._pg_expandarray(a)).n`, and `.x` of such a pair: pairs are
-/// their first member, the element.
+/// `(information_schema._pg_expandarray(a)).n`; `.x` of such a pair is the pair itself,
+/// which is its first member alone.
 pub(super) fn pair_member(expr: &mut Expr) {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else {
         return;
@@ -375,16 +375,10 @@ pub(super) fn pair_member(expr: &mut Expr) {
     else {
         return;
     };
-    match (fold_identifier(member).as_str(), pair.as_ref()) {
-        ("x", Expr::Function(_) | Expr::CompoundIdentifier(_) | Expr::Identifier(_)) => {
-            *expr = pair.as_ref().clone();
-        }
-        ("n", Expr::Function(function)) => {
-            if let Some(positions) = positions(function) {
-                *expr = positions;
-            }
-        }
-        _ => {}
+    if let ("n", Expr::Function(function)) = (fold_identifier(member).as_str(), pair.as_ref())
+        && let Some(positions) = positions(function)
+    {
+        *expr = positions;
     }
 }
 

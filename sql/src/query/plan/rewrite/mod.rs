@@ -81,7 +81,10 @@ pub(super) fn after(expr: &mut Expr) -> Result<(), SqlError> {
         Expr::CompoundFieldAccess { .. } => {
             super::correlate::pair_member(expr);
             if let Expr::CompoundFieldAccess { root, access_chain } = expr
-                && let Some(read) = array::subscripts(root, access_chain)?
+                && let Some(read) = match array::subscripts(root, access_chain)? {
+                    None => row::attribute(root, access_chain),
+                    read => read,
+                }
             {
                 *expr = read;
             }

@@ -1,8 +1,10 @@
 //! Row comparisons, as comparisons of the members.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, UnaryOperator};
 
-use super::ast::{binary, call, nested};
+use super::super::super::functions::ATTRIBUTE;
+use super::ast::{binary, call, nested, string, take};
+use crate::catalog::fold_identifier;
 use crate::error::{SqlError, state};
 
 /// The members of a row, in parentheses or not.
@@ -24,6 +26,21 @@ pub(super) fn constructor_cast(expr: &mut Expr) {
     {
         **operand = call("row", members.clone());
     }
+}
+
+/// `(row).name`, and names of what that is.
+pub(super) fn attribute(root: &mut Expr, chain: &[AccessExpr]) -> Option<Expr> {
+    let names: Option<Vec<String>> = chain
+        .iter()
+        .map(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(name)) => Some(fold_identifier(name)),
+            _ => None,
+        })
+        .collect();
+    let names =
+        names.filter(|_| !matches!(root, Expr::Identifier(_) | Expr::CompoundIdentifier(_)))?;
+    let of = |row, name| call(ATTRIBUTE, vec![row, string(name)]);
+    Some(names.into_iter().fold(take(root), of))
 }
 
 fn unequal_rows() -> SqlError {

@@ -98,8 +98,8 @@ impl ScalarUDFImpl for OverloadedFunction {
             .collect();
         let overload = match self.choose(&types) {
             Ok(overload) => overload,
-            // A subquery that is not analysed yet does not say what array it gives.
-            // Settling the call chooses again.
+            // What is not settled yet does not say which array or JSON it gives:
+            // subqueries, COALESCE. Settling the call chooses again.
             Err(_) if args.arg_fields.iter().any(|field| is_unsaid(field)) => {
                 return Ok(Arc::new(Field::new(self.name, DataType::Null, true)));
             }
@@ -121,7 +121,8 @@ impl ScalarUDFImpl for OverloadedFunction {
     }
 }
 
-/// Whether a field is of bytes that may be an array.
+/// Whether a field is of bytes that may be an array, or of text that may be JSON.
 fn is_unsaid(field: &Field) -> bool {
-    *field.data_type() == DataType::BinaryView && field.metadata().is_empty()
+    let may_be = matches!(field.data_type(), DataType::BinaryView | DataType::Utf8View);
+    may_be && field.metadata().is_empty()
 }

@@ -28,6 +28,7 @@ mod like;
 mod lock_clause;
 mod locked_rows;
 mod locking;
+mod maintenance;
 mod named;
 mod notify;
 mod objects;

@@ -16,6 +16,7 @@ use super::alter::timing::{self, ConstraintTiming};
 use super::authorization::{self, Authorization};
 use super::cursors::{self, CursorCommand};
 use super::dialect::Postgres;
+use super::maintenance::{self, Maintenance};
 use super::notify::{self, ChannelCommand};
 use super::objects::{self, ObjectCommand};
 use super::partition_clauses::AlterFamily;
@@ -46,8 +47,8 @@ pub struct ParsedStatement {
 pub(crate) enum Command {
     /// Anything that sqlparser reads.
     Sql(Box<Statement>),
-    /// VACUUM, with or without ANALYZE; and ANALYZE. The tag to answer.
-    Maintenance(&'static str),
+    /// VACUUM, ANALYZE or REINDEX.
+    Maintenance(Box<Maintenance>),
     /// BEGIN or SET TRANSACTION with [NOT] DEFERRABLE.
     Deferrable(Box<Statement>, bool),
     /// ABORT: another word for ROLLBACK.
@@ -199,6 +200,9 @@ fn command_of(sql: &str, tokens: &[TokenWithSpan]) -> Result<Command, SqlError> 
     }
     if let Some(command) = special_command(tokens) {
         return Ok(command);
+    }
+    if let Some(command) = maintenance::parse(sql, tokens)? {
+        return Ok(Command::Maintenance(Box::new(command)));
     }
     if let Some(absent) = absent(tokens) {
         return Ok(Command::Absent(absent));
@@ -444,14 +448,6 @@ fn special_command(tokens: &[TokenWithSpan]) -> Option<Command> {
         _ => None,
     });
     let first = words.next()?;
-    match first.keyword {
-        Keyword::VACUUM => return Some(Command::Maintenance("VACUUM")),
-        Keyword::ANALYZE => return Some(Command::Maintenance("ANALYZE")),
-        _ if first.value.eq_ignore_ascii_case("reindex") => {
-            return Some(Command::Maintenance("REINDEX"));
-        }
-        _ => {}
-    }
     let name = first.value.to_ascii_uppercase();
     match name.as_str() {
         "ABORT" => Some(Command::Abort),
@@ -510,10 +506,12 @@ mod tests {
 
     #[test]
     fn maintenance_and_abort_are_known() {
-        assert!(matches!(
-            parse("vacuum analyze t").unwrap()[0].command,
-            Command::Maintenance("VACUUM")
-        ));
+        let maintenance = |sql| matches!(parse(sql).unwrap()[0].command, Command::Maintenance(_));
+        assert!(
+            maintenance("vacuum analyze t") && maintenance("VACUUM (FULL, ANALYZE true) t (a)")
+        );
+        assert!(maintenance("reindex table concurrently t") && maintenance("ANALYZE a, b.c"));
+        assert!(parse("REINDEX t").is_err() && parse("VACUUM t u").is_err());
         assert!(matches!(parse("ABORT").unwrap()[0].command, Command::Abort));
     }
 }

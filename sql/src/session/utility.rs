@@ -50,14 +50,7 @@ impl Session {
     ) -> Result<Outcome, SqlError> {
         let tag = match &stmt.command {
             Command::Abort => self.rollback(false)?,
-            Command::Maintenance(tag) => {
-                if *tag == "VACUUM" {
-                    self.not_in_block(tag)?;
-                }
-                // There is nothing to do: storage keeps itself compact, and statistics
-                // are live.
-                (*tag).to_owned()
-            }
+            Command::Maintenance(command) => self.maintenance(command)?,
             Command::Object(command) => self.object_command(command).await?,
             Command::Set(set) => self.set_parameter(set)?,
             Command::Channel(command) => self.channel_command(command)?.to_owned(),

@@ -89,6 +89,30 @@ fn is_integer(ty: PgType) -> bool {
     matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
 }
 
+/// The type of NULLIF: that of its first argument where there is an operator that
+/// compares the two as they are, else the one that both are brought to.
+///
+/// # Errors
+/// 42804 when there is none.
+pub(super) fn nullif_type(types: &[PgType]) -> SqlResult<PgType> {
+    match types {
+        [first, other] if compares_as_is(*first, *other) => Ok(*first),
+        _ => common("NULLIF", types),
+    }
+}
+
+/// Whether an operator of PostgreSQL's compares values of two types without a cast.
+fn compares_as_is(left: PgType, right: PgType) -> bool {
+    use PgType::{Date, Float4, Float8, Int2, Int4, Int8, Timestamp, Timestamptz};
+    let integer = |ty| matches!(ty, Int2 | Int4 | Int8);
+    let float = |ty| matches!(ty, Float4 | Float8);
+    let moment = |ty| matches!(ty, Date | Timestamp | Timestamptz);
+    left != right
+        && (integer(left) && integer(right)
+            || float(left) && float(right)
+            || moment(left) && moment(right))
+}
+
 /// The common type of the branches of `construct`; text when all are unknown.
 ///
 /// # Errors

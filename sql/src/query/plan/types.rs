@@ -187,7 +187,7 @@ impl Analyzer {
                 coerce::common(&name.to_uppercase(), &types()?).map_err(external)
             }
             ARGUMENT | RESULT => Ok(routine_type(&function.args)?.base()),
-            "nullif" => Ok(types()?.first().copied().unwrap_or(PgType::Text)),
+            "nullif" => coerce::nullif_type(&types()?).map_err(external),
             _ => self.planned_type(&Expr::ScalarFunction(function.clone()), schema),
         }
     }

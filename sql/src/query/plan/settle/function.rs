@@ -66,7 +66,8 @@ impl Analyzer {
             None => match func.name() {
                 name if functions::is_choice(name) => {
                     let construct = func.name().to_uppercase();
-                    let ty = coerce::common(&construct, &types()?).map_err(external)?;
+                    let own = types()?;
+                    let ty = coerce::common(&construct, &own).map_err(external)?;
                     let settled: Result<Vec<Expr>> = args
                         .into_iter()
                         .map(functions::shown_value)
@@ -74,24 +75,37 @@ impl Analyzer {
                         .collect();
                     let settled = self.alike(settled?, ty, schema)?;
                     if func.name() == "nullif"
-                        && let ([value, other], PgType::Numeric(_) | PgType::Interval) =
-                            (settled.as_slice(), ty)
+                        && matches!(ty, PgType::Numeric(_) | PgType::Interval)
                     {
-                        let equal =
-                            self.compare(value.clone(), Operator::Eq, other.clone(), schema)?;
-                        return when(equal.is_not_true(), value.clone()).end();
+                        return self.null_if(settled, schema);
                     }
                     let arrow = match settled.first() {
                         Some(value) => value.get_type(schema)?,
                         None => DataType::Null,
                     };
-                    Ok(functions::settled_choice(func.name(), settled, ty, &arrow))
+                    let choice = functions::settled_choice(func.name(), settled, ty, &arrow);
+                    match func.name() {
+                        "nullif" => {
+                            let gives = coerce::nullif_type(&own).map_err(external)?;
+                            self.coerce(choice, ty, gives, schema)
+                        }
+                        _ => Ok(choice),
+                    }
                 }
                 ARGUMENT | RESULT => self.routine_value(func.name(), args, schema),
                 name if functions::is_declared(name) => self.declared(&func, args, schema),
                 _ => Ok(func.call(args)),
             },
         }
+    }
+
+    /// NULLIF as the first argument where the two are not equal.
+    fn null_if(&self, mut args: Vec<Expr>, schema: &DFSchema) -> Result<Expr> {
+        let (Some(other), Some(value)) = (args.pop(), args.pop()) else {
+            return Err(external(SqlError::internal("NULLIF takes two arguments")));
+        };
+        let equal = self.compare(value.clone(), Operator::Eq, other, schema)?;
+        when(equal.is_not_true(), value).end()
     }
 
     /// An argument or the result of a user's function, in the type it has there.

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::super::error::external;
+use super::distinct_float_sum::DistinctFloatSum;
 use super::float_sum;
 use super::numeric_sum::{GroupSums, OneSum};
 use super::value_sum::ValueSum;
@@ -128,19 +129,14 @@ impl AggregateUDFImpl for PgSum {
         if let Some(sum) = ValueSum::of(args.return_field.data_type()) {
             return match args.is_distinct {
                 false => Ok(Box::new(sum)),
-                true => Err(external(SqlError::unsupported(
-                    "sum of DISTINCT reals or intervals",
-                ))),
+                true => Err(external(SqlError::unsupported("sum of DISTINCT intervals"))),
             };
         }
         if let Some(sum) = float_sum::one(args.return_field.data_type()) {
-            return match (args.is_distinct, args.return_field.data_type()) {
-                (false, _) => Ok(sum),
-                (true, DataType::Float32) => Err(external(SqlError::unsupported(
-                    "sum of DISTINCT reals or intervals",
-                ))),
-                (true, _) => self.inner.accumulator(args),
-            };
+            return Ok(match args.is_distinct {
+                false => sum,
+                true => Box::new(DistinctFloatSum::new(args.return_field.data_type().clone())),
+            });
         }
         self.inner.accumulator(args)
     }

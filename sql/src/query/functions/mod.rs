@@ -26,6 +26,7 @@ mod convert;
 mod datetime;
 mod declared;
 mod distinct_agg;
+mod distinct_float_sum;
 mod enumeration;
 mod float_key;
 mod float_sum;

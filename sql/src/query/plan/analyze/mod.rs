@@ -3,6 +3,7 @@
 mod except;
 mod late;
 mod lateral;
+mod never;
 mod node;
 mod ordered;
 mod output;
@@ -211,7 +212,7 @@ impl Analyzer {
             .transform_up(|e| self.settle(e, schema).map(Transformed::yes))?
             .data;
         let expr = match place.condition {
-            Some(clause) => self.condition(expr, clause, schema)?,
+            Some(clause) => never::simplified(self.condition(expr, clause, schema)?),
             None => expr,
         };
         self.subqueries(expr, place.subqueries, schema)

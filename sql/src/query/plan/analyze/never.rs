@@ -4,6 +4,8 @@
 
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, lit};
 
+use super::super::types::is_comparison;
+
 /// A condition; false when no row meets it and nothing else comes of asking.
 pub(super) fn simplified(condition: Expr) -> Expr {
     if !is_literal(&condition) && never(&condition, true) {
@@ -61,15 +63,7 @@ fn never(expr: &Expr, truth: bool) -> bool {
 
 /// Whether a comparison with NULL is NULL.
 fn is_strict(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-    )
+    is_comparison(op) && !matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
 }
 
 #[cfg(test)]

@@ -66,7 +66,10 @@ fn place(row: &Field, name: &str) -> SqlResult<Place> {
 fn name_of(scalar: Option<&ScalarValue>) -> SqlResult<&str> {
     scalar
         .and_then(|scalar| scalar.try_as_str().flatten())
-        .ok_or_else(|| SqlError::internal("an attribute without a name"))
+        .ok_or_else(|| {
+            let what = "an attribute whose name is not a constant";
+            SqlError::unsupported(what)
+        })
 }
 
 /// The attribute at a place of each row; rows have fewer values than their type when

@@ -414,7 +414,7 @@ pub(super) fn operator(symbol: &str, types: [PgType; 2]) -> Option<&'static Over
     of(types)
 }
 
-/// A call of a function of the server's own, whose name no user can write.
+/// A call of a function of the server's own.
 pub(super) fn own_call(name: &str, types: Vec<PgType>, args: Vec<Expr>) -> SqlResult<Expr> {
     let overload = overloads()
         .find(|o| o.name == name)

@@ -57,6 +57,7 @@ mod session;
 mod signature;
 mod size;
 mod sleep;
+mod strict;
 mod strings;
 mod text;
 mod value;

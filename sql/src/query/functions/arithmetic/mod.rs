@@ -19,12 +19,14 @@ use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use datafusion::common::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::super::error::{external, from_arrow};
 use super::super::plan::field_with;
+use super::strict;
 use crate::error::{SqlError, SqlResult, state};
 use crate::types::PgType;
 
@@ -109,6 +111,10 @@ impl ScalarUDFImpl for Arithmetic {
             Field::new(self.name(), self.return_type(&types)?, nullable),
             self.ty,
         )))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        strict::simplified(self, args, info)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

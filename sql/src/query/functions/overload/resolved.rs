@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
@@ -16,6 +17,7 @@ use super::super::super::plan::field_with;
 use super::super::super::session_info::session_of;
 use super::super::format_of;
 use super::super::size::Made;
+use super::super::strict;
 use super::{Call, Overload};
 use crate::error::{SqlError, SqlResult};
 use crate::types::{Datum, PgType};
@@ -159,6 +161,13 @@ impl ScalarUDFImpl for ResolvedFunction {
             ),
             self.result(),
         )))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        match self.overload.strict {
+            true => strict::simplified(self, args, info),
+            false => Ok(ExprSimplifyResult::Original(args)),
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

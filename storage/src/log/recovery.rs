@@ -307,6 +307,10 @@ impl<'a> Walk<'a> {
     /// The log seems to end before `index`: make sure that nothing says it goes
     /// on.
     fn check_nothing_later(&self, segment: &Segment, index: u64) -> Result<()> {
+        if self.firsts.contains(&index) {
+            // It goes on in the segment that begins here.
+            return Ok(());
+        }
         let Some(word) = self.later(segment, index)? else {
             return Ok(());
         };

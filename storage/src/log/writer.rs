@@ -1,5 +1,7 @@
 //! Appending blocks, one barrier each.
 
+mod cut;
+
 use super::segments::{PreparedSegment, SegmentSource};
 use crate::block::EncodedBlock;
 use crate::chain::ChainHead;
@@ -29,6 +31,8 @@ pub struct LogWriter {
     segment: Option<Segment>,
     offset: u64,
     head: ChainHead,
+    /// The segment after this one, if there has to be one soon.
+    next: Option<PreparedSegment>,
     poisoned: Option<String>,
 }
 
@@ -63,6 +67,7 @@ impl LogWriter {
             segment,
             offset: tail.offset,
             head,
+            next: None,
             poisoned: None,
         })
     }
@@ -111,6 +116,40 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Makes sure that the next block has room if it has at most `len` bytes, or as many as
+    /// a segment takes: appending it cannot fail for want of room then.
+    ///
+    /// # Errors
+    /// [`StorageError::Full`]: nothing has changed, and it may be tried again. Any other
+    /// error poisons the log, as in [`Self::append`].
+    pub fn reserve(&mut self, len: u64) -> Result<()> {
+        if let Some(reason) = &self.poisoned {
+            return Err(StorageError::Closed(reason.clone()));
+        }
+        if self.next.is_some() || self.fits(self.head.index + 1, len) {
+            return Ok(());
+        }
+        self.next = Some(self.take_segment()?);
+        Ok(())
+    }
+
+    fn fits(&self, index: u64, len: u64) -> bool {
+        self.segment.as_ref().is_some_and(|segment| {
+            segment.header.fits(self.offset, len) && segment.header.ident_offset(index).is_some()
+        })
+    }
+
+    fn take_segment(&mut self) -> Result<PreparedSegment> {
+        if let Some(prepared) = self.next.take() {
+            return Ok(prepared);
+        }
+        match self.source.take() {
+            Err(error @ StorageError::Full { .. }) => Err(error),
+            Err(error) => Err(self.poison(error.to_string())),
+            Ok(prepared) => Ok(prepared),
+        }
+    }
+
     fn poison(&mut self, reason: String) -> StorageError {
         self.poisoned = Some(reason.clone());
         StorageError::Closed(reason)
@@ -118,10 +157,7 @@ impl LogWriter {
 
     /// Rolls the segment when the block does not fit in the one there is.
     fn make_room(&mut self, block: &crate::block::BlockHeader, len: u64) -> Result<()> {
-        if let Some(segment) = &self.segment
-            && segment.header.fits(self.offset, len)
-            && segment.header.ident_offset(block.index).is_some()
-        {
+        if self.fits(block.index, len) {
             return Ok(());
         }
         let header = SegmentHeader::new(
@@ -137,11 +173,7 @@ impl LogWriter {
                 max: header.block_bytes_max(),
             });
         }
-        let prepared = match self.source.take() {
-            Err(error @ StorageError::Full { .. }) => return Err(error),
-            Err(error) => return Err(self.poison(error.to_string())),
-            Ok(prepared) => prepared,
-        };
+        let prepared = self.take_segment()?;
         let offset = header.data_offset;
         match self.install(prepared, header) {
             Ok(segment) => {

@@ -75,5 +75,5 @@ fuzz: setup ## every decoder under random input, bounded
 	    done; \
 	else \
 	    echo "fuzz: no cargo-fuzz with a nightly compiler here: the property tests run $(FUZZ_CASES) cases each instead"; \
-	    PROPTEST_CASES=$(FUZZ_CASES) cargo test --lib -p kimberlite-storage -p kimberlite-sql -p kimberlite; \
+	    PROPTEST_CASES=$(FUZZ_CASES) cargo test --lib -p kimberlite-storage -p kimberlite-consensus -p kimberlite-sql -p kimberlite; \
 	fi

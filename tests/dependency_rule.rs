@@ -3,7 +3,7 @@
 //! `storage` knows nobody; `consensus` and `sql` know `storage` and never each
 //! other (they meet through the `CommitLog` trait that `storage` defines); the
 //! server knows all three; the test runner stands alone and
-//! the conformance run is built on it. `storage` is
+//! the conformance run is built on it; the simulation knows what it simulates. `storage` is
 //! synchronous: no async runtime may be among what it links.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -12,12 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("kimberlite-storage", &[]),
     ("kimberlite-consensus", &["kimberlite-storage"]),
     ("kimberlite-sql", &["kimberlite-storage"]),
     ("kimberlite-conformance", &["kimberlite-sqllogictest"]),
     ("kimberlite-sqllogictest", &[]),
+    (
+        "kimberlite-simulation",
+        &["kimberlite-consensus", "kimberlite-storage"],
+    ),
     (
         "kimberlite",
         &[

@@ -6,14 +6,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{MetadataCommand, Package};
 
 struct Policy {
     allow: BTreeSet<String>,
     exceptions: BTreeSet<(String, String)>,
-    banned: BTreeSet<String>,
+    /// Banned crates, and those that may use them all the same.
+    banned: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn strings(value: &toml::Value) -> impl Iterator<Item = String> + '_ {
@@ -39,7 +40,11 @@ fn policy() -> Policy {
         allow: strings(&licences["allow"]).collect(),
         exceptions,
         banned: banned
-            .map(|b| b["name"].as_str().unwrap().to_owned())
+            .map(|ban| {
+                let name = ban["name"].as_str().unwrap().to_owned();
+                let wrappers = ban.get("wrappers").into_iter();
+                (name, wrappers.flat_map(strings).collect())
+            })
             .collect(),
     }
 }
@@ -91,24 +96,33 @@ fn one(words: &[&str], at: &mut usize, allowed: &dyn Fn(&str) -> bool) -> bool {
     allowed(word)
 }
 
-fn linked_packages() -> Vec<Package> {
+/// The crates that are linked, and the names of those that use each.
+fn linked_packages() -> Vec<(Package, BTreeSet<String>)> {
     let metadata = MetadataCommand::new()
         .other_options(
             ["--offline", "--filter-platform", "x86_64-unknown-linux-gnu"].map(String::from),
         )
         .exec()
         .unwrap();
-    let nodes: BTreeSet<_> = metadata
-        .resolve
-        .unwrap()
-        .nodes
-        .into_iter()
-        .map(|n| n.id)
-        .collect();
-    metadata
+    let names: BTreeMap<_, _> = metadata
         .packages
-        .into_iter()
-        .filter(|p| p.source.is_some() && nodes.contains(&p.id))
+        .iter()
+        .map(|p| (p.id.clone(), p.name.to_string()))
+        .collect();
+    let mut users: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for node in metadata.resolve.unwrap().nodes {
+        users.entry(node.id.clone()).or_default();
+        for used in node.dependencies {
+            users
+                .entry(used)
+                .or_default()
+                .insert(names[&node.id].clone());
+        }
+    }
+    let packages = metadata.packages.into_iter();
+    packages
+        .filter(|p| p.source.is_some())
+        .filter_map(|p| users.remove(&p.id).map(|users| (p, users)))
         .collect()
 }
 
@@ -117,12 +131,14 @@ fn every_crate_is_allowed() {
     let policy = policy();
     let packages = linked_packages();
     assert!(packages.len() > 200, "only {} crates found", packages.len());
-    for package in packages {
+    for (package, users) in packages {
         let name = package.name.to_string();
-        assert!(
-            !policy.banned.contains(&name),
-            "{name} is banned in deny.toml"
-        );
+        if let Some(wrappers) = policy.banned.get(&name) {
+            assert!(
+                !users.is_empty() && users.is_subset(wrappers),
+                "{name} is banned in deny.toml, and used by {users:?}"
+            );
+        }
         let licence = package.license.as_deref().unwrap_or("none");
         let allowed = |l: &str| {
             policy.allow.contains(l) || policy.exceptions.contains(&(name.clone(), l.to_owned()))

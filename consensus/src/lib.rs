@@ -1,1 +1,16 @@
 //! The replicated log of Kimberlite.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`core`](mod@core) | the log as a deterministic state machine around Raft |
+//! | [`frame`] | what replicas say to each other, in bytes |
+//! | [`members`] | who belongs to the cluster |
+//! | [`terms`] | which term each block is of |
+
+mod block_entry;
+pub mod core;
+pub mod frame;
+pub mod members;
+pub mod terms;
+
+pub use block_entry::KeptBlock;

@@ -1,0 +1,228 @@
+//! What the protocol wants written, sent and applied.
+
+use bytes::Bytes;
+use kimberlite_storage::{Block, BlockHeader, BlockKind};
+use raft::Ready;
+use raft::eraftpb::{Entry, HardState, Message};
+
+use super::action::{Commit, Vote, Write};
+use super::{Action, Core, LogSource, Refusal};
+use crate::block_entry::KeptBlock;
+use crate::frame::Frame;
+use crate::members::{MemberChange, Members};
+
+/// A write that is not durable yet, and what it holds back.
+pub(super) struct Unwritten {
+    number: u64,
+    /// The protocol's own number, when it waits for the write.
+    ready: Option<u64>,
+    frames: Vec<Frame>,
+    /// Whether it is a change of the members.
+    holds: bool,
+    /// Committed blocks from a change of the members on: applied before its outcome is
+    /// durable, a restart would believe in the members before.
+    commits: Vec<Commit>,
+}
+
+impl<S: LogSource> Core<S> {
+    pub(super) fn take_ready(&mut self, actions: &mut Vec<Action>) {
+        let mut ready: Ready = self.raw.ready();
+        let mut write = Write::default();
+        self.take_entries(ready.take_entries(), &mut write, actions);
+        if let Some(hard) = ready.hs() {
+            self.take_hard_state(hard, &mut write);
+        }
+        let now = self.frames(ready.take_messages());
+        let held_back = self.frames(ready.take_persisted_messages());
+        let committed = ready.take_committed_entries();
+        for state in ready.take_read_states() {
+            self.read_at(&state.request_ctx, state.index, actions);
+        }
+        let number = ready.number();
+        self.raw.advance_append_async(ready);
+        actions.extend(now.into_iter().map(Action::Send));
+        self.write(write, Some(number), held_back, actions);
+        for entry in committed {
+            self.commit(entry.index, actions);
+        }
+    }
+
+    /// Blocks that are new in the log, or take the place of others.
+    fn take_entries(&mut self, entries: Vec<Entry>, write: &mut Write, actions: &mut Vec<Action>) {
+        let Some(first) = entries.first() else {
+            return;
+        };
+        let before = first.index - 1;
+        if before < self.head().index {
+            write.truncate_after = Some(before);
+            let cut = self.raw.mut_store().truncate(before);
+            debug_assert!(cut, "what is committed is never cut off");
+            self.refuse_placed(|placed| placed > before, actions);
+        }
+        for entry in entries {
+            let block = match BlockHeader::decode(&entry.data) {
+                Ok(header) => KeptBlock {
+                    header,
+                    bytes: entry.data.clone(),
+                },
+                Err(_) => match self.block_for(&entry) {
+                    Some(block) => KeptBlock::from(block),
+                    None => continue,
+                },
+            };
+            self.answer_change(&block.header, actions);
+            let pushed = self.raw.mut_store().push(block.clone());
+            debug_assert!(pushed, "the protocol keeps the order of its entries");
+            write.blocks.push(block);
+        }
+    }
+
+    fn take_hard_state(&mut self, hard: &HardState, write: &mut Write) {
+        let vote = Vote {
+            term: hard.get_term(),
+            vote: hard.get_vote(),
+        };
+        if vote != self.vote {
+            self.vote = vote;
+            write.vote = Some(vote);
+        }
+    }
+
+    /// Hands out a write, or goes on when there is nothing to wait for.
+    fn write(
+        &mut self,
+        mut write: Write,
+        ready: Option<u64>,
+        frames: Vec<Frame>,
+        actions: &mut Vec<Action>,
+    ) {
+        let holds = write.members.is_some();
+        let nothing = write.blocks.is_empty() && write.vote.is_none() && !holds;
+        if !nothing {
+            self.writes += 1;
+            write.number = self.writes;
+            actions.push(Action::Write(write));
+        } else if self.unwritten.is_empty() {
+            if let Some(ready) = ready {
+                self.raw.on_persist_ready(ready);
+            }
+            actions.extend(frames.into_iter().map(Action::Send));
+            return;
+        }
+        self.unwritten.push_back(Unwritten {
+            number: self.writes,
+            holds,
+            ready,
+            frames,
+            commits: Vec::new(),
+        });
+    }
+
+    /// Everything up to a write is durable.
+    pub(super) fn written(&mut self, number: u64, actions: &mut Vec<Action>) {
+        while let Some(unwritten) = self.unwritten.pop_front_if(|w| w.number <= number) {
+            if let Some(ready) = unwritten.ready {
+                self.raw.on_persist_ready(ready);
+            }
+            actions.extend(unwritten.frames.into_iter().map(Action::Send));
+            actions.extend(unwritten.commits.into_iter().map(Action::Apply));
+        }
+    }
+
+    /// The block at this index is committed.
+    fn commit(&mut self, index: u64, actions: &mut Vec<Action>) {
+        let Some((header, bytes)) = self.committed_block(index) else {
+            return;
+        };
+        if header.kind == BlockKind::Config && index > self.members.as_of {
+            self.change_members(&header, &bytes, actions);
+        }
+        let done = match self.placed.pop_front_if(|placed| placed.index <= index) {
+            Some(placed) if placed.index == index && placed.term == header.term => placed.done,
+            _ => Vec::new(),
+        };
+        self.raw.advance_apply_to(index);
+        let commit = Commit {
+            header,
+            bytes,
+            done,
+        };
+        match self.unwritten.iter_mut().rfind(|write| write.holds) {
+            Some(write) => write.commits.push(commit),
+            None => actions.push(Action::Apply(commit)),
+        }
+    }
+
+    fn committed_block(&self, index: u64) -> Option<(BlockHeader, Bytes)> {
+        let store = self.raw.store();
+        if let Some(block) = store.block(index) {
+            return Some((block.header.clone(), block.bytes.clone()));
+        }
+        let mut blocks = store.source().blocks(index, index + 1, 0).ok()?;
+        let bytes = blocks.pop()?;
+        Some((BlockHeader::decode(&bytes).ok()?, bytes))
+    }
+
+    fn change_members(&mut self, header: &BlockHeader, bytes: &Bytes, actions: &mut Vec<Action>) {
+        let Some(change) = member_change(bytes) else {
+            return;
+        };
+        // A change that cannot be made is one on every replica.
+        let Ok(state) = self.raw.apply_conf_change(&change.conf_change()) else {
+            return;
+        };
+        self.members = Members::of(&state, header.index);
+        if self.leads() && !self.members.votes(self.settings.replica) {
+            // Who has no vote any more leads no more (§4.2.2 of the Raft thesis). The raft
+            // crate leaves that to us, and would not survive it.
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, 0);
+        }
+        let write = Write {
+            members: Some(self.members.clone()),
+            ..Write::default()
+        };
+        self.write(write, None, Vec::new(), actions);
+    }
+
+    /// Tells whoever asked for a change of the members whether it is in the log.
+    fn answer_change(&mut self, header: &BlockHeader, actions: &mut Vec<Action>) {
+        if let Some(open) = self.change.take_if(|open| open.index <= header.index) {
+            let answer = match header.kind == BlockKind::Config && open.index == header.index {
+                true => Ok(header.index),
+                false => Err(Refusal::ChangeOpen),
+            };
+            actions.push(Action::Changed(open.id, answer));
+        }
+    }
+
+    /// Our blocks that other ones took the place of are not committed, ever.
+    fn refuse_placed(&mut self, gone: impl Fn(u64) -> bool, actions: &mut Vec<Action>) {
+        while let Some(placed) = self.placed.pop_back_if(|placed| gone(placed.index)) {
+            for (id, _) in placed.done {
+                actions.push(Action::Refused(id, Refusal::Superseded));
+            }
+        }
+    }
+
+    /// Messages with the blocks that belong in them.
+    fn frames(&self, messages: Vec<Message>) -> Vec<Frame> {
+        let store = self.raw.store();
+        let frame = |mut message: Message| {
+            for entry in message.entries.iter_mut() {
+                // What the protocol made itself has no block in it yet.
+                if let Some(block) = store.block(entry.index) {
+                    entry.data = block.bytes.clone();
+                }
+            }
+            Frame::new(store.head().lineage, message)
+        };
+        messages.into_iter().filter_map(frame).collect()
+    }
+}
+
+/// The change in a block of kind config.
+fn member_change(bytes: &Bytes) -> Option<MemberChange> {
+    let block = Block::decode(bytes).ok()?;
+    MemberChange::decode(block.events.first()?.body).ok()
+}

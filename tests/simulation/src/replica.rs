@@ -1,0 +1,218 @@
+//! A core with its disk and what it applied.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use kimberlite_consensus::core::{Action, Commit, Core, Event, LogSource, Settings, Start};
+use kimberlite_consensus::terms::TermStarts;
+use kimberlite_storage::{Block, ChainHead, Hash32, Lineage, Result, TenantHead, TenantId};
+
+use crate::disk::Disk;
+use crate::scenario::Mutation;
+
+/// What blocks are applied to: a register for each key, and the heads of the tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Projection {
+    /// Index of the newest applied block.
+    pub applied: u64,
+    /// Its hash.
+    pub hash: Hash32,
+    /// The newest value written to each key.
+    pub registers: BTreeMap<u64, u64>,
+    /// The newest event of each tenant.
+    pub tenants: BTreeMap<TenantId, TenantHead>,
+}
+
+impl Projection {
+    /// Applies the next block.
+    pub fn apply(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
+        let block = Block::decode(bytes).map_err(|e| e.to_string())?;
+        if block.header.index != self.applied + 1 {
+            let (index, applied) = (block.header.index, self.applied);
+            return Err(format!("block {index} applied after block {applied}"));
+        }
+        for event in &block.events {
+            let head = self.tenants.entry(event.header.tenant).or_default();
+            head.advance(&event.header, event.leaf())
+                .map_err(|e| e.to_string())?;
+            if let Some((key, value)) = operation(event.body) {
+                self.registers.insert(key, value);
+            }
+        }
+        (self.applied, self.hash) = (block.header.index, block.header.block_hash);
+        Ok(())
+    }
+}
+
+/// A write of a register as the body of an event.
+#[must_use]
+pub fn body(key: u64, value: u64) -> Vec<u8> {
+    [b"set ".as_slice(), &key.to_le_bytes(), &value.to_le_bytes()].concat()
+}
+
+/// The write in the body of an event.
+#[must_use]
+pub fn operation(body: &[u8]) -> Option<(u64, u64)> {
+    let rest = body.strip_prefix(b"set ")?;
+    let (key, rest) = rest.split_first_chunk()?;
+    let (value, _) = rest.split_first_chunk()?;
+    Some((u64::from_le_bytes(*key), u64::from_le_bytes(*value)))
+}
+
+/// What survives a crash: the medium, and the projection, which may be older.
+pub struct Medium {
+    /// The log and the vote.
+    pub disk: Disk,
+    /// The projection.
+    pub projection: Projection,
+    /// The projection as it is on the medium, which may be older.
+    pub flushed: Projection,
+}
+
+impl Medium {
+    /// Whether the projection belongs to the log.
+    fn fits(&self) -> bool {
+        let Some(place) = self.projection.applied.checked_sub(1) else {
+            return true;
+        };
+        let block = self.disk.log.get(place as usize);
+        block.is_some_and(|block| block.header.block_hash == self.projection.hash)
+    }
+}
+
+/// Reads a replica's own medium.
+pub struct Source(Arc<Mutex<Medium>>);
+
+fn lock(medium: &Mutex<Medium>) -> MutexGuard<'_, Medium> {
+    medium.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LogSource for Source {
+    fn blocks(&self, from: u64, to: u64, bytes_max: u64) -> Result<Vec<Bytes>> {
+        let medium = lock(&self.0);
+        let mut bytes = 0;
+        let blocks = medium.disk.log.iter().skip(from as usize - 1);
+        let blocks = blocks.take_while(|block| {
+            let first = bytes == 0;
+            bytes += block.bytes.len() as u64;
+            block.header.index < to && (first || bytes <= bytes_max)
+        });
+        Ok(blocks.map(|block| block.bytes.clone()).collect())
+    }
+
+    fn tenant(&self, tenant: TenantId) -> Result<TenantHead> {
+        let medium = lock(&self.0);
+        let known = medium.projection.tenants.get(&tenant);
+        Ok(known.copied().unwrap_or_default())
+    }
+}
+
+/// A member of the cluster, running or not.
+pub struct Replica {
+    /// Its id.
+    pub id: u64,
+    medium: Arc<Mutex<Medium>>,
+    /// `None` while it is down.
+    pub core: Option<Core<Source>>,
+    boots: u64,
+    /// Committed blocks that are not applied yet.
+    pub commits: Vec<Commit>,
+}
+
+impl Replica {
+    /// A member with a fresh disk, not running.
+    #[must_use]
+    pub fn new(id: u64, disk: Disk) -> Self {
+        let projection = Projection::default();
+        Self {
+            id,
+            medium: Arc::new(Mutex::new(Medium {
+                disk,
+                flushed: projection.clone(),
+                projection,
+            })),
+            core: None,
+            boots: 0,
+            commits: Vec::new(),
+        }
+    }
+
+    /// Its medium.
+    pub fn medium(&self) -> MutexGuard<'_, Medium> {
+        lock(&self.medium)
+    }
+
+    /// Starts it with what its medium says.
+    ///
+    /// # Errors
+    /// When the core refuses that.
+    pub fn start(
+        &mut self,
+        seed: u64,
+        now_us: i64,
+        mutation: Option<Mutation>,
+    ) -> std::result::Result<Vec<Action>, String> {
+        self.boots += 1;
+        let mut start = self.start_of().map_err(|e| e.to_string())?;
+        if mutation == Some(Mutation::StandbyVotes) {
+            let standbys = std::mem::take(&mut start.members.standbys);
+            start.members.voters.extend(standbys);
+        }
+        let settings = Settings {
+            replica: self.id,
+            heartbeat_ticks: 2,
+            election_ticks: 10,
+            seed: seed ^ (self.id << 32) ^ self.boots,
+        };
+        let source = Source(Arc::clone(&self.medium));
+        let (core, actions) =
+            Core::start(settings, start, source, now_us).map_err(|e| e.to_string())?;
+        self.core = Some(core);
+        Ok(actions)
+    }
+
+    fn start_of(&self) -> Result<Start> {
+        let mut medium = self.medium();
+        let (vote, members) = medium.disk.open()?;
+        if !medium.fits() {
+            // As when a data directory is opened: it is made again from the log.
+            medium.projection = Projection::default();
+        }
+        let applied = medium.projection.applied;
+        let (before, after) = medium.disk.log.split_at(applied as usize);
+        let mut terms = TermStarts::default();
+        for block in before {
+            terms.push(block.header.index, block.header.term);
+        }
+        Ok(Start {
+            committed: match before.last() {
+                Some(block) => ChainHead::of(&block.header),
+                None => ChainHead::genesis(LINEAGE),
+            },
+            blocks: after.to_vec(),
+            terms,
+            vote,
+            applied,
+            members,
+        })
+    }
+
+    /// Hands an event to the core, if it runs.
+    pub fn handle(&mut self, event: Event, now_us: i64) -> Vec<Action> {
+        match &mut self.core {
+            Some(core) => core.handle(event, now_us),
+            None => Vec::new(),
+        }
+    }
+
+    /// Reads durable blocks.
+    #[must_use]
+    pub fn read(&self, from: u64, to: u64, bytes_max: u64) -> Vec<Bytes> {
+        let source = Source(Arc::clone(&self.medium));
+        source.blocks(from, to, bytes_max).unwrap_or_default()
+    }
+}
+
+/// The history of every simulated log.
+pub const LINEAGE: Lineage = Lineage(*b"simulated-lineag");

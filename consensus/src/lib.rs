@@ -5,12 +5,14 @@
 //! | [`core`](mod@core) | the log as a deterministic state machine around Raft |
 //! | [`frame`] | what replicas say to each other, in bytes |
 //! | [`members`] | who belongs to the cluster |
+//! | [`node`] | a replica: the core, and the threads that do what it says |
 //! | [`terms`] | which term each block is of |
 
 mod block_entry;
 pub mod core;
 pub mod frame;
 pub mod members;
+pub mod node;
 pub mod terms;
 
 pub use block_entry::KeptBlock;

@@ -21,7 +21,11 @@ impl From<StorageError> for SqlError {
         match error {
             StorageError::Full { .. } => Self::new(state::DISK_FULL, message)
                 .hint("Free space in the data directory; nothing of this transaction was stored."),
-            StorageError::Closed(_) => Self::outcome_unknown().with_internal(message),
+            StorageError::Closed(_) | StorageError::Unknown(_) => {
+                Self::outcome_unknown().with_internal(message)
+            }
+            StorageError::NotCommitted(_) => Self::new(state::T_R_SERIALIZATION_FAILURE, message)
+                .hint("Try the transaction again."),
             StorageError::TooLarge { .. } => Self::new(state::PROGRAM_LIMIT_EXCEEDED, message),
             StorageError::Damaged(_) | StorageError::Format(_) => Self::corrupted(message)
                 .hint("Run kimberlite-cli storage verify to see what is damaged."),

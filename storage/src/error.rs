@@ -59,6 +59,14 @@ pub enum StorageError {
         "the log is closed: {0}; the outcome of a pending transaction is unknown until restart"
     )]
     Closed(String),
+    /// The transaction is certainly not committed, and may be tried again, here or on
+    /// another replica.
+    #[error("{0}; the transaction was not committed")]
+    NotCommitted(String),
+    /// Nobody knows yet whether the transaction is committed: the leader that took it was
+    /// cut off before a majority had answered.
+    #[error("{0}; whether the transaction is committed is not known")]
+    Unknown(String),
     /// More than a bound allows. Split the work.
     #[error("{what} is {len} bytes, more than the limit of {max}")]
     TooLarge {

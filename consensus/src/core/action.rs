@@ -58,6 +58,9 @@ pub enum Action {
     Apply(Commit),
     /// The transaction is certainly not committed.
     Refused(RequestId, Refusal),
+    /// Whether the transaction is committed is not known, and may not be for long: this
+    /// replica led when it took it, and is cut off.
+    Unknown(RequestId),
     /// A read sees enough when the block at this index is applied.
     ReadAt(RequestId, u64),
     /// The change of the members is in the log, or it will not be.

@@ -9,6 +9,10 @@ use super::queue::{Filled, control_block};
 use super::{Action, Core, Leadership, LogSource, Refusal, RequestId, UNCOMMITTED_BYTES_MAX};
 use crate::members::MemberChange;
 
+/// How many times the least time of an election somebody waits who was led by a replica
+/// that leads no more.
+const LOST_ELECTIONS: usize = 5;
+
 /// A block of ours that is not committed yet.
 pub(super) struct Placed {
     pub(super) index: u64,
@@ -69,6 +73,20 @@ impl<S: LogSource> Core<S> {
         if !self.leads() {
             let refusal = Refusal::NotLeader { leader: now.leader };
             self.refuse_waiting(&refusal, actions);
+        }
+    }
+
+    /// Who waits for a block of ours waits for the next leader to say what became of it,
+    /// but not for ever.
+    pub(super) fn count_lost_ticks(&mut self, actions: &mut Vec<Action>) {
+        if self.leads() || self.placed.is_empty() {
+            self.lost_ticks = 0;
+            return;
+        }
+        self.lost_ticks += 1;
+        if self.lost_ticks >= self.settings.election_ticks * LOST_ELECTIONS {
+            let lost = self.placed.drain(..).flat_map(|placed| placed.done);
+            actions.extend(lost.map(|(id, _)| Action::Unknown(id)));
         }
     }
 

@@ -112,6 +112,8 @@ pub struct Core<S: LogSource> {
     tenants: HashMap<TenantId, TenantHead>,
     /// Our blocks that are not committed yet.
     placed: VecDeque<Placed>,
+    /// Ticks since this replica leads no more, if somebody waits for a block of it.
+    lost_ticks: usize,
     change: Option<OpenChange>,
     reads: Reads,
     unwritten: VecDeque<Unwritten>,
@@ -172,6 +174,7 @@ impl<S: LogSource> Core<S> {
             room: Room::Sure,
             tenants: HashMap::new(),
             placed: VecDeque::new(),
+            lost_ticks: 0,
             change: None,
             reads: Reads::default(),
             unwritten: VecDeque::new(),
@@ -196,6 +199,7 @@ impl<S: LogSource> Core<S> {
             Event::Tick => {
                 self.raw.tick();
                 self.reads.tick(self.settings.election_ticks);
+                self.count_lost_ticks(&mut actions);
             }
             Event::Frame(frame) => self.receive(frame, &mut actions),
             Event::Room => self.room = Room::Sure,

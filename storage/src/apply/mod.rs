@@ -9,8 +9,7 @@ mod replay;
 pub use memory::{MemSink, RowKey};
 pub use open::EventOpener;
 pub use parts::LogParts;
-pub(crate) use replay::apply_block;
-pub use replay::{Replay, replay};
+pub use replay::{Replay, apply_block, replay};
 
 use crate::chain::TenantHead;
 use crate::crypto::KeyRecord;

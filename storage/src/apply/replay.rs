@@ -111,11 +111,10 @@ fn apply_all(
 }
 
 /// Applies one block, with the parts it closes.
-pub(crate) fn apply_block(
-    sink: &dyn ApplySink,
-    parts: &mut LogParts,
-    block: &AppliedBlock,
-) -> Result<()> {
+///
+/// # Errors
+/// As [`ApplySink::apply`] and [`ApplySink::apply_bulk`].
+pub fn apply_block(sink: &dyn ApplySink, parts: &mut LogParts, block: &AppliedBlock) -> Result<()> {
     block
         .events
         .iter()

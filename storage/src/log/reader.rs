@@ -67,6 +67,11 @@ impl LogReader {
         Ok(opened)
     }
 
+    /// Forgets which segments there are: some were cut off.
+    pub fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
     /// Where block `index` begins in its segment.
     fn locate(&self, segment: &Segment, index: u64) -> Result<u64> {
         if let IdentSlot::Valid(ident) = segment.ident(index)? {

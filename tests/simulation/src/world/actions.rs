@@ -32,6 +32,7 @@ impl World {
                 }
                 Action::Apply(commit) => self.queue_commit(id, commit),
                 Action::Refused(request, refusal) => self.refused(request, &refusal),
+                Action::Unknown(request) => drop(self.open.remove(&request)),
                 Action::ReadAt(request, index) => {
                     if let Some(open) = self.open.get_mut(&request) {
                         open.read_at = Some(index);

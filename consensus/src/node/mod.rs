@@ -1,0 +1,295 @@
+//! A replica: a [`Core`](crate::core::Core), and the threads that do what it says.
+//!
+//! | Thread | What it does |
+//! |---|---|
+//! | `consensus` | owns the core; takes transactions, frames and ticks, hands out what is to be done |
+//! | `log-writer` | makes blocks durable, one flush each, and votes |
+//! | `applier` | puts committed blocks into the projection, then tells those who wait |
+//! | `superblock-keeper` | notes about once a second how far the log is committed |
+//!
+//! Everything between them is bounded: transactions by bytes (submitters wait), blocks by
+//! what the core lets wait for a majority, frames by the transport.
+//!
+//! **A failure is final**, as in the log itself: after a failed write or flush nobody knows
+//! what is on the medium. Every pending and later transaction gets
+//! [`StorageError::Closed`], [`OnFatal`] is called once, and the process is expected to
+//! exit; opening the log again finds out.
+
+mod applier;
+mod engine;
+mod files;
+mod gate;
+mod keeper;
+mod shared;
+mod start;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kimberlite_storage::apply::EventOpener;
+use kimberlite_storage::log::{LogReader, LogWriter};
+use kimberlite_storage::node::OnFatal;
+use kimberlite_storage::superblock::SuperblockFile;
+use kimberlite_storage::{
+    ApplySink, Clock, CommitLog, OnCommit, Result, SealedTransaction, StorageError, StoreMetrics,
+};
+
+use self::engine::Input;
+use self::shared::Shared;
+use crate::core::{Leadership, Refusal};
+use crate::frame::Frame;
+use crate::members::{MemberChange, Members};
+
+/// Takes frames to other replicas. It must not block: what does not fit in its queue is
+/// dropped, as if the network had lost it.
+pub trait Outbox: Send + Sync {
+    /// Sends a frame to [`Frame::to`].
+    fn send(&self, frame: Frame);
+}
+
+/// Nobody to send to.
+#[derive(Debug)]
+pub struct NoPeers;
+
+impl Outbox for NoPeers {
+    fn send(&self, _: Frame) {}
+}
+
+/// How often things happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Time between two ticks of the core.
+    pub tick: Duration,
+    /// Ticks between heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Ticks without a leader before another replica wants to lead.
+    pub election_ticks: usize,
+}
+
+impl Default for Pace {
+    /// A heartbeat each 100 ms, an election after one to two seconds.
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_millis(50),
+            heartbeat_ticks: 2,
+            election_ticks: 20,
+        }
+    }
+}
+
+/// What a replica is made of.
+pub struct NodeParts {
+    /// The end of the log, as recovery found it.
+    pub writer: LogWriter,
+    /// Reads durable blocks.
+    pub reader: Arc<LogReader>,
+    /// What blocks are applied to.
+    pub sink: Arc<dyn ApplySink>,
+    /// Opens events.
+    pub opener: EventOpener,
+    /// The superblock: identity, vote, members.
+    pub superblock: SuperblockFile,
+    /// Gives blocks their time.
+    pub clock: Arc<dyn Clock>,
+    /// Where to count.
+    pub metrics: Arc<StoreMetrics>,
+    /// See [`OnFatal`].
+    pub on_fatal: OnFatal,
+    /// The way to the other replicas.
+    pub outbox: Arc<dyn Outbox>,
+    /// How often things happen.
+    pub pace: Pace,
+    /// Random, and another one at each start.
+    pub seed: u64,
+}
+
+/// Called once with the index a read has to see, when that is applied here, or with the
+/// reason why nobody knows. It must not block.
+pub type OnRead = Box<dyn FnOnce(Result<u64>) + Send>;
+
+/// Called once with the index of the block that changes the members, or with the reason
+/// why there is none. It must not block.
+pub type OnChange = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
+
+/// What a replica knows about the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Who leads.
+    pub leadership: Leadership,
+    /// Blocks up to this index are committed.
+    pub committed: u64,
+    /// Blocks up to this index are durable here.
+    pub durable: u64,
+    /// The members.
+    pub members: Members,
+    /// Frames that were not looked at because something must not be.
+    pub alarms: u64,
+    /// The newest of those, in words.
+    pub last_alarm: Option<String>,
+}
+
+/// A running replica.
+pub struct Node {
+    shared: Arc<Shared>,
+    inputs: Sender<Input>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    engine: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    applier: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+    sink: Arc<dyn ApplySink>,
+    superblock: Arc<Mutex<SuperblockFile>>,
+}
+
+impl Node {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] when a thread cannot be started or the superblock cannot be
+    /// written, [`StorageError::Closed`] when the disk contradicts itself.
+    pub fn start(parts: NodeParts) -> Result<Self> {
+        start::start(parts)
+    }
+
+    fn new(shared: Arc<Shared>, inputs: Sender<Input>, threads: Threads) -> Self {
+        Self {
+            shared,
+            inputs,
+            threads: Mutex::new(Some(threads)),
+        }
+    }
+
+    /// Hands over a frame that a peer sent. That it is the peer it says is the
+    /// transport's to check.
+    pub fn deliver(&self, frame: Frame) {
+        self.tell(Input::Frame(frame));
+    }
+
+    /// A peer could not be reached.
+    pub fn unreachable(&self, peer: u64) {
+        self.tell(Input::Unreachable(peer));
+    }
+
+    /// Finds out what is committed now, on whatever replica, and waits until it is applied
+    /// on this one: what is read then is linearizable.
+    pub fn read(&self, done: OnRead) {
+        self.tell(Input::Read(done));
+    }
+
+    /// Changes the members.
+    pub fn change(&self, change: MemberChange, done: OnChange) {
+        self.tell(Input::Change(change, done));
+    }
+
+    /// Passes leadership on, if this replica has it.
+    pub fn transfer(&self, to: u64) {
+        self.tell(Input::Transfer(to));
+    }
+
+    /// What this replica knows about the cluster.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Why nothing can be committed any more, if so.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        self.shared.failure()
+    }
+
+    fn tell(&self, input: Input) {
+        // After the end of the thread there is nobody to tell; what waits is dropped.
+        drop(self.inputs.send(input));
+    }
+
+    /// Refuses new transactions, completes those that wait as far as a majority lets it
+    /// within [`engine::CLOSING_MAX`], flushes the projection and notes in the superblock
+    /// that the log ends in good order. Closing again does nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`] when the log had failed before, [`StorageError::Io`] when
+    /// the last writes fail.
+    pub fn close(&self) -> Result<()> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(threads) = threads.take() else {
+            return Ok(());
+        };
+        self.shared.close();
+        self.tell(Input::Close);
+        let ended = [threads.engine, threads.writer, threads.applier].map(JoinHandle::join);
+        self.shared.committed.stop();
+        let kept = threads.keeper.join();
+        if let Some(reason) = self.failed() {
+            return Err(StorageError::Closed(reason));
+        }
+        if ended.iter().any(std::result::Result::is_err) || kept.is_err() {
+            return Err(StorageError::Closed("a thread stopped unexpectedly".into()));
+        }
+        threads.sink.flush()?;
+        let mut superblock = threads
+            .superblock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let newest = self.shared.committed.newest();
+        superblock.update(|s| {
+            if let Some((index, hash)) = newest {
+                (s.verified_index, s.verified_hash) = (index, hash);
+                s.commit_floor = index;
+            }
+            s.clean = true;
+        })
+    }
+}
+
+impl CommitLog for Node {
+    fn submit(&self, txn: SealedTransaction, done: OnCommit) {
+        if let Err(error) = txn.check() {
+            self.shared.metrics.refusals.add(1);
+            return done(Err(error));
+        }
+        let bytes = txn.events_len();
+        if let Err(refused) = self.shared.enter(bytes) {
+            self.shared.metrics.refusals.add(1);
+            return done(Err(refused));
+        }
+        let submitted_us = self.shared.clock.now_us();
+        let waiter = shared::Waiter {
+            done,
+            submitted_us,
+            bytes,
+        };
+        if let Err(unsent) = self.inputs.send(Input::Submit(txn, waiter))
+            && let Input::Submit(_, waiter) = unsent.0
+        {
+            waiter.failed(&self.shared, self.shared.refusal());
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // An error here has no one to go to; the next opening finds everything.
+        drop(self.close());
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map_err(|e| StorageError::io(format!("start the {name} thread"), e))
+}
+
+fn inputs() -> (Sender<Input>, Receiver<Input>) {
+    channel()
+}

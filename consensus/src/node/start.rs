@@ -1,0 +1,148 @@
+//! From what the disk says to running threads.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+use kimberlite_storage::apply::LogParts;
+use kimberlite_storage::segment::SegmentHeader;
+use kimberlite_storage::superblock::Superblock;
+use kimberlite_storage::{ChainHead, Result, StorageError};
+
+use super::applier::Applier;
+use super::engine::Engine;
+use super::files::Files;
+use super::shared::Shared;
+use super::writer::Writer;
+use super::{Node, NodeParts, Threads, inputs, keeper, spawn};
+use crate::core::{Core, Settings, Start, Vote};
+use crate::members::Members;
+use crate::terms::TermStarts;
+
+pub(super) fn start(parts: NodeParts) -> Result<Node> {
+    let NodeParts {
+        writer,
+        reader,
+        sink,
+        opener,
+        mut superblock,
+        clock,
+        metrics,
+        on_fatal,
+        outbox,
+        pace,
+        seed,
+    } = parts;
+    let head = *writer.head();
+    let files = Files {
+        reader: Arc::clone(&reader),
+        sink: Arc::clone(&sink),
+    };
+    let begin = begin(superblock.get(), &head, &files)?;
+    let (committed, applied) = (begin.committed, begin.applied);
+    let settings = Settings {
+        replica: superblock.get().replica_id,
+        heartbeat_ticks: pace.heartbeat_ticks,
+        election_ticks: pace.election_ticks,
+        seed,
+    };
+    // From here on the end of the log is not known from the superblock alone.
+    superblock.update(|s| {
+        s.clean = false;
+        s.configuration = begin.members.encode();
+        (s.verified_index, s.verified_hash) = (committed.index, committed.hash);
+    })?;
+    metrics.durable_index.set(head.index);
+    metrics.applied_index.set(applied);
+    let block_bytes_max = block_bytes_max(superblock.get());
+    let now_us = clock.now_us();
+    let shared = Arc::new(Shared::new(clock, metrics, on_fatal));
+    let (core, first) = Core::start(settings, begin, files.clone(), now_us)
+        .map_err(|e| StorageError::Closed(e.to_string()))?;
+    let superblock = Arc::new(Mutex::new(superblock));
+    let (tell, told) = inputs();
+    let (to_writer, writer_jobs) = channel();
+    let (to_applier, applier_jobs) = channel();
+    let log_writer = Writer {
+        shared: Arc::clone(&shared),
+        log: writer,
+        files: files.clone(),
+        superblock: Arc::clone(&superblock),
+        tell: tell.clone(),
+        block_bytes_max,
+    };
+    let applier = Applier {
+        shared: Arc::clone(&shared),
+        sink: Arc::clone(&sink),
+        parts: LogParts::new(reader, opener.clone()),
+        opener,
+        tell: tell.clone(),
+        applied,
+        reads: BTreeMap::new(),
+    };
+    let engine = Engine::new(
+        Arc::clone(&shared),
+        core,
+        files,
+        to_writer,
+        to_applier,
+        outbox,
+        pace.tick,
+    );
+    let threads = Threads {
+        keeper: {
+            let (shared, superblock) = (Arc::clone(&shared), Arc::clone(&superblock));
+            spawn("superblock-keeper", move || {
+                keeper::run(&shared, &superblock)
+            })?
+        },
+        applier: spawn("applier", move || applier.run(&applier_jobs))?,
+        writer: spawn("log-writer", move || log_writer.run(&writer_jobs))?,
+        engine: spawn("consensus", move || engine.run(&told, first))?,
+        sink,
+        superblock,
+    };
+    Ok(Node::new(shared, tell, threads))
+}
+
+fn block_bytes_max(superblock: &Superblock) -> u64 {
+    let hash = superblock.verified_hash;
+    SegmentHeader::new(superblock.lineage, 1, hash, superblock.segment_bytes).block_bytes_max()
+}
+
+/// What the core begins with.
+fn begin(superblock: &Superblock, head: &ChainHead, files: &Files) -> Result<Start> {
+    let mut members = Members::decode(&superblock.configuration)?;
+    if members.voters.is_empty() && members.as_of == 0 {
+        members = Members::first([superblock.replica_id]);
+    }
+    let applied = files.sink.applied()?.map_or(0, |(index, _)| index);
+    let alone = members.voters == [superblock.replica_id] && members.outgoing.is_empty();
+    // What is durable on the only voter is committed.
+    let index = match alone {
+        true => head.index,
+        false => superblock.commit_floor.max(applied),
+    };
+    let committed = match index {
+        0 => ChainHead::genesis(head.lineage),
+        _ if index == head.index => *head,
+        _ => files
+            .reader
+            .with_block(index, |block, _, _| Ok(ChainHead::of(&block.header)))?,
+    };
+    let blocks = match index < head.index {
+        true => files.read(index + 1, head.index + 1, u64::MAX)?,
+        false => Vec::new(),
+    };
+    Ok(Start {
+        committed,
+        blocks,
+        terms: TermStarts::find(index, |index| files.term(index))?,
+        vote: Vote {
+            term: superblock.term,
+            vote: superblock.vote,
+        },
+        applied,
+        members,
+    })
+}

@@ -35,7 +35,7 @@ test: setup ## all tests (under 15 minutes once dependencies are built)
 	cargo test --workspace
 
 .PHONY: test-long
-test-long: setup ## the tests that take longer: hundreds of crashes, thousands of flipped bytes (about an hour)
+test-long: setup ## the tests that take longer: hundreds of crashes, thousands of flipped bytes, 20,000 simulated runs (two to three hours)
 	KIMBERLITE_LONG_TESTS=1 cargo test --workspace -- --include-ignored
 	$(MAKE) conformance
 

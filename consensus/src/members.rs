@@ -65,6 +65,12 @@ impl Members {
         self.voters.contains(&replica) || self.outgoing.contains(&replica)
     }
 
+    /// Whether a replica is the only voter: what is durable on it is committed.
+    #[must_use]
+    pub fn is_only(&self, replica: u64) -> bool {
+        self.voters == [replica] && self.outgoing.is_empty()
+    }
+
     /// Every member, ascending.
     #[must_use]
     pub fn all(&self) -> Vec<u64> {

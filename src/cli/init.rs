@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use kimberlite_consensus::node::Alone;
 use kimberlite_sql::{Engine, SYSTEM_DATABASE};
 use kimberlite_storage::{FileKeyProvider, FsDisk, KeyProvider, Store, StoreOptions};
 
@@ -150,6 +151,7 @@ fn create(
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: start::SEGMENT_BYTES,
+        replica: Box::new(Alone),
         // The failed statement itself is what `init` reports.
         on_fatal: Box::new(|_| ()),
         progress: Box::new(|_| ()),

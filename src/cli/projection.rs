@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use kimberlite_consensus::node::Alone;
 use kimberlite_storage::{FsDisk, Progress, StoreOptions, rebuild_projection};
 use serde_json::json;
 
@@ -45,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer, CouldNotRun> {
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: crate::start::SEGMENT_BYTES,
+        replica: Box::new(Alone),
         // The error itself is what this command reports.
         on_fatal: Box::new(|_| ()),
         progress: {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kimberlite_consensus::node::Alone;
 use kimberlite_sql::{Engine, EngineOptions, ServerFiles};
 use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
@@ -40,6 +41,7 @@ fn open_blocking(
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: options.segment_bytes,
+        replica: Box::new(Alone),
         on_fatal: Box::new(move |error| alarm.raise(error)),
         progress: Box::new(move |progress| status.progress(progress.to_string())),
     })

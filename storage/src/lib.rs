@@ -16,7 +16,7 @@
 //! | [`projection`] | the current state, derived from the log, in RocksDB |
 //! | [`disk`], [`segment`], [`superblock`] | files of the log, and the medium below them |
 //! | [`log`] | reading, writing and recovering the log |
-//! | [`commit`], [`node`], [`apply`] | from a sealed transaction to a visible one |
+//! | [`commit`], [`replica`], [`apply`] | from a sealed transaction to a visible one |
 //! | [`store`] | a data directory, open |
 //! | [`verify`](mod@verify) | checking a log, stopped or running |
 
@@ -34,8 +34,8 @@ pub mod ids;
 pub mod log;
 pub mod merkle;
 pub mod metrics;
-pub mod node;
 pub mod projection;
+pub mod replica;
 pub mod segment;
 pub mod store;
 pub mod superblock;
@@ -64,10 +64,10 @@ pub use event::{EventFlags, EventHeader, EventKind, EventRef, SealedEvent};
 pub use ids::{Hash32, KeyId, KeyPurpose, Lineage, TenantId};
 pub use merkle::Frontier;
 pub use metrics::StoreMetrics;
-pub use node::SingleNode;
 pub use projection::{
     AppliedBlock, BlockWatch, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions,
     Scan, ScanOptions, Snapshot,
 };
+pub use replica::{Founding, OnFatal, Replica, ReplicaParts, StartReplica};
 pub use store::{Progress, Store, StoreOptions, rebuild_projection};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

@@ -1,23 +1,23 @@
-//! A node over a disk in memory, for the tests of this crate.
+//! A log over a disk in memory, for the tests of this crate: one block for each transaction,
+//! written and applied before the call returns.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use crate::apply::{ApplySink, EventOpener, MemSink, Replay, replay};
-use crate::commit::{CommitLog, Committed, SealedTransaction};
+use crate::apply::{ApplySink, EventOpener, LogParts, MemSink, Replay, apply_block, replay};
+use crate::block::{Block, BlockBuilder, BlockKind};
+use crate::commit::{Committed, SealedTransaction};
 use crate::crypto::{EnvKeyProvider, Keyring, Opener, Sealer};
 use crate::disk::{Disk, MemDisk};
-use crate::env::fixed::{FixedClock, FixedEntropy};
+use crate::env::fixed::FixedEntropy;
 use crate::error::{Result, StorageError};
 use crate::event::{EventKind, SealedEvent};
 use crate::ids::{Lineage, NO_HASH, TenantId};
 use crate::log::recovery::{Recovered, recover};
 use crate::log::{InlineSegments, LogReader, LogWriter};
-use crate::metrics::StoreMetrics;
-use crate::node::{NodeParts, SingleNode};
+use crate::projection::AppliedBlock;
 use crate::superblock::{Superblock, SuperblockFile};
 use crate::txn::{Change, Op, Space, StreamChanges, Txn, encode};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex};
 
 pub(crate) const LINEAGE: Lineage = Lineage([9; 16]);
 pub(crate) const DIR: &str = "/data";
@@ -44,28 +44,25 @@ pub(crate) fn first_superblock(segment_bytes: u64) -> Superblock {
     }
 }
 
-/// An open node and what belongs to it.
+/// An open log and what belongs to it.
 pub(crate) struct TestNode {
-    pub(crate) node: SingleNode,
+    log: Mutex<TestLog>,
     pub(crate) sink: Arc<MemSink>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) sealer: Sealer,
     pub(crate) recovered: Recovered,
-    pub(crate) metrics: Arc<StoreMetrics>,
-    pub(crate) fatal: Arc<AtomicUsize>,
+}
+
+struct TestLog {
+    writer: LogWriter,
+    parts: LogParts,
+    opener: EventOpener,
+    superblock: SuperblockFile,
 }
 
 /// Does what `Store::open` does, with a projection in memory.
 pub(crate) fn open(disk: &MemDisk, segment_bytes: u64, seed: u64) -> Result<TestNode> {
-    open_with(disk, segment_bytes, seed, Arc::new(MemSink::new()))
-}
-
-pub(crate) fn open_with(
-    disk: &MemDisk,
-    segment_bytes: u64,
-    seed: u64,
-    sink: Arc<MemSink>,
-) -> Result<TestNode> {
+    let sink = Arc::new(MemSink::new());
     let dir = dir();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let io = |e| StorageError::io("test", e);
@@ -98,31 +95,67 @@ pub(crate) fn open_with(
     let source = InlineSegments::new(shared.clone(), tmp, segment_bytes);
     let (head, tail) = (recovered.head, recovered.tail);
     let writer = LogWriter::open(shared, &dir, segment_bytes, Box::new(source), head, tail)?;
-    let metrics = Arc::new(StoreMetrics::default());
-    let fatal = Arc::new(AtomicUsize::new(0));
-    let count = fatal.clone();
-    let node = SingleNode::start(NodeParts {
-        writer,
-        reader,
-        sink: sink.clone(),
-        opener,
-        superblock,
-        clock: Arc::new(FixedClock::new(1_000_000, 1)),
-        metrics: metrics.clone(),
-        on_fatal: Arc::new(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-        }),
+    let mut superblock = superblock;
+    superblock.update(|s| {
+        s.clean = false;
+        (s.verified_index, s.verified_hash) = (head.index, head.hash);
     })?;
-    let sealer = Sealer::new(keyring.clone(), entropy);
     Ok(TestNode {
-        node,
+        log: Mutex::new(TestLog {
+            writer,
+            parts: LogParts::new(reader, opener.clone()),
+            opener,
+            superblock,
+        }),
         sink,
+        sealer: Sealer::new(keyring.clone(), entropy),
         keyring,
-        sealer,
         recovered,
-        metrics,
-        fatal,
     })
+}
+
+impl TestLog {
+    fn commit(&mut self, sink: &MemSink, txn: SealedTransaction) -> Result<Committed> {
+        txn.check()?;
+        let head = *self.writer.head();
+        let now_us = head.timestamp_us + 1;
+        let mut builder = BlockBuilder::after(&head, BlockKind::Data, head.term.max(1), now_us);
+        let mut tenant = sink.tenant_head(txn.tenant)?;
+        for event in &txn.events {
+            let header = tenant.place(event, now_us);
+            let leaf = builder.push(&header, &event.body)?;
+            tenant.advance(&header, leaf).unwrap();
+        }
+        let mut block = builder.finish();
+        self.writer.append(&mut block)?;
+        self.apply(sink, &block.bytes)?;
+        Ok(Committed {
+            index: block.header.index,
+            ordinal: txn.events.len() as u16 - 1,
+            timestamp_us: block.header.timestamp_us,
+        })
+    }
+
+    fn apply(&mut self, sink: &MemSink, bytes: &[u8]) -> Result<()> {
+        let block = Block::decode(bytes)?;
+        let open = |(event, ordinal): (&crate::event::EventRef<'_>, u16)| {
+            let leaf = event.leaf();
+            self.opener.open(ordinal, &event.header, leaf, event.body)
+        };
+        let applied = AppliedBlock {
+            index: block.header.index,
+            hash: block.header.block_hash,
+            timestamp_us: block.header.timestamp_us,
+            events: block
+                .events
+                .iter()
+                .zip(0..)
+                .map(open)
+                .collect::<Result<_>>()?,
+        };
+        apply_block(sink, &mut self.parts, &applied)?;
+        sink.publish()
+    }
 }
 
 /// A transaction that sets keys to values.
@@ -147,20 +180,19 @@ pub(crate) fn sets(pairs: &[(&str, &[u8])]) -> Txn {
 }
 
 impl TestNode {
-    pub(crate) fn submit(&self, txn: SealedTransaction) -> mpsc::Receiver<Result<Committed>> {
-        let (send, receive) = mpsc::channel();
-        self.node.submit(
-            txn,
-            Box::new(move |result| {
-                let _ = send.send(result);
-            }),
-        );
-        receive
+    pub(crate) fn commit(&self, txn: SealedTransaction) -> Result<Committed> {
+        self.log.lock().unwrap().commit(&self.sink, txn)
     }
 
-    pub(crate) fn commit(&self, txn: SealedTransaction) -> Result<Committed> {
-        let lost = |_| StorageError::Closed("the callback was dropped".into());
-        self.submit(txn).recv().map_err(lost)?
+    /// Notes that the log ends in good order.
+    pub(crate) fn close(self) -> Result<()> {
+        let mut log = self.log.into_inner().unwrap();
+        let head = *log.writer.head();
+        log.superblock.update(|s| {
+            (s.verified_index, s.verified_hash) = (head.index, head.hash);
+            s.commit_floor = head.index;
+            s.clean = true;
+        })
     }
 
     pub(crate) fn new_tenant(&self) -> Result<TenantId> {

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use kimberlite::os::{SystemClock, SystemEntropy};
+use kimberlite_consensus::node::Alone;
 use kimberlite_sql::session::{BoundParameters, ConnectRequest, Fill, Outcome, Prepared, Session};
 use kimberlite_sql::{Engine, EngineOptions, SYSTEM_DATABASE, ServerFiles};
 use kimberlite_storage::{FileKeyProvider, FsDisk, Store, StoreOptions};
@@ -166,6 +167,7 @@ fn open(folder: &Path) -> Arc<Engine> {
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: 64 << 20,
+        replica: Box::new(Alone),
         on_fatal: Box::new(|error| panic!("{error}")),
         progress: Box::new(|_| ()),
     })

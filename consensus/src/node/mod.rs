@@ -12,7 +12,7 @@
 //!
 //! **A failure is final**, as in the log itself: after a failed write or flush nobody knows
 //! what is on the medium. Every pending and later transaction gets
-//! [`StorageError::Closed`], [`OnFatal`] is called once, and the process is expected to
+//! [`StorageError::Closed`], [`OnFatal`](kimberlite_storage::OnFatal) is called once, and the process is expected to
 //! exit; opening the log again finds out.
 
 mod applier;
@@ -22,8 +22,13 @@ mod gate;
 mod keeper;
 mod shared;
 mod start;
+mod starter;
 mod writer;
 
+#[cfg(test)]
+mod alone_tests;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -32,13 +37,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kimberlite_storage::apply::EventOpener;
-use kimberlite_storage::log::{LogReader, LogWriter};
-use kimberlite_storage::node::OnFatal;
+use kimberlite_storage::block::{BLOCK_HEADER_LEN, PAYLOAD_CRC_LEN};
 use kimberlite_storage::superblock::SuperblockFile;
 use kimberlite_storage::{
-    ApplySink, Clock, CommitLog, OnCommit, Result, SealedTransaction, StorageError, StoreMetrics,
+    ApplySink, CommitLog, OnCommit, Replica, ReplicaParts, Result, SealedEvent, SealedTransaction,
+    StorageError,
 };
+
+pub use self::starter::{Alone, Member};
 
 use self::engine::Input;
 use self::shared::Shared;
@@ -83,30 +89,14 @@ impl Default for Pace {
     }
 }
 
-/// What a replica is made of.
+/// What a node is made of.
 pub struct NodeParts {
-    /// The end of the log, as recovery found it.
-    pub writer: LogWriter,
-    /// Reads durable blocks.
-    pub reader: Arc<LogReader>,
-    /// What blocks are applied to.
-    pub sink: Arc<dyn ApplySink>,
-    /// Opens events.
-    pub opener: EventOpener,
-    /// The superblock: identity, vote, members.
-    pub superblock: SuperblockFile,
-    /// Gives blocks their time.
-    pub clock: Arc<dyn Clock>,
-    /// Where to count.
-    pub metrics: Arc<StoreMetrics>,
-    /// See [`OnFatal`].
-    pub on_fatal: OnFatal,
+    /// The files of the data directory, and what is derived from them.
+    pub replica: ReplicaParts,
     /// The way to the other replicas.
     pub outbox: Arc<dyn Outbox>,
     /// How often things happen.
     pub pace: Pace,
-    /// Random, and another one at each start.
-    pub seed: u64,
 }
 
 /// Called once with the index a read has to see, when that is applied here, or with the
@@ -136,6 +126,9 @@ pub struct Status {
 
 /// A running replica.
 pub struct Node {
+    replica: u64,
+    /// The longest block that a segment takes.
+    block_bytes_max: u64,
     shared: Arc<Shared>,
     inputs: Sender<Input>,
     threads: Mutex<Option<Threads>>,
@@ -158,14 +151,6 @@ impl Node {
     /// written, [`StorageError::Closed`] when the disk contradicts itself.
     pub fn start(parts: NodeParts) -> Result<Self> {
         start::start(parts)
-    }
-
-    fn new(shared: Arc<Shared>, inputs: Sender<Input>, threads: Threads) -> Self {
-        Self {
-            shared,
-            inputs,
-            threads: Mutex::new(Some(threads)),
-        }
     }
 
     /// Hands over a frame that a peer sent. That it is the peer it says is the
@@ -201,25 +186,38 @@ impl Node {
         self.shared.status()
     }
 
-    /// Why nothing can be committed any more, if so.
-    #[must_use]
-    pub fn failed(&self) -> Option<String> {
-        self.shared.failure()
+    /// An event has to fit into a block, and that into a segment.
+    fn check_room(&self, txn: &SealedTransaction) -> Result<()> {
+        let longest = txn.events.iter().map(SealedEvent::event_len).max();
+        let len = (longest.unwrap_or(0) + BLOCK_HEADER_LEN + PAYLOAD_CRC_LEN) as u64;
+        match len > self.block_bytes_max {
+            false => Ok(()),
+            true => Err(StorageError::TooLarge {
+                what: "an event",
+                len,
+                max: self.block_bytes_max,
+            }),
+        }
     }
 
     fn tell(&self, input: Input) {
         // After the end of the thread there is nobody to tell; what waits is dropped.
         drop(self.inputs.send(input));
     }
+}
 
-    /// Refuses new transactions, completes those that wait as far as a majority lets it
-    /// within [`engine::CLOSING_MAX`], flushes the projection and notes in the superblock
-    /// that the log ends in good order. Closing again does nothing.
-    ///
-    /// # Errors
-    /// [`StorageError::Closed`] when the log had failed before, [`StorageError::Io`] when
-    /// the last writes fail.
-    pub fn close(&self) -> Result<()> {
+impl Replica for Node {
+    fn is_alone(&self) -> bool {
+        self.status().members.is_only(self.replica)
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.shared.failure()
+    }
+
+    /// Completes what waits as far as a majority lets it within
+    /// [`engine::CLOSING_MAX`].
+    fn close(&self) -> Result<()> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(threads) = threads.take() else {
             return Ok(());
@@ -253,7 +251,7 @@ impl Node {
 
 impl CommitLog for Node {
     fn submit(&self, txn: SealedTransaction, done: OnCommit) {
-        if let Err(error) = txn.check() {
+        if let Err(error) = txn.check().and_then(|()| self.check_room(&txn)) {
             self.shared.metrics.refusals.add(1);
             return done(Err(error));
         }

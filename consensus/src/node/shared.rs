@@ -2,15 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use kimberlite_storage::node::{OnFatal, QUEUE_BYTES_MAX};
-use kimberlite_storage::{Clock, Committed, OnCommit, Result, StorageError, StoreMetrics};
+use kimberlite_storage::{Clock, Committed, OnCommit, OnFatal, Result, StorageError, StoreMetrics};
 
 use super::Status;
 use super::gate::Gate;
 use super::keeper::CommittedHead;
 use crate::core::Alarm;
+
+/// Bytes of transactions that may be on their way; more make submitters wait.
+const QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// State that any thread may look at.
 pub(super) struct Shared {
@@ -22,6 +24,7 @@ pub(super) struct Shared {
     failing: AtomicBool,
     failure: Mutex<Option<String>>,
     status: Mutex<Status>,
+    status_changed: Condvar,
 }
 
 /// Whom to tell, and since when they wait.
@@ -69,6 +72,7 @@ impl Shared {
             failing: AtomicBool::new(false),
             failure: Mutex::default(),
             status: Mutex::default(),
+            status_changed: Condvar::new(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Shared {
         *lock(&self.failure) = Some(reason.to_owned());
         self.gate.close();
         self.committed.stop();
+        self.status_changed.notify_all();
     }
 
     /// Runs the body of a thread; a panic in it is a failure like any other.
@@ -130,5 +135,19 @@ impl Shared {
 
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut lock(&self.status));
+        self.status_changed.notify_all();
+    }
+
+    /// Waits until the status is as wanted.
+    ///
+    /// # Errors
+    /// [`StorageError::Closed`] when the replica failed before.
+    pub(super) fn wait_status(&self, wanted: impl Fn(&Status) -> bool) -> Result<()> {
+        let waiting = |status: &mut Status| !wanted(status) && self.failure().is_none();
+        let status = self.status_changed.wait_while(lock(&self.status), waiting);
+        match wanted(&status.unwrap_or_else(PoisonError::into_inner)) {
+            true => Ok(()),
+            false => Err(self.refusal()),
+        }
     }
 }

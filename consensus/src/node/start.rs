@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use kimberlite_storage::apply::LogParts;
 use kimberlite_storage::segment::SegmentHeader;
 use kimberlite_storage::superblock::Superblock;
-use kimberlite_storage::{ChainHead, Result, StorageError};
+use kimberlite_storage::{ChainHead, ReplicaParts, Result, StorageError};
 
 use super::applier::Applier;
 use super::engine::Engine;
@@ -21,6 +21,11 @@ use crate::terms::TermStarts;
 
 pub(super) fn start(parts: NodeParts) -> Result<Node> {
     let NodeParts {
+        replica,
+        outbox,
+        pace,
+    } = parts;
+    let ReplicaParts {
         writer,
         reader,
         sink,
@@ -29,10 +34,8 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         clock,
         metrics,
         on_fatal,
-        outbox,
-        pace,
         seed,
-    } = parts;
+    } = replica;
     let head = *writer.head();
     let files = Files {
         reader: Arc::clone(&reader),
@@ -40,8 +43,10 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
     };
     let begin = begin(superblock.get(), &head, &files)?;
     let (committed, applied) = (begin.committed, begin.applied);
+    let replica_id = superblock.get().replica_id;
+    let alone = begin.members.is_only(replica_id);
     let settings = Settings {
-        replica: superblock.get().replica_id,
+        replica: replica_id,
         heartbeat_ticks: pace.heartbeat_ticks,
         election_ticks: pace.election_ticks,
         seed,
@@ -102,7 +107,18 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         sink,
         superblock,
     };
-    Ok(Node::new(shared, tell, threads))
+    let node = Node {
+        replica: replica_id,
+        block_bytes_max,
+        shared,
+        inputs: tell,
+        threads: Mutex::new(Some(threads)),
+    };
+    if alone {
+        node.shared
+            .wait_status(|status| status.leadership.leader == replica_id)?;
+    }
+    Ok(node)
 }
 
 fn block_bytes_max(superblock: &Superblock) -> u64 {
@@ -110,19 +126,29 @@ fn block_bytes_max(superblock: &Superblock) -> u64 {
     SegmentHeader::new(superblock.lineage, 1, hash, superblock.segment_bytes).block_bytes_max()
 }
 
+/// The members as the superblock has them; a new data directory is alone.
+fn members(superblock: &Superblock) -> Result<Members> {
+    let members = Members::decode(&superblock.configuration)?;
+    if members.voters.is_empty() && members.as_of == 0 {
+        return Ok(Members::first([superblock.replica_id]));
+    }
+    Ok(members)
+}
+
+/// How far the log is known to be committed.
+pub(super) fn committed(superblock: &Superblock, head: &ChainHead, projected: u64) -> Result<u64> {
+    // What is durable on the only voter is committed.
+    if members(superblock)?.is_only(superblock.replica_id) {
+        return Ok(head.index);
+    }
+    Ok(superblock.commit_floor.max(projected))
+}
+
 /// What the core begins with.
 fn begin(superblock: &Superblock, head: &ChainHead, files: &Files) -> Result<Start> {
-    let mut members = Members::decode(&superblock.configuration)?;
-    if members.voters.is_empty() && members.as_of == 0 {
-        members = Members::first([superblock.replica_id]);
-    }
+    let members = members(superblock)?;
     let applied = files.sink.applied()?.map_or(0, |(index, _)| index);
-    let alone = members.voters == [superblock.replica_id] && members.outgoing.is_empty();
-    // What is durable on the only voter is committed.
-    let index = match alone {
-        true => head.index,
-        false => superblock.commit_floor.max(applied),
-    };
+    let index = committed(superblock, head, applied)?;
     let committed = match index {
         0 => ChainHead::genesis(head.lineage),
         _ if index == head.index => *head,

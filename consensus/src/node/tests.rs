@@ -1,4 +1,4 @@
-//! Nodes over disks in memory, alone and three together.
+//! Three nodes together, over disks in memory.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,304 +8,16 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak, mpsc};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use kimberlite_storage::apply::{EventOpener, MemSink, Replay, replay};
-use kimberlite_storage::env::fixed::{FixedClock, FixedEntropy};
-use kimberlite_storage::log::recovery::recover;
-use kimberlite_storage::log::{InlineSegments, LogReader, LogWriter};
-use kimberlite_storage::superblock::{Superblock, SuperblockFile};
-use kimberlite_storage::txn::{Space, encode};
-use kimberlite_storage::{
-    Change, CommitLog as _, Committed, Disk, EnvKeyProvider, EventKind, Fault, Keyring, Lineage,
-    MemDisk, Op, Opener, Result, SealedEvent, SealedTransaction, Sealer, StorageError,
-    StreamChanges, TenantId, Txn,
-};
+use kimberlite_storage::apply::MemSink;
+use kimberlite_storage::{Committed, EventKind, MemDisk, SealedEvent, StorageError, TenantId};
 
+use super::testing::{TestNode, create, start};
 use super::*;
 
-const LINEAGE: Lineage = Lineage([4; 16]);
 const SEGMENT: u64 = 128 << 10;
-
-fn dir() -> PathBuf {
-    PathBuf::from("/data")
-}
-
-struct TestNode {
-    node: Arc<Node>,
-    sink: Arc<MemSink>,
-    keyring: Arc<Keyring>,
-    sealer: Sealer,
-    fatal: Arc<AtomicUsize>,
-}
-
-/// A data directory of a member of a cluster.
-fn create(disk: &MemDisk, replica: u64, voters: &[u64]) -> Result<()> {
-    let tmp = dir().join("tmp");
-    let io = |e| StorageError::io("test", e);
-    disk.create_dir(&dir().join("log")).map_err(io)?;
-    disk.create_dir(&tmp).map_err(io)?;
-    let superblock = Superblock {
-        sequence: 1,
-        cluster_id: [1; 16],
-        lineage: LINEAGE,
-        replica_id: replica,
-        term: 1,
-        vote: 0,
-        commit_floor: 0,
-        verified_index: 0,
-        verified_hash: [0; 32],
-        segment_bytes: SEGMENT,
-        created_us: 0,
-        clean: true,
-        configuration: Members::first(voters.iter().copied()).encode(),
-    };
-    SuperblockFile::create(disk, &dir(), &tmp, superblock).map(drop)
-}
-
-fn open(disk: &MemDisk, seed: u64, outbox: Arc<dyn Outbox>) -> Result<TestNode> {
-    let tmp = dir().join("tmp");
-    let io = |e| StorageError::io("test", e);
-    disk.remove_dir_all(&tmp).map_err(io)?;
-    disk.create_dir(&tmp).map_err(io)?;
-    let superblock = SuperblockFile::open(disk, &dir())?;
-    let recovered = recover(disk, &dir(), superblock.get(), &|_| {})?;
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let reader = Arc::new(LogReader::new(Arc::clone(&shared), &dir()));
-    let provider = EnvKeyProvider::new("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")?;
-    let entropy = Arc::new(FixedEntropy::new(seed));
-    let keyring = Arc::new(Keyring::new(Arc::new(provider), entropy.clone()));
-    let opener = EventOpener::new(keyring.clone(), Arc::new(Opener::new(keyring.clone())));
-    let sink = Arc::new(MemSink::new());
-    if Members::decode(&superblock.get().configuration)?
-        .voters
-        .len()
-        == 1
-    {
-        let work = Replay {
-            reader: &reader,
-            opener: &opener,
-            head: &recovered.head,
-            progress: &|_| {},
-        };
-        replay(&work, sink.as_ref())?;
-    }
-    let source = InlineSegments::new(Arc::clone(&shared), tmp, SEGMENT);
-    let (head, tail) = (recovered.head, recovered.tail);
-    let writer = LogWriter::open(shared, &dir(), SEGMENT, Box::new(source), head, tail)?;
-    let fatal = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&fatal);
-    let node = Node::start(NodeParts {
-        writer,
-        reader,
-        sink: sink.clone(),
-        opener,
-        superblock,
-        clock: Arc::new(FixedClock::new(1_000_000, 1)),
-        metrics: Arc::default(),
-        on_fatal: Arc::new(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-        }),
-        outbox,
-        pace: Pace {
-            tick: Duration::from_millis(5),
-            heartbeat_ticks: 2,
-            election_ticks: 10,
-        },
-        seed,
-    })?;
-    Ok(TestNode {
-        node: Arc::new(node),
-        sealer: Sealer::new(keyring.clone(), entropy),
-        keyring,
-        sink,
-        fatal,
-    })
-}
-
-fn alone(disk: &MemDisk, seed: u64) -> Result<TestNode> {
-    if !disk.exists(&dir().join("superblock")).unwrap_or(false) {
-        create(disk, 1, &[1])?;
-    }
-    open(disk, seed, Arc::new(NoPeers))
-}
-
-impl TestNode {
-    fn commit(&self, txn: SealedTransaction) -> Result<Committed> {
-        let (send, receive) = mpsc::channel();
-        self.node.submit(
-            txn,
-            Box::new(move |result| {
-                let _ = send.send(result);
-            }),
-        );
-        receive.recv().expect("nobody was told")
-    }
-
-    fn new_tenant(&self) -> Result<TenantId> {
-        let (tenant, records) = self.keyring.create_tenant()?;
-        let event = |record: &kimberlite_storage::KeyRecord| {
-            SealedEvent::unsealed(tenant, EventKind::Key, record.to_bytes()).unwrap()
-        };
-        self.commit(SealedTransaction {
-            tenant,
-            events: records.iter().map(event).collect(),
-            plain: None,
-        })?;
-        Ok(tenant)
-    }
-
-    fn set(&self, tenant: TenantId, key: &str, value: &[u8]) -> Result<Committed> {
-        let txn = sets(key, value);
-        let event = self
-            .sealer
-            .seal(tenant, EventKind::Txn, encode(&txn).unwrap())?;
-        self.commit(SealedTransaction {
-            tenant,
-            events: vec![event],
-            plain: Some(Arc::new(txn)),
-        })
-    }
-
-    fn value(&self, tenant: TenantId, key: &str) -> Option<Vec<u8>> {
-        let key = (tenant, Space::Rows as i32, 7, key.as_bytes().to_vec());
-        self.sink.rows().get(&key).cloned()
-    }
-
-    fn read(&self) -> Result<u64> {
-        let (send, receive) = mpsc::channel();
-        self.node.read(Box::new(move |result| {
-            let _ = send.send(result);
-        }));
-        receive.recv().expect("nobody was told")
-    }
-}
-
-fn sets(key: &str, value: &[u8]) -> Txn {
-    Txn {
-        principal: "tester".into(),
-        time_us: 5,
-        statements: Vec::new(),
-        streams: vec![StreamChanges {
-            stream: 7,
-            space: Space::Rows as i32,
-            changes: vec![Change {
-                op: Op::Insert as i32,
-                key: key.as_bytes().to_vec().into(),
-                value: value.to_vec().into(),
-                changed: Vec::new(),
-            }],
-        }],
-        part_count: 0,
-    }
-}
-
-#[test]
-fn what_is_committed_is_there_after_opening_again() {
-    let disk = MemDisk::new();
-    let node = alone(&disk, 1).unwrap();
-    let tenant = node.new_tenant().unwrap();
-    let first = node.set(tenant, "a", b"1").unwrap();
-    let second = node.set(tenant, "a", b"2").unwrap();
-    assert!(second.index > first.index && second.timestamp_us > first.timestamp_us);
-    assert_eq!(node.value(tenant, "a"), Some(b"2".to_vec()));
-    assert!(node.read().unwrap() >= second.index);
-    node.node.close().unwrap();
-    node.node.close().unwrap();
-    let late = node.set(tenant, "b", b"3");
-    assert!(matches!(late, Err(StorageError::Closed(_))), "{late:?}");
-    let again = alone(&disk, 2).unwrap();
-    assert_eq!(again.value(tenant, "a"), Some(b"2".to_vec()));
-    again.set(tenant, "c", b"4").unwrap();
-    drop(again);
-    let third = alone(&disk, 3).unwrap();
-    assert_eq!(third.value(tenant, "c"), Some(b"4".to_vec()));
-}
-
-#[test]
-fn a_crash_at_every_operation_loses_nothing_that_was_acknowledged() {
-    let mut struck = 0;
-    for at in 10..140 {
-        let disk = MemDisk::new();
-        create(&disk, 1, &[1]).unwrap();
-        disk.inject(Fault::CrashAt(disk.operations() + at));
-        let mut acknowledged = Vec::new();
-        let mut tenant = None;
-        if let Ok(node) = open(&disk, 1, Arc::new(NoPeers)) {
-            tenant = node.new_tenant().ok();
-            for number in 0..30_u8 {
-                let Some(tenant) = tenant else { break };
-                let value = vec![number; 5_000];
-                match node.set(tenant, &format!("k{number}"), &value) {
-                    Ok(_) => acknowledged.push((number, value)),
-                    Err(error) => {
-                        assert!(matches!(error, StorageError::Closed(_)), "{error}");
-                        assert_eq!(node.fatal.load(Ordering::SeqCst), 1);
-                        struck += 1;
-                        break;
-                    }
-                }
-            }
-        }
-        let after = disk.crash(at);
-        let node = alone(&after, 2).unwrap_or_else(|e| panic!("crash at {at}: {e}"));
-        for (number, value) in acknowledged {
-            let found = node.value(tenant.unwrap(), &format!("k{number}"));
-            assert_eq!(found, Some(value), "crash at {at}: write {number}");
-        }
-        let tenant = node.new_tenant().unwrap();
-        node.set(tenant, "new", b"1").unwrap();
-    }
-    assert!(struck > 60, "only {struck} crashes struck a commit");
-}
-
-#[test]
-fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
-    let disk = MemDisk::new();
-    let node = alone(&disk, 1).unwrap();
-    let tenant = node.new_tenant().unwrap();
-    disk.set_free_bytes(Some(0));
-    let mut stored = 0;
-    let refused = loop {
-        match node.set(tenant, &format!("k{stored}"), &vec![stored; 20_000]) {
-            Ok(_) => stored += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(refused, StorageError::Full { .. }), "{refused}");
-    let again = node.set(tenant, "b", b"2");
-    assert!(matches!(again, Err(StorageError::Full { .. })), "{again:?}");
-    disk.set_free_bytes(None);
-    node.set(tenant, "c", b"3").unwrap();
-    for number in 0..stored {
-        let found = node.value(tenant, &format!("k{number}"));
-        assert_eq!(found, Some(vec![number; 20_000]));
-    }
-    assert_eq!(node.fatal.load(Ordering::SeqCst), 0);
-}
-
-#[test]
-fn many_sessions_share_blocks() {
-    let disk = MemDisk::new();
-    let node = alone(&disk, 1).unwrap();
-    let tenant = node.new_tenant().unwrap();
-    std::thread::scope(|scope| {
-        for session in 0..8 {
-            let node = &node;
-            scope.spawn(move || {
-                for number in 0..50 {
-                    let key = format!("s{session}-{number}");
-                    node.set(tenant, &key, key.as_bytes()).unwrap();
-                }
-            });
-        }
-    });
-    assert_eq!(node.sink.transactions(), 400);
-    assert_eq!(node.value(tenant, "s7-49"), Some(b"s7-49".to_vec()));
-}
 
 /// Replicas in one process; frames go straight to their receiver.
 #[derive(Default)]
@@ -344,7 +56,7 @@ impl Cluster {
         };
         for id in voters {
             let disk = MemDisk::new();
-            create(&disk, *id, voters).unwrap();
+            create(&disk, SEGMENT, *id, voters).unwrap();
             cluster.disks.insert(*id, disk);
             cluster.start(*id);
         }
@@ -356,7 +68,9 @@ impl Cluster {
             from: id,
             network: Arc::clone(&self.network),
         };
-        let node = open(&self.disks[&id], id, Arc::new(link)).unwrap();
+        let sink = Arc::new(MemSink::new());
+        let disk = &self.disks[&id];
+        let node = start(disk, SEGMENT, id, sink, Arc::new(link)).unwrap();
         let mut nodes = self.network.nodes.lock().unwrap();
         nodes.insert(id, Arc::downgrade(&node.node));
         drop(nodes);

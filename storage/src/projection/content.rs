@@ -114,8 +114,8 @@ impl Snapshot {
         Ok(records)
     }
 
-    /// SHA-256 over the position and every key and value of all families, each
-    /// with its length in front: equal for projections of the same log, however
+    /// SHA-256 over the position and [`Self::derived_hash`], which is over every key and
+    /// value of all families, each with its length in front: equal for projections of the same log, however
     /// they came about.
     ///
     /// # Errors
@@ -124,6 +124,17 @@ impl Snapshot {
         let mut hasher = Sha256::new();
         hasher.update(self.index().to_le_bytes());
         hasher.update(self.block_hash().unwrap_or_default());
+        hasher.update(self.derived_hash()?);
+        Ok(hasher.finalize().into())
+    }
+
+    /// The same without the position: blocks that change nothing, such as the first of a
+    /// leader, do not change it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn derived_hash(&self) -> Result<Hash32> {
+        let mut hasher = Sha256::new();
         for family in DERIVED {
             hasher.update(family.name());
             let mut scan = self.whole(family);

@@ -26,8 +26,8 @@ use crate::event::{EventKind, SealedEvent};
 use crate::ids::{Lineage, TenantId};
 use crate::log::LogReader;
 use crate::metrics::StoreMetrics;
-use crate::node::SingleNode;
 use crate::projection::{Projection, Snapshot};
+use crate::replica::{Replica, StartReplica};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
@@ -43,8 +43,10 @@ pub struct StoreOptions {
     pub entropy: Arc<dyn Entropy>,
     /// The medium of the log.
     pub disk: Arc<dyn Disk>,
-    /// Size of new segments in bytes.
+    /// Size of segments in bytes, for a new directory.
     pub segment_bytes: u64,
+    /// What orders and commits transactions.
+    pub replica: Box<dyn StartReplica>,
     /// Called once when the log cannot go on. The process should exit soon after:
     /// what is on the medium is only known after opening again. Those who wait for
     /// a commit are told when this has returned.
@@ -55,7 +57,7 @@ pub struct StoreOptions {
 
 /// An open data directory. Dropping it closes it.
 pub struct Store {
-    node: Arc<SingleNode>,
+    replica: Arc<dyn Replica>,
     projection: Projection,
     reader: Arc<LogReader>,
     keyring: Arc<Keyring>,
@@ -116,7 +118,7 @@ impl Store {
     /// Where transactions are committed.
     #[must_use]
     pub fn commit_log(&self) -> Arc<dyn CommitLog> {
-        self.node.clone()
+        self.replica.clone()
     }
 
     /// Reads committed blocks.
@@ -164,7 +166,7 @@ impl Store {
     /// Why nothing can be committed any more, if so.
     #[must_use]
     pub fn failed(&self) -> Option<String> {
-        self.node.failed()
+        self.replica.failed()
     }
 
     /// Makes a new tenant: its keys, and with them its identity. On return they
@@ -207,7 +209,7 @@ impl Store {
     /// As [`CommitLog::submit`].
     pub fn commit(&self, txn: SealedTransaction) -> Result<Committed> {
         let (send, receive) = mpsc::sync_channel(1);
-        self.node.submit(
+        self.replica.submit(
             txn,
             Box::new(move |result| {
                 let _ = send.send(result);
@@ -224,7 +226,7 @@ impl Store {
     /// [`StorageError::Closed`] when the log had failed before, and when the last
     /// writes fail.
     pub fn close(&self) -> Result<()> {
-        self.node.close()
+        self.replica.close()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Progress, Store, StoreOptions};
 use crate::apply::{ApplySink as _, EventOpener, Replay, replay};
+use crate::chain::ChainHead;
 use crate::crypto::{Key, Keyring, Opener, Sealer};
 use crate::disk::{Disk, DiskLock};
 use crate::env::draw;
@@ -11,8 +12,8 @@ use crate::ids::{Lineage, NO_HASH, TenantId};
 use crate::log::recovery::{Recovered, recover};
 use crate::log::{LogReader, LogWriter, ThreadedSegments};
 use crate::metrics::StoreMetrics;
-use crate::node::{NodeParts, SingleNode};
 use crate::projection::{Projection, ProjectionOptions, create_replica_key, load_replica_key};
+use crate::replica::{Founding, ReplicaParts};
 use crate::segment::{LOG_DIR, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, list};
 use crate::superblock::{self, Superblock, SuperblockFile};
 use std::io;
@@ -45,7 +46,7 @@ pub(super) fn open(options: StoreOptions, discard_projection: bool) -> Result<St
     opening.set_log_bytes(&recovered)?;
     let projection = opening.projection(&replica_key, &recovered, discard_projection)?;
     let store = opening.start(projection, recovered)?;
-    if !store.keyring.has_tenant(TenantId::SYSTEM) {
+    if store.replica.is_alone() && !store.keyring.has_tenant(TenantId::SYSTEM) {
         let records = store.keyring.create_keys(TenantId::SYSTEM)?;
         store.commit_keys(TenantId::SYSTEM, &records)?;
     }
@@ -132,24 +133,34 @@ impl Opening {
         create_replica_key(&dir, provider, self.options.entropy.as_ref())
     }
 
-    /// Without a replica key, the first block's key events tell whether the
-    /// master key is the right one.
+    /// Without a replica key, the first key events of the log tell whether the master
+    /// key is the right one.
     fn probe_master_key(&self) -> Result<()> {
-        if self.superblock.get().verified_index == 0 {
+        let newest = self.superblock.get().verified_index;
+        if newest == 0 {
             return Ok(());
         }
         let probe = Keyring::new(
             self.options.key_provider.clone(),
             self.options.entropy.clone(),
         );
-        self.reader.with_block(1, |block, _, _| {
+        let mut blocks = self.reader.blocks(1)?;
+        for _ in 1..=newest {
+            let Some((block, _, _)) = blocks.next()? else {
+                break;
+            };
+            let mut found = false;
             for event in &block.events {
                 if event.header.kind == EventKind::Key && !event.header.flags.redacted() {
                     probe.load_record(&crate::crypto::KeyRecord::from_bytes(event.body)?)?;
+                    found = true;
                 }
             }
-            Ok(())
-        })?;
+            // Leaders come before the first keys, and there are few of those.
+            if found {
+                break;
+            }
+        }
         probe.check_master_key()
     }
 
@@ -205,7 +216,8 @@ impl Opening {
         if recovered.head.index > 0 {
             self.metrics.rebuilds.add(1);
         }
-        self.catch_up(&projection, recovered, true)?;
+        let head = self.committed(&projection, recovered)?;
+        self.catch_up(&projection, &head, true)?;
         Ok(projection)
     }
 
@@ -234,8 +246,26 @@ impl Opening {
             self.keyring.load_record(&record)?;
         }
         self.keyring.check_master_key()?;
-        self.catch_up(&projection, recovered, false)?;
+        let head = self.committed(&projection, recovered)?;
+        self.catch_up(&projection, &head, false)?;
         Ok(Some(projection))
+    }
+
+    /// The newest block that is known to be committed: what comes after it is applied
+    /// when the replica says so.
+    fn committed(&self, projection: &Projection, recovered: &Recovered) -> Result<ChainHead> {
+        let positions = [projection.applied(), projection.pending_bulk()];
+        let projected = positions.into_iter().flatten().map(|(index, _)| index);
+        let (superblock, head) = (self.superblock.get(), &recovered.head);
+        let starter = &self.options.replica;
+        let index = starter.committed(superblock, head, projected.max().unwrap_or(0))?;
+        match index {
+            0 => Ok(ChainHead::genesis(head.lineage)),
+            _ if index >= head.index => Ok(*head),
+            _ => self
+                .reader
+                .with_block(index, |block, _, _| Ok(ChainHead::of(&block.header))),
+        }
     }
 
     fn log_has(&self, index: u64, hash: &crate::ids::Hash32) -> Result<bool> {
@@ -243,13 +273,7 @@ impl Opening {
             .with_block(index, |block, _, _| Ok(block.header.block_hash == *hash))
     }
 
-    fn catch_up(
-        &self,
-        projection: &Projection,
-        recovered: &Recovered,
-        rebuild: bool,
-    ) -> Result<()> {
-        let head = recovered.head;
+    fn catch_up(&self, projection: &Projection, head: &ChainHead, rebuild: bool) -> Result<()> {
         let (applied, _) = projection.applied().unwrap_or((0, NO_HASH));
         let total = head.index.saturating_sub(applied);
         let report = &self.options.progress;
@@ -268,7 +292,7 @@ impl Opening {
         let work = Replay {
             reader: &self.reader,
             opener: &opener,
-            head: &head,
+            head,
             progress: &progress,
         };
         let count = replay(&work, projection)?;
@@ -287,17 +311,20 @@ impl Opening {
             metrics,
         } = self;
         let tmp = options.data_dir.join(TMP_DIR);
-        let source = ThreadedSegments::start(options.disk.clone(), tmp, options.segment_bytes)?;
+        // Replicas of one log roll their segments at the same places.
+        let segment_bytes = superblock.get().segment_bytes;
+        let source = ThreadedSegments::start(options.disk.clone(), tmp, segment_bytes)?;
         let writer = LogWriter::open(
             options.disk.clone(),
             &options.data_dir,
-            options.segment_bytes,
+            segment_bytes,
             Box::new(source),
             recovered.head,
             recovered.tail,
         )?;
         let lineage = superblock.get().lineage;
-        let node = SingleNode::start(NodeParts {
+        let seed = u64::from_le_bytes(draw(options.entropy.as_ref()));
+        let replica = options.replica.start(ReplicaParts {
             writer,
             reader: reader.clone(),
             sink: Arc::new(projection.clone()),
@@ -306,9 +333,10 @@ impl Opening {
             clock: options.clock.clone(),
             metrics: metrics.clone(),
             on_fatal: Arc::from(options.on_fatal),
+            seed,
         })?;
         Ok(Store {
-            node: Arc::new(node),
+            replica,
             projection,
             reader,
             sealer: Arc::new(Sealer::new(keyring.clone(), options.entropy)),
@@ -338,20 +366,27 @@ fn genesis(options: &StoreOptions) -> Result<()> {
     make().map_err(|e| StorageError::io(format!("create {}", dir.display()), e))?;
     let entropy = options.entropy.as_ref();
     create_replica_key(&dir.join(KEYS_DIR), options.key_provider.as_ref(), entropy)?;
-    let superblock = Superblock {
-        sequence: 1,
+    let founding = options.replica.founding().unwrap_or_else(|| Founding {
         cluster_id: draw(entropy),
         lineage: Lineage(draw(entropy)),
         replica_id: 1,
+        configuration: Vec::new(),
+        segment_bytes: options.segment_bytes,
+    });
+    let superblock = Superblock {
+        sequence: 1,
+        cluster_id: founding.cluster_id,
+        lineage: founding.lineage,
+        replica_id: founding.replica_id,
         term: 1,
         vote: 0,
         commit_floor: 0,
         verified_index: 0,
         verified_hash: NO_HASH,
-        segment_bytes: options.segment_bytes,
+        segment_bytes: founding.segment_bytes,
         created_us: options.clock.now_us(),
         clean: true,
-        configuration: Vec::new(),
+        configuration: founding.configuration,
     };
     SuperblockFile::create(disk, dir, &dir.join(TMP_DIR), superblock).map(drop)
 }

@@ -43,8 +43,7 @@ fn sample() -> (MemDisk, [TenantId; 2]) {
     }
     let parts = [sets(&[("p", b"1")]), sets(&[("q", b"2")])];
     node.commit(node.seal_parts(tenants[0], &parts)).unwrap();
-    node.node.close().unwrap();
-    drop(node);
+    node.close().unwrap();
     (disk, tenants)
 }
 

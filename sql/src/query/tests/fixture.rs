@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kimberlite_consensus::node::Alone;
 use kimberlite_storage::env::fixed::{FixedClock, FixedEntropy};
 use kimberlite_storage::{EnvKeyProvider, FsDisk, Snapshot, Store, StoreOptions, TenantId};
 use sqlparser::ast::Statement;
@@ -361,6 +362,7 @@ fn open(data_dir: &Path) -> Store {
         entropy: Arc::new(FixedEntropy::new(1)),
         disk: Arc::new(FsDisk),
         segment_bytes: 4 << 20,
+        replica: Box::new(Alone),
         on_fatal: Box::new(|error| panic!("{error}")),
         progress: Box::new(|_| {}),
     })

@@ -1,6 +1,7 @@
 //! A store on a real file system, with the real projection.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use kimberlite_consensus::node::Alone;
 use kimberlite_storage::env::fixed::{FixedClock, FixedEntropy};
 use kimberlite_storage::verify::{VerifyKeys, VerifyOptions, verify};
 use kimberlite_storage::{
@@ -23,6 +24,7 @@ fn options(dir: &Path, key: &str, seed: u64) -> StoreOptions {
         entropy: Arc::new(FixedEntropy::new(seed)),
         disk: Arc::new(FsDisk),
         segment_bytes: 4 << 20,
+        replica: Box::new(Alone),
         on_fatal: Box::new(|error| panic!("{error}")),
         progress: Box::new(|_| {}),
     }
@@ -103,7 +105,7 @@ fn committed_rows_survive_closing_and_a_missing_projection() {
     for n in 0..500 {
         set(&store, tenant, &format!("k{n}"), format!("v{n}").as_bytes());
     }
-    let content = store.snapshot().content_hash().unwrap();
+    let content = store.snapshot().derived_hash().unwrap();
     assert_eq!(
         store.metrics().applied_index.get(),
         store.snapshot().index()
@@ -114,13 +116,13 @@ fn committed_rows_survive_closing_and_a_missing_projection() {
     let store = open(&data, 2);
     assert_eq!(store.metrics().replayed_blocks.get(), 0);
     assert_eq!(get(&store, tenant, "k499"), Some(b"v499".to_vec()));
-    assert_eq!(store.snapshot().content_hash().unwrap(), content);
+    assert_eq!(store.snapshot().derived_hash().unwrap(), content);
     drop(store);
 
     std::fs::remove_dir_all(data.join("projection")).unwrap();
     let store = open(&data, 3);
     assert_eq!(store.metrics().rebuilds.get(), 1);
-    assert_eq!(store.snapshot().content_hash().unwrap(), content);
+    assert_eq!(store.snapshot().derived_hash().unwrap(), content);
     set(&store, tenant, "after", b"1");
     store.close().unwrap();
     drop(store);
@@ -175,11 +177,11 @@ fn large_transactions_reach_the_projection_and_survive() {
     let committed = store.commit(seal(&store, tenant, &events)).unwrap();
     assert!(committed.index > 4, "{committed:?}");
     assert_eq!(get(&store, tenant, "7/199"), Some(value(1599)));
-    let content = store.snapshot().content_hash().unwrap();
+    let content = store.snapshot().derived_hash().unwrap();
     drop(store);
     rebuild_projection(options(dir.path(), KEY, 2)).unwrap();
     let store = open(dir.path(), 3);
-    assert_eq!(store.snapshot().content_hash().unwrap(), content);
+    assert_eq!(store.snapshot().derived_hash().unwrap(), content);
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_changed_block_is_named_and_not_served() {
         panic!("{error}");
     };
     assert_eq!(damage.kind, DamageKind::Checksum);
-    assert_eq!((damage.offset, damage.block_index), (last as u64, Some(3)));
+    assert_eq!((damage.offset, damage.block_index), (last as u64, Some(4)));
     assert_eq!(damage.tenants, [tenant]);
 }
 
@@ -282,7 +284,7 @@ fn verification_with_keys_opens_every_event_and_compares_the_projection() {
     drop(store);
     let report = verify(&verify_options(dir.path(), KEY), &|_| {}).unwrap();
     assert_eq!(report.damages, []);
-    assert_eq!((report.blocks, report.projection_equal), (52, Some(true)));
+    assert_eq!((report.blocks, report.projection_equal), (53, Some(true)));
     let seen = report.tenants.iter().find(|t| t.tenant == tenant).unwrap();
     assert_eq!((seen.events, seen.root), (52, Some(root)));
     // A rebuild that missed the last block would differ: pretend that by giving

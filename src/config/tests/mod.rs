@@ -299,7 +299,7 @@ proptest::proptest! {
 }
 
 /// The file that people begin with.
-const SAMPLE: &str = include_str!("../../deploy/kimberlite.toml");
+const SAMPLE: &str = include_str!("../../../deploy/kimberlite.toml");
 
 #[test]
 fn the_sample_names_every_key() {

@@ -160,6 +160,14 @@ fn with_config(path: &std::path::Path, run: impl FnOnce(Config) -> Result<(), No
         Ok(config) => config,
         Err(error) => return refuse(&error.to_string(), Exit::Usage),
     };
+    if config.cluster.is_some() {
+        // Its replicas would be so many databases, each of its own.
+        let message = format!(
+            "{}: this version does not run a [cluster] yet; remove the section to run one node",
+            path.display()
+        );
+        return refuse(&message, Exit::Usage);
+    }
     let log_is_elsewhere = config.monitoring.log.output != LogOutput::Stderr;
     let outcome = run(config);
     if let (Err(error), true) = (&outcome, log_is_elsewhere) {

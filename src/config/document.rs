@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::items::Item;
 use super::problem::Problem;
-use super::schema::{self, Support};
+use super::schema;
 
 /// A parsed file.
 pub(super) struct Document<'t> {
+    text: &'t str,
+    /// The lines of the sections that the file has.
+    sections: BTreeMap<&'static str, usize>,
     values: BTreeMap<(&'static str, &'static str), Located<'t>>,
     /// Problems found so far.
     pub(super) problems: Vec<Problem>,
@@ -32,30 +36,31 @@ impl<'t> Document<'t> {
             }
         })?;
         let mut document = Self {
+            text,
+            sections: BTreeMap::new(),
             values: BTreeMap::new(),
             problems: Vec::new(),
         };
         for (name, value) in root.into_inner() {
-            document.take_section(text, &name, value);
+            document.take_section(&name, value);
         }
         Ok(document)
     }
 
     fn take_section(
         &mut self,
-        text: &'t str,
         name: &Spanned<std::borrow::Cow<'t, str>>,
         value: Spanned<DeValue<'t>>,
     ) {
-        let line = line_of(text, name.span().start);
+        let line = line_of(self.text, name.span().start);
         let name = name.get_ref().as_ref();
         let Some(section) = schema::section(name) else {
             self.problems
                 .push(Problem::at(line, unknown_section(name, value.get_ref())));
             return;
         };
-        if let Support::NotYet(reason) = section.support {
-            let message = format!("[{name}] is not supported yet: {reason}");
+        if let Some(why) = section.support.refusal() {
+            let message = format!("[{name}]{why}");
             self.problems.push(Problem::at(line, message));
             return;
         }
@@ -64,27 +69,27 @@ impl<'t> Document<'t> {
             self.problems.push(Problem::at(line, message));
             return;
         };
+        self.sections.insert(section.name, line);
         for (key, value) in table {
-            self.take_key(text, section, &key, value);
+            self.take_key(section, &key, value);
         }
     }
 
     fn take_key(
         &mut self,
-        text: &'t str,
         section: &'static schema::Section,
         key: &Spanned<std::borrow::Cow<'t, str>>,
         value: Spanned<DeValue<'t>>,
     ) {
-        let line = line_of(text, key.span().start);
+        let line = line_of(self.text, key.span().start);
         let name = key.get_ref().as_ref();
         let Some(known) = section.key(name) else {
             let message = unknown_key(section, name);
             self.problems.push(Problem::at(line, message));
             return;
         };
-        if let Support::NotYet(reason) = known.support {
-            let message = format!("[{}] {name} is not supported yet: {reason}", section.name);
+        if let Some(why) = known.support.refusal() {
+            let message = format!("[{}] {name}{why}", section.name);
             self.problems.push(Problem::at(line, message));
             return;
         }
@@ -95,6 +100,16 @@ impl<'t> Document<'t> {
                 value: value.into_inner(),
             },
         );
+    }
+
+    /// The line of what begins at a byte offset.
+    pub(super) fn line_at(&self, offset: usize) -> usize {
+        line_of(self.text, offset)
+    }
+
+    /// The line of a section, if the file has it.
+    pub(super) fn section(&self, name: &'static str) -> Option<usize> {
+        self.sections.get(name).copied()
     }
 
     /// The line of a key, if the file has it.
@@ -141,6 +156,40 @@ impl<'t> Document<'t> {
             self.refuse(section, key, "must be a list of strings: [\"…\", \"…\"]");
         }
         list
+    }
+
+    /// A list of tables, each with no other keys than `fields`.
+    pub(super) fn items(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        fields: &'static [&'static str],
+    ) -> Option<Vec<Item<'t>>> {
+        let list = match &self.values.get(&(section, key))?.value {
+            DeValue::Array(list) => list
+                .iter()
+                .map(|item| match item.get_ref() {
+                    DeValue::Table(table) => {
+                        Some((line_of(self.text, item.span().start), table.clone()))
+                    }
+                    _ => None,
+                })
+                .collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        let Some(list) = list else {
+            let example: Vec<String> = fields.iter().map(|field| format!("{field} = …")).collect();
+            let why = format!(
+                "must be a list of tables: [{{ {} }}, …]",
+                example.join(", ")
+            );
+            self.refuse(section, key, &why);
+            return None;
+        };
+        let items = list
+            .into_iter()
+            .map(|(line, table)| Item::new(self, (section, key), line, table, fields));
+        Some(items.collect())
     }
 
     /// A boolean value.

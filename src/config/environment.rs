@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::cluster::REPLICA_ID_MAX;
+
 /// What kind of machine the node runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -26,6 +28,12 @@ pub struct Environment {
     pub data_dir: Option<PathBuf>,
     /// `KIMBERLITE_LOG_LEVEL`.
     pub log_level: Option<String>,
+    /// `KIMBERLITE_REPLICA_ID`: a number, or the name of a pod of a StatefulSet.
+    pub replica_id: Option<String>,
+    /// `KIMBERLITE_BIND_ADDRESS`: the replication port.
+    pub bind_address: Option<String>,
+    /// `KIMBERLITE_CLIENT_ADDRESS`.
+    pub client_address: Option<String>,
 }
 
 impl Environment {
@@ -37,6 +45,9 @@ impl Environment {
             env: text("KIMBERLITE_ENV"),
             data_dir: std::env::var_os("KIMBERLITE_DATA_DIR").map(PathBuf::from),
             log_level: text("KIMBERLITE_LOG_LEVEL"),
+            replica_id: text("KIMBERLITE_REPLICA_ID"),
+            bind_address: text("KIMBERLITE_BIND_ADDRESS"),
+            client_address: text("KIMBERLITE_CLIENT_ADDRESS"),
         }
     }
 
@@ -52,5 +63,31 @@ impl Environment {
                 "KIMBERLITE_ENV is `{other}`; it must be `production` (the default) or `development`"
             )),
         }
+    }
+    /// The replica that this process is told to be: all of the variable, or what
+    /// follows its last `-`, as in `kimberlite-2`.
+    ///
+    /// # Errors
+    /// The message for the operator.
+    pub fn replica_id(&self) -> Result<Option<u32>, String> {
+        let Some(text) = self.replica_id.as_deref() else {
+            return Ok(None);
+        };
+        let number = match text.rsplit_once('-') {
+            Some(("", _)) => None,
+            Some((_, number)) => Some(number),
+            None => Some(text),
+        };
+        number
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok())
+            .filter(|id| *id <= REPLICA_ID_MAX)
+            .map(Some)
+            .ok_or_else(|| {
+                format!(
+                    "KIMBERLITE_REPLICA_ID is `{text}`; it must be a number up to \
+                     {REPLICA_ID_MAX} or a name that ends in one, as `kimberlite-2`"
+                )
+            })
     }
 }

@@ -6,13 +6,18 @@
 //!   nearest known name; a key it knows but cannot honour is refused with the
 //!   reason. A setting that silently does nothing is worse than a missing one.
 //! * Every problem of a file is reported at once, each with its line.
+//! * A file without `[cluster]` is one node. The traffic of a cluster is always
+//!   mutual TLS.
 //! * Nothing is open by accident: outside `KIMBERLITE_ENV=development`, a
 //!   configuration without TLS does not start.
 //!
 //! Precedence: command line, then environment, then file.
 
+mod cluster;
 mod document;
 mod environment;
+mod host;
+mod items;
 mod problem;
 mod read;
 mod schema;
@@ -21,6 +26,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use cluster::{
+    BIND_ADDRESS_DEFAULT, Cluster, ClusterTls, ELECTION_HEARTBEATS_MIN, REPLICA_ID_MAX, Replica,
+    STANDBYS_MAX, VOTERS_MAX,
+};
 pub use environment::{Environment, Mode};
 pub use problem::{ConfigError, Problem};
 
@@ -38,8 +47,10 @@ pub struct Config {
     pub crypto: Crypto,
     /// `[monitoring]`.
     pub monitoring: Monitoring,
-    /// `[security]`.
+    /// `[security]`, but for the replication port.
     pub security: Security,
+    /// `[cluster]` and what belongs to it; `None` is one node.
+    pub cluster: Option<Cluster>,
 }
 
 /// `[storage]`: where the log and what is derived from it live.

@@ -11,6 +11,19 @@ pub(super) enum Support {
     Yes,
     /// It does not; the text says why or what to do instead.
     NotYet(&'static str),
+    /// No version will; the text says why and what to do.
+    Never(&'static str),
+}
+
+impl Support {
+    /// Why it is refused, to follow the name; `None` if it is honoured.
+    pub(super) fn refusal(self) -> Option<String> {
+        match self {
+            Self::Yes => None,
+            Self::NotYet(reason) => Some(format!(" is not supported yet: {reason}")),
+            Self::Never(reason) => Some(format!(" is not supported: {reason}")),
+        }
+    }
 }
 
 /// A key of a section.
@@ -45,19 +58,42 @@ const fn not_yet(name: &'static str, reason: &'static str) -> Key {
     }
 }
 
-const ONE_NODE: &str = "this version runs one node; remove the section";
+const fn never(name: &'static str, reason: &'static str) -> Key {
+    Key {
+        name,
+        support: Support::Never(reason),
+    }
+}
+
+/// The keys of one replica in the lists of `[cluster]` and `[standby]`.
+pub(super) const REPLICA: &[&str] = &["id", "address", "name"];
 
 /// All sections.
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         name: "cluster",
-        support: Support::NotYet(ONE_NODE),
-        keys: &[],
+        support: Support::Yes,
+        keys: &[
+            yes("replicas"),
+            yes("replica_id"),
+            yes("heartbeat_interval_ms"),
+            yes("election_timeout_ms"),
+            yes("max_batch_size"),
+            yes("forward_writes"),
+            never(
+                "log_compaction_interval_hours",
+                "the log is immutable and never compacted; remove the key",
+            ),
+        ],
     },
     Section {
         name: "standby",
-        support: Support::NotYet(ONE_NODE),
-        keys: &[],
+        support: Support::Yes,
+        keys: &[
+            yes("replicas"),
+            yes("auto_promote_on_failure"),
+            yes("max_lag_ms"),
+        ],
     },
     Section {
         name: "compliance",
@@ -125,11 +161,10 @@ pub(super) const SECTIONS: &[Section] = &[
             yes("tls_key_path"),
             yes("tls_ca_path"),
             yes("tls_client_auth"),
-            not_yet(
-                "bind_address",
-                "it is the replication port, and this version runs one node; clients connect to \
-                 client_address",
-            ),
+            yes("bind_address"),
+            yes("cluster_tls_cert_path"),
+            yes("cluster_tls_key_path"),
+            yes("cluster_tls_ca_path"),
             yes("client_address"),
             yes("max_connections"),
             not_yet(

@@ -1,11 +1,17 @@
 //! From a document to a [`Config`]: one function or file a section.
 
+mod cluster;
+mod replicas;
+mod replication;
 mod security;
+mod tls_keys;
 mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::replicas::Size;
+use self::tls_keys::TlsKeys;
 use self::values::address;
 use super::document::Document;
 use super::environment::{Environment, Mode};
@@ -26,17 +32,27 @@ pub(super) fn config(text: &str, environment: &Environment) -> Result<Config, Ve
     let storage = storage(&mut doc, environment);
     let crypto = crypto(&mut doc);
     let monitoring = monitoring(&mut doc, environment);
-    let security = security::read(&mut doc, mode);
+    let keys = TlsKeys::read(&mut doc);
+    let members = replicas::read(&mut doc);
+    let size = members.size;
+    let security = security::read(&mut doc, environment, mode, size, &keys);
+    let port = replication::read(&mut doc, environment, size, &keys);
+    let cluster = cluster::read(&mut doc, environment, members, port);
+    // `None` inside: one node, which is right where there is no [cluster].
+    let cluster = (cluster.is_some() || size == Size::OneNode).then_some(cluster);
 
     let mut problems = doc.problems;
-    match (storage, crypto, monitoring, security) {
-        (Some(storage), Some(crypto), Some(monitoring), Some(security)) if problems.is_empty() => {
+    match (storage, crypto, monitoring, security, cluster) {
+        (Some(storage), Some(crypto), Some(monitoring), Some(security), Some(cluster))
+            if problems.is_empty() =>
+        {
             Ok(Config {
                 mode,
                 storage,
                 crypto,
                 monitoring,
                 security,
+                cluster,
             })
         }
         _ => {

@@ -3,70 +3,64 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::values::address;
+use super::replicas::Size;
+use super::tls_keys::TlsKeys;
+use super::values::{address, number, overridden};
 use crate::config::document::Document;
-use crate::config::environment::Mode;
+use crate::config::environment::{Environment, Mode};
 use crate::config::{
     CLIENT_ADDRESS_DEFAULT, MAX_CONNECTIONS_DEFAULT, MAX_CONNECTIONS_LIMIT, Security, Tls,
 };
 
 /// Reads the section; `None`: a problem was recorded.
-pub(super) fn read(doc: &mut Document<'_>, mode: Mode) -> Option<Security> {
-    let client_address = address(doc, "security", "client_address", CLIENT_ADDRESS_DEFAULT);
-    let max_connections = max_connections(doc);
-    let tls = tls(doc, mode, client_address);
+pub(super) fn read(
+    doc: &mut Document<'_>,
+    environment: &Environment,
+    mode: Mode,
+    size: Size,
+    keys: &TlsKeys,
+) -> Option<Security> {
+    let from_file = address(doc, "security", "client_address", CLIENT_ADDRESS_DEFAULT);
+    let from_environment = environment.client_address.as_deref();
+    let variable = "KIMBERLITE_CLIENT_ADDRESS";
+    let client_address = overridden(doc, from_file, variable, from_environment);
+    let max_connections = number(
+        doc,
+        "security",
+        "max_connections",
+        MAX_CONNECTIONS_DEFAULT as u64,
+        1..=MAX_CONNECTIONS_LIMIT as u64,
+    );
+    let client_ca_path = client_ca(doc, size, keys);
+    let tls = if keys.enabled {
+        certificate(doc, keys, client_ca_path).map(Some)
+    } else {
+        plaintext_allowed(doc, mode, client_address, size).then_some(None)
+    };
     Some(Security {
         client_address: client_address?,
         tls: tls?,
-        max_connections: max_connections?,
+        max_connections: usize::try_from(max_connections?).ok()?,
     })
 }
 
-fn max_connections(doc: &mut Document<'_>) -> Option<usize> {
-    let Some(value) = doc.number("security", "max_connections") else {
-        return doc
-            .line("security", "max_connections")
-            .is_none()
-            .then_some(MAX_CONNECTIONS_DEFAULT);
-    };
-    match usize::try_from(value) {
-        Ok(count) if (1..=MAX_CONNECTIONS_LIMIT).contains(&count) => Some(count),
-        _ => {
-            let why = format!("must be between 1 and {MAX_CONNECTIONS_LIMIT}");
-            doc.refuse("security", "max_connections", &why);
-            None
-        }
-    }
-}
-
-/// `Some(None)`: TLS is off and may be; `None`: a problem was recorded.
-fn tls(
+/// TLS of the client port; `None`: a problem was recorded.
+fn certificate(
     doc: &mut Document<'_>,
-    mode: Mode,
-    client_address: Option<SocketAddr>,
-) -> Option<Option<Tls>> {
-    let cert = doc.string("security", "tls_cert_path");
-    let key = doc.string("security", "tls_key_path");
-    let ca = doc.string("security", "tls_ca_path");
-    let client_ca_path = client_ca(doc, ca);
-    if doc.boolean("security", "tls_enabled") != Some(true) {
-        return plaintext_allowed(doc, mode, client_address).then_some(None);
-    }
-    match (cert, key) {
-        (Some(cert), Some(key)) => Some(Some(Tls {
-            cert_path: PathBuf::from(cert),
-            key_path: PathBuf::from(key),
-            client_ca_path: client_ca_path?,
-        })),
-        (cert, key) => {
-            for (name, value) in [("tls_cert_path", &cert), ("tls_key_path", &key)] {
-                if value.is_none() && doc.line("security", name).is_none() {
-                    doc.refuse("security", name, "is missing, and tls_enabled is true");
-                }
-            }
-            None
+    keys: &TlsKeys,
+    client_ca_path: Option<Option<PathBuf>>,
+) -> Option<Tls> {
+    let (cert, key) = (&keys.common.cert, &keys.common.key);
+    for (name, value) in [("tls_cert_path", cert), ("tls_key_path", key)] {
+        if value.is_none() && doc.line("security", name).is_none() {
+            doc.refuse("security", name, "is missing, and tls_enabled is true");
         }
     }
+    Some(Tls {
+        cert_path: cert.as_ref()?.into(),
+        key_path: key.as_ref()?.into(),
+        client_ca_path: client_ca_path?,
+    })
 }
 
 /// Whether a port without TLS is acceptable here; records the problem if not.
@@ -74,6 +68,7 @@ fn plaintext_allowed(
     doc: &mut Document<'_>,
     mode: Mode,
     client_address: Option<SocketAddr>,
+    size: Size,
 ) -> bool {
     if mode == Mode::Production {
         doc.refuse(
@@ -82,6 +77,15 @@ fn plaintext_allowed(
             "must be true: passwords and rows would cross the network readable. Set \
              tls_cert_path and tls_key_path (on a development machine use `kimberlite dev`, or \
              KIMBERLITE_ENV=development with a loopback client_address)",
+        );
+        return false;
+    }
+    if size == Size::Several {
+        doc.refuse(
+            "security",
+            "tls_enabled",
+            "must be true: the replicas of a cluster have certificates, in development too. Set \
+             tls_cert_path, tls_key_path and tls_ca_path",
         );
         return false;
     }
@@ -108,9 +112,10 @@ fn plaintext_allowed(
 }
 
 /// `Some(None)`: clients need no certificate; `None`: a problem was recorded.
-fn client_ca(doc: &mut Document<'_>, ca: Option<String>) -> Option<Option<PathBuf>> {
+fn client_ca(doc: &mut Document<'_>, size: Size, keys: &TlsKeys) -> Option<Option<PathBuf>> {
     let wanted = doc.string("security", "tls_client_auth");
-    match (wanted.as_deref(), ca) {
+    let signs_replicas = size != Size::OneNode && keys.cluster.ca.is_none();
+    match (wanted.as_deref(), &keys.common.ca) {
         (Some("require"), Some(path)) => Some(Some(PathBuf::from(path))),
         (Some("require"), None) => {
             doc.refuse(
@@ -121,6 +126,7 @@ fn client_ca(doc: &mut Document<'_>, ca: Option<String>) -> Option<Option<PathBu
             None
         }
         (None | Some("none"), None) => Some(None),
+        (None | Some("none"), Some(_)) if signs_replicas => Some(None),
         (None | Some("none"), Some(_)) => {
             doc.refuse(
                 "security",

@@ -1,5 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod cluster;
+mod hosts;
+mod membership;
+mod replication;
+mod samples;
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -43,6 +49,18 @@ fn only_problem(text: &str) -> Problem {
     let problems = parse(text).expect_err("must be refused").problems;
     assert_eq!(problems.len(), 1, "{problems:#?}");
     problems.into_iter().next().unwrap()
+}
+
+/// The only problem of a text, and that it is the one of the line with `needle`.
+fn problem_of_line(text: &str, needle: &str) -> String {
+    let problem = only_problem(text);
+    assert_eq!(
+        problem.line,
+        Some(line_of(text, needle)),
+        "{}",
+        problem.message
+    );
+    problem.message
 }
 
 fn line_of(text: &str, needle: &str) -> usize {
@@ -138,7 +156,6 @@ fn what_is_not_honoured_is_refused_not_ignored() {
         ("[storage]", "wal_dir = \"/wal\""),
         ("[storage]", "max_log_size_gb = 1000"),
         ("[crypto]", "key_rotation_days = 90"),
-        ("[security]", "bind_address = \"0.0.0.0:7000\""),
         ("[security]", "max_requests_per_second = 50000"),
     ] {
         let text = GOOD.replace(key.0, &format!("{}\n{}", key.0, key.1));
@@ -150,7 +167,7 @@ fn what_is_not_honoured_is_refused_not_ignored() {
         );
         assert_eq!(problem.line, Some(line_of(&text, key.1)));
     }
-    for section in ["cluster", "standby", "compliance", "auth"] {
+    for section in ["compliance", "auth"] {
         let problem = only_problem(&format!("{GOOD}\n[{section}]\nanything = 1\n"));
         assert!(
             problem.message.contains("not supported yet"),
@@ -216,11 +233,27 @@ fn environment_overrides_the_file() {
     let environment = Environment {
         data_dir: Some("/elsewhere".into()),
         log_level: Some("debug".into()),
-        env: None,
+        client_address: Some("10.0.0.1:5432".into()),
+        ..Environment::default()
     };
     let config = parse_in(GOOD, &environment).unwrap();
+    assert_eq!(
+        config.security.client_address,
+        "10.0.0.1:5432".parse().unwrap()
+    );
     assert_eq!(config.storage.data_dir, Path::new("/elsewhere"));
     assert_eq!(config.monitoring.log.level, LogLevel::Debug);
+}
+
+#[test]
+fn an_address_in_the_environment_is_checked() {
+    let environment = Environment {
+        client_address: Some("localhost:5432".into()),
+        ..Environment::default()
+    };
+    let error = parse_in(GOOD, &environment).expect_err("must be refused");
+    let expected = "KIMBERLITE_CLIENT_ADDRESS is `localhost:5432`";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]
@@ -291,46 +324,29 @@ proptest::proptest! {
         }
     }
 
+    /// The same for a cluster.
+    #[test]
+    fn no_cluster_makes_it_panic(
+        at in 0..cluster::THREE.len(),
+        remove in 0..40usize,
+        insert in "[\\[\\]a-z_\"'=.:,{}\\\\0-9 \n-]{0,20}",
+    ) {
+        let end = (at + remove).min(cluster::THREE.len());
+        let text = format!("{}{insert}{}", &cluster::THREE[..at], &cluster::THREE[end..]);
+        let lines = text.split('\n').count();
+        if let Err(error) = parse(&text) {
+            proptest::prop_assert!(!error.problems.is_empty());
+            for problem in &error.problems {
+                proptest::prop_assert!(problem.line.is_none_or(|l| (1..=lines).contains(&l)));
+            }
+        }
+    }
+
     /// The same for text that is not a configuration at all.
     #[test]
     fn no_noise_makes_it_panic(text in "\\PC{0,200}") {
         let _ = parse(&text);
     }
-}
-
-/// The file that people begin with.
-const SAMPLE: &str = include_str!("../../../deploy/kimberlite.toml");
-
-#[test]
-fn the_sample_names_every_key() {
-    parse(SAMPLE).unwrap();
-    let honoured = schema::SECTIONS
-        .iter()
-        .flat_map(|section| section.keys)
-        .filter(|key| key.support == schema::Support::Yes);
-    for key in honoured {
-        let setting = format!("{} = ", key.name);
-        assert!(SAMPLE.contains(&setting), "{}", key.name);
-    }
-}
-
-#[test]
-fn what_the_sample_calls_a_default_is_one() {
-    let is_setting = |line: &str| {
-        let name = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    };
-    let uncommented: Vec<&str> = SAMPLE
-        .lines()
-        .map(|line| match line.strip_prefix("# ") {
-            // It has no default, and goes with another client_auth.
-            Some(setting) if is_setting(setting) && !setting.starts_with("tls_ca_path") => setting,
-            _ => line,
-        })
-        .collect();
-    let uncommented = uncommented.join("\n");
-    assert_ne!(uncommented, SAMPLE.trim_end());
-    assert_eq!(parse(&uncommented).unwrap(), parse(SAMPLE).unwrap());
 }
 
 #[test]

@@ -53,10 +53,19 @@ Examples:
     Dev(DevArguments),
     /// Run a node from a configuration file
     #[command(after_help = "\
-Environment: KIMBERLITE_CONFIG, KIMBERLITE_DATA_DIR and KIMBERLITE_LOG_LEVEL override
-the file; KIMBERLITE_ENV is `production` (default) or `development`;
-KIMBERLITE_MASTER_KEY holds the key when master_key_source is \"env\".
-The sources hold a file to begin with, with every key: deploy/kimberlite.toml.")]
+Environment:
+  KIMBERLITE_CONFIG          the file, when --config does not name it
+  KIMBERLITE_DATA_DIR        instead of [storage] data_dir
+  KIMBERLITE_LOG_LEVEL       instead of [monitoring] log_level
+  KIMBERLITE_CLIENT_ADDRESS  instead of [security] client_address
+  KIMBERLITE_BIND_ADDRESS    instead of [security] bind_address
+  KIMBERLITE_REPLICA_ID      which of the replicas this process is: a number, or a
+                             name that ends in one, such as kimberlite-2
+  KIMBERLITE_ENV             `production` (default) or `development`
+  KIMBERLITE_MASTER_KEY      the key, when master_key_source is \"env\"
+
+The sources hold files to begin with: deploy/kimberlite.toml, which has every key, and
+deploy/cluster.toml.")]
     Start(StartArguments),
     /// Prepare an empty data directory: the store and its first operator
     Init(init::Arguments),

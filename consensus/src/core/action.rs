@@ -69,6 +69,10 @@ pub enum Action {
     Leader(Leadership),
     /// Something that must not be; the core goes on without what caused it.
     Alarm(Alarm),
+    /// This replica's own log is not what it has to be, for the reason given: the core
+    /// does nothing any more, and the replica has to end. What it did not answer is
+    /// unknown.
+    Fatal(String),
 }
 
 /// What to make durable, in this order: what is to be cut off, the blocks, the vote.

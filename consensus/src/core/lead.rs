@@ -5,6 +5,7 @@ use kimberlite_storage::{
 };
 use raft::eraftpb::Entry;
 
+use super::fatal::{Fatal, Step};
 use super::queue::{Filled, control_block};
 use super::{Action, Core, Leadership, LogSource, Refusal, RequestId, UNCOMMITTED_BYTES_MAX};
 use crate::members::MemberChange;
@@ -56,7 +57,7 @@ impl<S: LogSource> Core<S> {
 
     /// Notes who leads. A new leader finds out what the newest event of each tenant is;
     /// who does not lead refuses what waits.
-    pub(super) fn note_leadership(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn note_leadership(&mut self, actions: &mut Vec<Action>) -> Step {
         let raft = &self.raw.raft;
         let now = Leadership {
             term: raft.term,
@@ -67,13 +68,14 @@ impl<S: LogSource> Core<S> {
             actions.push(Action::Leader(now));
             self.tenants.clear();
             if self.leads() {
-                self.find_tenants();
+                self.find_tenants()?;
             }
         }
         if !self.leads() {
             let refusal = Refusal::NotLeader { leader: now.leader };
             self.refuse_waiting(&refusal, actions);
         }
+        Ok(())
     }
 
     /// Who waits for a block of ours waits for the next leader to say what became of it,
@@ -96,12 +98,11 @@ impl<S: LogSource> Core<S> {
     }
 
     /// The newest events in the blocks in memory, which are all that may not be applied.
-    fn find_tenants(&mut self) {
-        for block in self.raw.store().kept() {
-            // It was checked when it came.
-            let Ok(block) = Block::decode(&block.bytes) else {
-                continue;
-            };
+    fn find_tenants(&mut self) -> Step {
+        for kept in self.raw.store().kept() {
+            let index = kept.header.index;
+            let block = Block::decode(&kept.bytes)
+                .map_err(|error| Fatal(format!("block {index} does not read: {error}")))?;
             for event in &block.events {
                 let head = TenantHead {
                     next_seq: event.header.tenant_seq + 1,
@@ -110,6 +111,7 @@ impl<S: LogSource> Core<S> {
                 self.tenants.insert(event.header.tenant, head);
             }
         }
+        Ok(())
     }
 
     fn newest(&self, tenant: TenantId) -> kimberlite_storage::Result<TenantHead> {
@@ -198,11 +200,11 @@ impl<S: LogSource> Core<S> {
 
     /// The block of an entry that the protocol made for this leader: the first of a term,
     /// which says nothing, or a change of the members.
-    pub(super) fn block_for(&mut self, entry: &Entry) -> Option<EncodedBlock> {
+    pub(super) fn block_for(&mut self, entry: &Entry) -> Step<EncodedBlock> {
         let head: ChainHead = self.head();
         let empty = |kind| BlockBuilder::after(&head, kind, entry.term, self.now_us).finish();
         if entry.get_entry_type() == raft::eraftpb::EntryType::EntryNormal {
-            return Some(empty(BlockKind::Noop));
+            return Ok(empty(BlockKind::Noop));
         }
         let asked = self
             .change
@@ -210,7 +212,14 @@ impl<S: LogSource> Core<S> {
             .filter(|open| open.index == entry.index);
         // The protocol itself ends a joint configuration.
         let change = asked.map(|open| open.change.clone()).unwrap_or_default();
-        let newest = self.newest(TenantId::SYSTEM).ok()?;
+        let failed = |error: String| {
+            let index = entry.index;
+            Fatal(format!(
+                "block {index}, which changes the members, cannot be made: {error}"
+            ))
+        };
+        let newest = self.newest(TenantId::SYSTEM);
+        let newest = newest.map_err(|error| failed(error.to_string()))?;
         let made = control_block(
             &head,
             BlockKind::Config,
@@ -219,8 +228,8 @@ impl<S: LogSource> Core<S> {
             change.encode(),
             newest,
         );
-        let (block, tenant) = made.ok()?;
+        let (block, tenant) = made.map_err(|error| failed(error.to_string()))?;
         self.tenants.insert(TenantId::SYSTEM, tenant);
-        Some(block)
+        Ok(block)
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct LogView<S> {
     kept_bytes: usize,
     wanted: RefCell<Vec<Wanted>>,
     fetched: Vec<Entry>,
+    /// Why blocks that the protocol cannot do without were not to be read.
+    failure: RefCell<Option<String>>,
 }
 
 impl<S: LogSource> LogView<S> {
@@ -63,6 +65,7 @@ impl<S: LogSource> LogView<S> {
             kept_bytes: 0,
             wanted: RefCell::new(Vec::new()),
             fetched: Vec::new(),
+            failure: RefCell::new(None),
         }
     }
 
@@ -158,9 +161,15 @@ impl<S: LogSource> LogView<S> {
         std::mem::take(self.wanted.get_mut())
     }
 
-    /// Takes blocks that were wanted; they are there until the next ones come.
-    pub(super) fn set_fetched(&mut self, blocks: &[Bytes]) {
-        self.fetched = entries(blocks);
+    /// Why the protocol was given no blocks where it asked for some, if so: what it did
+    /// since counts for nothing.
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        self.failure.get_mut().take()
+    }
+
+    /// Takes blocks that were wanted, from one on; they are there until the next ones come.
+    pub(super) fn set_fetched(&mut self, from: u64, blocks: &[Bytes]) {
+        self.fetched = entries(from, blocks);
     }
 
     fn in_memory(&self, low: u64, high: u64, bytes_max: u64) -> Vec<Entry> {
@@ -182,13 +191,13 @@ fn limited(entries: impl Iterator<Item = Entry>, bytes_max: u64) -> Vec<Entry> {
     entries.take_while(fits).collect()
 }
 
-/// Blocks of our own log, whose headers were checked when they were read.
-fn entries(blocks: &[Bytes]) -> Vec<Entry> {
-    let entry = |bytes: &Bytes| {
+/// Blocks of our own log from `low` on, up to the first that is none.
+fn entries(low: u64, blocks: &[Bytes]) -> Vec<Entry> {
+    let entry = |(index, bytes): (u64, &Bytes)| {
         let header = BlockHeader::decode(bytes).ok()?;
-        Some(entry_of(&header, bytes.clone()))
+        (header.index == index).then(|| entry_of(&header, bytes.clone()))
     };
-    blocks.iter().map_while(entry).collect()
+    (low..).zip(blocks).map_while(entry).collect()
 }
 
 const fn unavailable() -> Error {
@@ -228,7 +237,17 @@ impl<S: LogSource> Storage for LogView<S> {
             return Err(Error::Store(StorageError::LogTemporarilyUnavailable));
         }
         let blocks = self.source.blocks(low, to, bytes_max);
-        Ok(entries(&blocks.map_err(|_| unavailable())?))
+        let found = entries(low, blocks.as_deref().unwrap_or_default());
+        if found.is_empty() {
+            // An error would end the protocol with a panic.
+            let why = blocks.err().map_or_else(
+                || "it does not read back".to_owned(),
+                |error| error.to_string(),
+            );
+            let why = format!("block {low} of this replica's own log cannot be read: {why}");
+            self.failure.replace(Some(why));
+        }
+        Ok(found)
     }
 
     fn term(&self, index: u64) -> Result<u64> {

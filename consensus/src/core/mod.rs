@@ -14,6 +14,7 @@
 //! alone sends its blocks before they are durable here, and counts itself only after.
 
 mod action;
+mod fatal;
 mod lead;
 mod log_view;
 mod queue;
@@ -34,6 +35,7 @@ pub use self::action::{
 pub use self::log_view::LogSource;
 pub use self::queue::{BLOCK_EVENTS_MAX, BLOCK_PAYLOAD_BYTES};
 
+use self::fatal::{Fatal, Step};
 use self::lead::{OpenChange, Placed, Room};
 use self::log_view::LogView;
 use self::queue::Queue;
@@ -91,6 +93,13 @@ pub struct Start {
     pub members: Members,
 }
 
+/// Blocks on their way from the disk.
+struct Fetching {
+    number: u64,
+    from: u64,
+    context: GetEntriesContext,
+}
+
 /// Why a core cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("the replicated log cannot start: {0}")]
@@ -118,8 +127,10 @@ pub struct Core<S: LogSource> {
     reads: Reads,
     unwritten: VecDeque<Unwritten>,
     writes: u64,
-    fetching: VecDeque<(u64, GetEntriesContext)>,
+    fetching: VecDeque<Fetching>,
     fetches: u64,
+    /// It was told to end: see [`Action::Fatal`].
+    ended: bool,
 }
 
 impl<S: LogSource> Core<S> {
@@ -181,51 +192,64 @@ impl<S: LogSource> Core<S> {
             writes: 0,
             fetching: VecDeque::new(),
             fetches: 0,
+            ended: false,
         };
         // Nobody else could object.
         if core.members.voters == [core.settings.replica] && core.members.outgoing.is_empty() {
             core.raw.campaign().map_err(|e| StartError(e.to_string()))?;
         }
         let mut actions = Vec::new();
-        core.drive(&mut actions);
+        let driven = core.drive(&mut actions);
+        driven.map_err(|Fatal(why)| StartError(why))?;
         Ok((core, actions))
     }
 
-    /// Takes an event that happened at `now_us`, and says what to do.
+    /// Takes an event that happened at `now_us`, and says what to do: nothing any more
+    /// after [`Action::Fatal`].
     pub fn handle(&mut self, event: Event, now_us: i64) -> Vec<Action> {
-        self.now_us = now_us;
         let mut actions = Vec::new();
+        if self.ended {
+            return actions;
+        }
+        self.now_us = now_us;
+        self.take(event, &mut actions);
+        if let Err(Fatal(why)) = self.drive(&mut actions) {
+            self.ended = true;
+            actions.push(Action::Fatal(why));
+        }
+        actions
+    }
+
+    fn take(&mut self, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Tick => {
                 self.raw.tick();
                 self.reads.tick(self.settings.election_ticks);
-                self.count_lost_ticks(&mut actions);
+                self.count_lost_ticks(actions);
             }
-            Event::Frame(frame) => self.receive(frame, &mut actions),
+            Event::Frame(frame) => self.receive(frame, actions),
             Event::Room => self.room = Room::Sure,
-            Event::Full => self.no_room(&mut actions),
+            Event::Full => self.no_room(actions),
             Event::Submit(id, txn) => match txn.check() {
                 Ok(()) => {
                     self.queue.push(id, txn);
-                    self.ask_for_room(&mut actions);
+                    self.ask_for_room(actions);
                 }
                 Err(error) => {
                     actions.push(Action::Refused(id, Refusal::Invalid(error.to_string())));
                 }
             },
-            Event::Written(number) => self.written(number, &mut actions),
+            Event::Written(number) => self.written(number, actions),
             Event::Fetched(number, blocks) => self.fetched(number, &blocks),
             Event::Applied(index) => self.applied = self.applied.max(index),
             Event::Read(id) => self.reads.push(id),
-            Event::Change(id, change) => self.propose_change(id, change, &mut actions),
+            Event::Change(id, change) => self.propose_change(id, change, actions),
             // The raft crate would pass it on to the leader, and fail where it is passed on
             // twice.
             Event::Transfer(to) if self.leads() => self.raw.transfer_leader(to),
             Event::Transfer(_) => {}
             Event::Unreachable(peer) => self.raw.report_unreachable(peer),
         }
-        self.drive(&mut actions);
-        actions
     }
 
     fn receive(&mut self, frame: Frame, actions: &mut Vec<Action>) {
@@ -242,12 +266,13 @@ impl<S: LogSource> Core<S> {
     }
 
     /// Does everything that can be done now.
-    fn drive(&mut self, actions: &mut Vec<Action>) {
+    fn drive(&mut self, actions: &mut Vec<Action>) -> Step {
         loop {
+            self.check_source()?;
             while self.raw.has_ready() {
-                self.take_ready(actions);
+                self.take_ready(actions)?;
             }
-            self.note_leadership(actions);
+            self.note_leadership(actions)?;
             if !self.fill_block(actions) && !self.ask_reads() {
                 break;
             }
@@ -256,6 +281,16 @@ impl<S: LogSource> Core<S> {
         let forget = self.applied.min(self.durable());
         self.raw.mut_store().forget(forget, MEMORY_BYTES);
         self.choose_timeout();
+        Ok(())
+    }
+
+    /// The protocol takes blocks of this replica's own log for certain; where it got none
+    /// it must not go on.
+    fn check_source(&mut self) -> Step {
+        match self.raw.mut_store().take_failure() {
+            None => Ok(()),
+            Some(why) => Err(Fatal(why)),
+        }
     }
 
     /// The protocol draws a random waiting time whenever its state changes; ours depends
@@ -275,13 +310,13 @@ impl<S: LogSource> Core<S> {
     }
 
     fn fetched(&mut self, number: u64, blocks: &[Bytes]) {
-        let place = self.fetching.iter().position(|(n, _)| *n == number);
-        let Some((_, context)) = place.and_then(|place| self.fetching.remove(place)) else {
+        let place = self.fetching.iter().position(|open| open.number == number);
+        let Some(fetching) = place.and_then(|place| self.fetching.remove(place)) else {
             return;
         };
         if !blocks.is_empty() {
-            self.raw.mut_store().set_fetched(blocks);
-            self.raw.on_entries_fetched(context);
+            self.raw.mut_store().set_fetched(fetching.from, blocks);
+            self.raw.on_entries_fetched(fetching.context);
         }
     }
 
@@ -292,7 +327,11 @@ impl<S: LogSource> Core<S> {
                 break;
             }
             self.fetches += 1;
-            self.fetching.push_back((self.fetches, wanted.context));
+            self.fetching.push_back(Fetching {
+                number: self.fetches,
+                from: wanted.from,
+                context: wanted.context,
+            });
             actions.push(Action::Fetch(Fetch {
                 number: self.fetches,
                 from: wanted.from,

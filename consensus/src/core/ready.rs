@@ -1,12 +1,14 @@
 //! What the protocol wants written, sent and applied.
 
 use bytes::Bytes;
-use kimberlite_storage::{Block, BlockHeader, BlockKind};
+use kimberlite_storage::{Block, BlockHeader, BlockKind, Committed, FormatError};
 use raft::Ready;
 use raft::eraftpb::{Entry, HardState, Message};
 
 use super::action::{Commit, Vote, Write};
-use super::{Action, Core, LogSource, Refusal};
+use super::fatal::{Fatal, Step};
+use super::lead::Placed;
+use super::{Action, Core, LogSource, Refusal, RequestId};
 use crate::block_entry::KeptBlock;
 use crate::frame::Frame;
 use crate::members::{MemberChange, Members};
@@ -25,10 +27,11 @@ pub(super) struct Unwritten {
 }
 
 impl<S: LogSource> Core<S> {
-    pub(super) fn take_ready(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn take_ready(&mut self, actions: &mut Vec<Action>) -> Step {
         let mut ready: Ready = self.raw.ready();
+        self.check_source()?;
         let mut write = Write::default();
-        self.take_entries(ready.take_entries(), &mut write, actions);
+        self.take_entries(ready.take_entries(), &mut write, actions)?;
         if let Some(hard) = ready.hs() {
             self.take_hard_state(hard, &mut write);
         }
@@ -42,22 +45,28 @@ impl<S: LogSource> Core<S> {
         self.raw.advance_append_async(ready);
         actions.extend(now.into_iter().map(Action::Send));
         self.write(write, Some(number), held_back, actions);
-        for entry in committed {
-            self.commit(entry.index, actions);
-        }
+        committed
+            .into_iter()
+            .try_for_each(|entry| self.commit(entry.index, actions))
     }
 
     /// Blocks that are new in the log, or take the place of others.
-    fn take_entries(&mut self, entries: Vec<Entry>, write: &mut Write, actions: &mut Vec<Action>) {
+    fn take_entries(
+        &mut self,
+        entries: Vec<Entry>,
+        write: &mut Write,
+        actions: &mut Vec<Action>,
+    ) -> Step {
         let Some(first) = entries.first() else {
-            return;
+            return Ok(());
         };
         let before = first.index - 1;
         if before < self.head().index {
             write.truncate_after = Some(before);
-            let cut = self.raw.mut_store().truncate(before);
-            debug_assert!(cut, "what is committed is never cut off");
-            self.refuse_placed(|placed| placed > before, actions);
+            if !self.raw.mut_store().truncate(before) {
+                let why = format!("blocks after block {before} would be cut off, some applied");
+                return Err(Fatal(why));
+            }
         }
         for entry in entries {
             let block = match BlockHeader::decode(&entry.data) {
@@ -65,16 +74,17 @@ impl<S: LogSource> Core<S> {
                     header,
                     bytes: entry.data.clone(),
                 },
-                Err(_) => match self.block_for(&entry) {
-                    Some(block) => KeptBlock::from(block),
-                    None => continue,
-                },
+                Err(_) => self.block_for(&entry)?.into(),
             };
             self.answer_change(&block.header, actions);
-            let pushed = self.raw.mut_store().push(block.clone());
-            debug_assert!(pushed, "the protocol keeps the order of its entries");
+            if !self.raw.mut_store().push(block.clone()) {
+                let index = entry.index;
+                let why = format!("the next block, {index}, does not continue the log");
+                return Err(Fatal(why));
+            }
             write.blocks.push(block);
         }
+        Ok(())
     }
 
     fn take_hard_state(&mut self, hard: &HardState, write: &mut Write) {
@@ -130,17 +140,12 @@ impl<S: LogSource> Core<S> {
     }
 
     /// The block at this index is committed.
-    fn commit(&mut self, index: u64, actions: &mut Vec<Action>) {
-        let Some((header, bytes)) = self.committed_block(index) else {
-            return;
-        };
+    fn commit(&mut self, index: u64, actions: &mut Vec<Action>) -> Step {
+        let (header, bytes) = self.committed_block(index)?;
         if header.kind == BlockKind::Config && index > self.members.as_of {
-            self.change_members(&header, &bytes, actions);
+            self.change_members(&header, &bytes, actions)?;
         }
-        let done = match self.placed.pop_front_if(|placed| placed.index <= index) {
-            Some(placed) if placed.index == index && placed.term == header.term => placed.done,
-            _ => Vec::new(),
-        };
+        let done = self.settle_placed(&header, actions);
         self.raw.advance_apply_to(index);
         let commit = Commit {
             header,
@@ -151,25 +156,45 @@ impl<S: LogSource> Core<S> {
             Some(write) => write.commits.push(commit),
             None => actions.push(Action::Apply(commit)),
         }
+        Ok(())
     }
 
-    fn committed_block(&self, index: u64) -> Option<(BlockHeader, Bytes)> {
+    fn committed_block(&self, index: u64) -> Step<(BlockHeader, Bytes)> {
         let store = self.raw.store();
         if let Some(block) = store.block(index) {
-            return Some((block.header.clone(), block.bytes.clone()));
+            return Ok((block.header.clone(), block.bytes.clone()));
         }
-        let mut blocks = store.source().blocks(index, index + 1, 0).ok()?;
-        let bytes = blocks.pop()?;
-        Some((BlockHeader::decode(&bytes).ok()?, bytes))
+        let unreadable = |why: String| {
+            Fatal(format!(
+                "block {index} is committed and cannot be read: {why}"
+            ))
+        };
+        let blocks = store.source().blocks(index, index + 1, 0);
+        let mut blocks = blocks.map_err(|error| unreadable(error.to_string()))?;
+        let bytes = blocks.pop();
+        let bytes = bytes.ok_or_else(|| unreadable("it is not there".to_owned()))?;
+        match BlockHeader::decode(&bytes) {
+            Ok(header) if header.index == index => Ok((header, bytes)),
+            Ok(header) => Err(unreadable(format!("block {} is there", header.index))),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
     }
 
-    fn change_members(&mut self, header: &BlockHeader, bytes: &Bytes, actions: &mut Vec<Action>) {
-        let Some(change) = member_change(bytes) else {
-            return;
-        };
+    fn change_members(
+        &mut self,
+        header: &BlockHeader,
+        bytes: &Bytes,
+        actions: &mut Vec<Action>,
+    ) -> Step {
+        let change = member_change(bytes).map_err(|error| {
+            let index = header.index;
+            Fatal(format!(
+                "block {index} changes the members in a way that does not read: {error}"
+            ))
+        })?;
         // A change that cannot be made is one on every replica.
         let Ok(state) = self.raw.apply_conf_change(&change.conf_change()) else {
-            return;
+            return Ok(());
         };
         self.members = Members::of(&state, header.index);
         if self.leads() && !self.members.votes(self.settings.replica) {
@@ -183,6 +208,7 @@ impl<S: LogSource> Core<S> {
             ..Write::default()
         };
         self.write(write, None, Vec::new(), actions);
+        Ok(())
     }
 
     /// Tells whoever asked for a change of the members whether it is in the log.
@@ -196,13 +222,25 @@ impl<S: LogSource> Core<S> {
         }
     }
 
-    /// Our blocks that other ones took the place of are not committed, ever.
-    fn refuse_placed(&mut self, gone: impl Fn(u64) -> bool, actions: &mut Vec<Action>) {
-        while let Some(placed) = self.placed.pop_back_if(|placed| gone(placed.index)) {
-            for (id, _) in placed.done {
+    /// A block is committed: whose transactions are complete with it. Our blocks of terms
+    /// before its own that are not committed yet will never be: another block is in their
+    /// place, or they would have to come after it, and terms do not go back along a log.
+    /// That our log has them no more says nothing; another one may, and be elected.
+    fn settle_placed(
+        &mut self,
+        header: &BlockHeader,
+        actions: &mut Vec<Action>,
+    ) -> Vec<(RequestId, Committed)> {
+        // They are in the order of their terms, and those of a term in that of the log.
+        let lost = |ours: &mut Placed| ours.term < header.term;
+        while let Some(lost) = self.placed.pop_front_if(lost) {
+            for (id, _) in lost.done {
                 actions.push(Action::Refused(id, Refusal::Superseded));
             }
         }
+        let ours = |ours: &mut Placed| (ours.index, ours.term) == (header.index, header.term);
+        let complete = self.placed.pop_front_if(ours);
+        complete.map(|placed| placed.done).unwrap_or_default()
     }
 
     /// Messages with the blocks that belong in them.
@@ -222,7 +260,8 @@ impl<S: LogSource> Core<S> {
 }
 
 /// The change in a block of kind config.
-fn member_change(bytes: &Bytes) -> Option<MemberChange> {
-    let block = Block::decode(bytes).ok()?;
-    MemberChange::decode(block.events.first()?.body).ok()
+fn member_change(bytes: &Bytes) -> Result<MemberChange, FormatError> {
+    let block = Block::decode(bytes)?;
+    let body = block.events.first().map(|event| event.body);
+    MemberChange::decode(body.unwrap_or_default())
 }

@@ -498,6 +498,9 @@ fn an_acknowledgement_of_what_was_never_sent_is_an_alarm() {
     assert_eq!(core.committed(), 2);
 }
 
+mod fatal;
+mod placed;
+
 mod any_frame {
     use super::*;
     use proptest::prelude::*;

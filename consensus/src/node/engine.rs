@@ -215,6 +215,7 @@ impl Engine {
             }
             Action::Leader(_) => self.note_status(),
             Action::Alarm(alarm) => self.shared.alarm(&alarm),
+            Action::Fatal(why) => self.shared.fail(&why),
         }
     }
 

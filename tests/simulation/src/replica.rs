@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use kimberlite_consensus::core::{Action, Commit, Core, Event, LogSource, Settings, Start};
 use kimberlite_consensus::terms::TermStarts;
-use kimberlite_storage::{Block, ChainHead, Hash32, Lineage, Result, TenantHead, TenantId};
+use kimberlite_storage::{
+    Block, ChainHead, Hash32, Lineage, Result, StorageError, TenantHead, TenantId,
+};
 
 use crate::disk::Disk;
+use crate::random::Random;
 use crate::scenario::Mutation;
 
 /// What blocks are applied to: a register for each key, and the heads of the tenants.
@@ -68,9 +71,23 @@ pub struct Medium {
     pub projection: Projection,
     /// The projection as it is on the medium, which may be older.
     pub flushed: Projection,
+    /// Which reads of a core fail: once in so many, 0 is never.
+    pub unreadable: (Random, u64),
 }
 
 impl Medium {
+    /// A core reads something.
+    ///
+    /// # Errors
+    /// When this is one of the reads that fail.
+    fn read(&mut self) -> Result<()> {
+        let (random, once_in) = &mut self.unreadable;
+        match random.once_in(*once_in) {
+            true => Err(StorageError::Closed("simulated: it cannot be read".into())),
+            false => Ok(()),
+        }
+    }
+
     /// Whether the projection belongs to the log.
     fn fits(&self) -> bool {
         let Some(place) = self.projection.applied.checked_sub(1) else {
@@ -90,7 +107,8 @@ fn lock(medium: &Mutex<Medium>) -> MutexGuard<'_, Medium> {
 
 impl LogSource for Source {
     fn blocks(&self, from: u64, to: u64, bytes_max: u64) -> Result<Vec<Bytes>> {
-        let medium = lock(&self.0);
+        let mut medium = lock(&self.0);
+        medium.read()?;
         let mut bytes = 0;
         let blocks = medium.disk.log.iter().skip(from as usize - 1);
         let blocks = blocks.take_while(|block| {
@@ -102,7 +120,8 @@ impl LogSource for Source {
     }
 
     fn tenant(&self, tenant: TenantId) -> Result<TenantHead> {
-        let medium = lock(&self.0);
+        let mut medium = lock(&self.0);
+        medium.read()?;
         let known = medium.projection.tenants.get(&tenant);
         Ok(known.copied().unwrap_or_default())
     }
@@ -121,9 +140,9 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A member with a fresh disk, not running.
+    /// A member with a fresh disk, not running, and the reads of its core that fail.
     #[must_use]
-    pub fn new(id: u64, disk: Disk) -> Self {
+    pub fn new(id: u64, disk: Disk, unreadable: (Random, u64)) -> Self {
         let projection = Projection::default();
         Self {
             id,
@@ -131,6 +150,7 @@ impl Replica {
                 disk,
                 flushed: projection.clone(),
                 projection,
+                unreadable,
             })),
             core: None,
             boots: 0,

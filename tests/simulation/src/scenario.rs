@@ -64,6 +64,9 @@ pub struct DiskFaults {
     pub fail_in: u64,
     /// Disks that fill up for a while.
     pub full_in: u64,
+    /// Reads of the log and of the projection, once in so many, that fail while a core
+    /// waits for them: it may have to end.
+    pub unreadable_in: u64,
     /// Whether a crash takes the projection.
     pub lose_projection: bool,
     /// Whether a crash leaves an older projection.
@@ -203,6 +206,7 @@ impl Scenario {
                 stuck_in: 0,
                 fail_in: 0,
                 full_in: 0,
+                unreadable_in: 0,
                 lose_projection: false,
                 old_projection: false,
             },

@@ -22,7 +22,7 @@ pub fn table(scenarios: &[Scenario]) -> String {
 #[must_use]
 pub fn result(scenario: &Scenario, total: &Summary) -> String {
     format!(
-        "{:28} trace {:016x}  {} blocks, {} writes, {} reads; {} crashes, {} leaders, {} cuts, {} changes",
+        "{:28} trace {:016x}  {} blocks, {} writes, {} reads; {} crashes, {} leaders, {} cuts, {} changes, {} ended",
         scenario.name,
         total.trace,
         total.committed,
@@ -32,5 +32,6 @@ pub fn result(scenario: &Scenario, total: &Summary) -> String {
         total.elections,
         total.cuts,
         total.changes,
+        total.fatal,
     )
 }

@@ -289,6 +289,16 @@ fn operators() -> Vec<Scenario> {
             s.spares = 4;
             s.operators.change_in = 100;
         }),
+        calm(
+            "members-unreadable",
+            "members change while reads of replicas' own logs fail",
+        )
+        .with(|s| {
+            s.spares = 5;
+            s.operators.change_in = 60;
+            s.operators.transfer_in = 60;
+            s.disk.unreadable_in = 6;
+        }),
         calm("members-transfers", "members and leaders change").with(|s| {
             s.spares = 5;
             s.operators.change_in = 100;

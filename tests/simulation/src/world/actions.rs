@@ -48,8 +48,20 @@ impl World {
                 Action::Alarm(alarm) => {
                     return Err(Violation(format!("replica {id} raised an alarm: {alarm}")));
                 }
+                Action::Fatal(why) => return self.fatal(id, &why),
             }
         }
+        Ok(())
+    }
+
+    /// A replica has to end. That is a rule that does not hold, unless the scenario has its
+    /// reads fail: the next process finds everything.
+    fn fatal(&mut self, id: u64, why: &str) -> Result<(), Violation> {
+        if self.scenario.disk.unreadable_in == 0 {
+            return Err(Violation(format!("replica {id} ended: {why}")));
+        }
+        self.summary.fatal += 1;
+        self.end(id, End::Killed);
         Ok(())
     }
 

@@ -178,7 +178,9 @@ impl World {
         self.trace.note(paused.len() as u64);
         for id in self.ids() {
             if let Some(replica) = self.replicas.get(&id) {
-                replica.medium().disk.set_full(false);
+                let mut medium = replica.medium();
+                medium.disk.set_full(false);
+                medium.unreadable.1 = 0;
             }
             self.start(id)?;
         }

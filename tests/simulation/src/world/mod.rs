@@ -64,6 +64,8 @@ pub struct Summary {
     pub cuts: u64,
     /// Changes of the members.
     pub changes: u64,
+    /// Times a replica ended because it could not read its own log.
+    pub fatal: u64,
 }
 
 impl Summary {
@@ -77,6 +79,7 @@ impl Summary {
         self.elections += other.elections;
         self.cuts += other.cuts;
         self.changes += other.changes;
+        self.fatal += other.fatal;
     }
 }
 
@@ -134,7 +137,8 @@ impl World {
             // Who joins later has to know the first members too: the log tells of changes only.
             let disk = Disk::new(id, &members, scenario.segment_bytes(), scenario.mutation);
             let disk = disk.map_err(|e| Violation(e.to_string()))?;
-            replicas.insert(id, Replica::new(id, disk));
+            let unreadable = (Random::new(seed ^ id), scenario.disk.unreadable_in);
+            replicas.insert(id, Replica::new(id, disk, unreadable));
         }
         Ok(Self {
             replicas,

@@ -68,6 +68,7 @@ fn seal(store: &Store, tenant: TenantId, txns: &[(EventKind, Txn)]) -> SealedTra
         tenant,
         events: txns.iter().map(seal).collect(),
         plain: None,
+        epoch: 0,
     }
 }
 

@@ -17,6 +17,11 @@ pub struct SealedTransaction {
     /// What the last event says, if the submitter still has it: the applier then
     /// need not open the event again. It must be exactly what was sealed.
     pub plain: Option<Arc<Txn>>,
+    /// The leader's term in which the transaction began ([`CommitLog::epoch`]): it is
+    /// put in the log in that term or not at all, because what it read, and the locks
+    /// under which it did, are that leader's. `0` stands for any term: only for what
+    /// depends on no state read before, such as key records.
+    pub epoch: u64,
 }
 
 impl SealedTransaction {
@@ -72,9 +77,17 @@ pub trait CommitLog: Send + Sync {
     /// Commits a transaction. Returns when it is queued; waits while the queue is
     /// full. `done` is called in the order of the log.
     ///
-    /// `done` gets [`StorageError::Full`] or [`StorageError::TooLarge`] when the
-    /// transaction was refused and certainly not committed;
+    /// `done` gets [`StorageError::Full`], [`StorageError::TooLarge`] or
+    /// [`StorageError::NotCommitted`] when the transaction was refused and certainly
+    /// not committed;
     /// [`StorageError::Closed`] when the log has failed or was closed and it may
     /// or may not be committed.
     fn submit(&self, txn: SealedTransaction, done: OnCommit);
+
+    /// The epoch for a transaction that begins now ([`SealedTransaction::epoch`]):
+    /// `None` while this replica does not lead, or leads and has not applied
+    /// everything from before its term. Ask before the first read of the
+    /// transaction: whatever was committed in earlier epochs is then visible to it.
+    /// Cheap: it is asked for every transaction.
+    fn epoch(&self) -> Option<u64>;
 }

@@ -204,6 +204,7 @@ impl TestNode {
             tenant,
             events: events.collect(),
             plain: None,
+            epoch: 0,
         })?;
         Ok(tenant)
     }
@@ -219,6 +220,7 @@ impl TestNode {
             tenant,
             events: vec![event],
             plain: plain.then(|| Arc::new(txn)),
+            epoch: 0,
         }
     }
 
@@ -239,6 +241,7 @@ impl TestNode {
             tenant,
             events,
             plain: None,
+            epoch: 0,
         }
     }
 

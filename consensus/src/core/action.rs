@@ -18,7 +18,8 @@ pub enum Event {
     Tick,
     /// A peer sent this. That it is the peer it says is the transport's to check.
     Frame(Frame),
-    /// A transaction wants its place in the log.
+    /// A transaction wants its place in the log. It gets one in the term in which it began
+    /// ([`SealedTransaction::epoch`]), or none.
     Submit(RequestId, SealedTransaction),
     /// Everything up to this [`Write`] is durable.
     Written(u64),
@@ -138,6 +139,10 @@ pub enum Refusal {
     /// Another replica came to lead before the block was committed.
     #[error("another replica came to lead before the transaction was committed")]
     Superseded,
+    /// The transaction began while another replica led, or in another term of this one:
+    /// what it read may have changed since, and nobody holds its locks.
+    #[error("the transaction began under another leader")]
+    OtherEpoch,
     /// The members may change once the change before is complete.
     #[error("another change of the members is not complete yet")]
     ChangeOpen,

@@ -1,7 +1,8 @@
 //! What a leader does: blocks out of waiting transactions, changes of the members.
 
 use kimberlite_storage::{
-    Block, BlockBuilder, BlockKind, ChainHead, Committed, EncodedBlock, TenantHead, TenantId,
+    Block, BlockBuilder, BlockKind, ChainHead, Committed, EncodedBlock, SealedTransaction,
+    TenantHead, TenantId,
 };
 use raft::eraftpb::Entry;
 
@@ -40,6 +41,27 @@ pub(super) enum Room {
 }
 
 impl<S: LogSource> Core<S> {
+    /// A transaction waits for the next block. What waits is refused as soon as this
+    /// replica leads no more, so nothing waits from one term to another.
+    pub(super) fn submit(
+        &mut self,
+        id: RequestId,
+        txn: SealedTransaction,
+        actions: &mut Vec<Action>,
+    ) {
+        let refusal = match txn.check() {
+            Err(error) => Refusal::Invalid(error.to_string()),
+            Ok(()) if self.leads() && ![0, self.raw.raft.term].contains(&txn.epoch) => {
+                Refusal::OtherEpoch
+            }
+            Ok(()) => {
+                self.queue.push(id, txn);
+                return self.ask_for_room(actions);
+            }
+        };
+        actions.push(Action::Refused(id, refusal));
+    }
+
     /// The log has no room: who waits is told so, rather than waiting for somebody to
     /// clear the disk.
     pub(super) fn no_room(&mut self, actions: &mut Vec<Action>) {

@@ -230,15 +230,7 @@ impl<S: LogSource> Core<S> {
             Event::Frame(frame) => self.receive(frame, actions),
             Event::Room => self.room = Room::Sure,
             Event::Full => self.no_room(actions),
-            Event::Submit(id, txn) => match txn.check() {
-                Ok(()) => {
-                    self.queue.push(id, txn);
-                    self.ask_for_room(actions);
-                }
-                Err(error) => {
-                    actions.push(Action::Refused(id, Refusal::Invalid(error.to_string())));
-                }
-            },
+            Event::Submit(id, txn) => self.submit(id, txn, actions),
             Event::Written(number) => self.written(number, actions),
             Event::Fetched(number, blocks) => self.fetched(number, &blocks),
             Event::Applied(index) => self.applied = self.applied.max(index),
@@ -343,6 +335,18 @@ impl<S: LogSource> Core<S> {
 
     fn leads(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
+    }
+
+    /// The epoch of transactions that begin now ([`SealedTransaction::epoch`]): the term
+    /// in which this replica leads, if it has applied a block of it, which no block of an
+    /// earlier term can follow.
+    ///
+    /// [`SealedTransaction::epoch`]: kimberlite_storage::SealedTransaction::epoch
+    #[must_use]
+    pub fn serving(&self) -> Option<u64> {
+        let term = self.raw.raft.term;
+        let applied = self.raw.store().term_of(self.applied);
+        (self.leads() && applied == Some(term) && !self.ended).then_some(term)
     }
 
     /// Blocks up to this index are committed, as far as this replica knows.

@@ -110,6 +110,7 @@ fn transaction(bodies: &[usize]) -> SealedTransaction {
         tenant: TENANT,
         events: bodies.iter().enumerate().map(event).collect(),
         plain: None,
+        epoch: 0,
     }
 }
 
@@ -192,6 +193,7 @@ fn what_is_no_transaction_is_refused() {
         tenant: TENANT,
         events: Vec::new(),
         plain: None,
+        epoch: 0,
     };
     let actions = core.handle(Event::Submit(3, none), 0);
     assert!(matches!(
@@ -498,6 +500,7 @@ fn an_acknowledgement_of_what_was_never_sent_is_an_alarm() {
     assert_eq!(core.committed(), 2);
 }
 
+mod epoch;
 mod fatal;
 mod placed;
 

@@ -121,6 +121,7 @@ impl Engine {
     }
 
     fn give_up(&mut self) {
+        self.shared.set_epoch(None);
         for (_, request) in self.requests.drain() {
             match request {
                 Request::Commit(waiter, _) => waiter.failed(&self.shared, self.shared.refusal()),
@@ -171,6 +172,7 @@ impl Engine {
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
+        self.shared.set_epoch(self.core.serving());
         for action in actions {
             self.action(action);
         }

@@ -272,6 +272,10 @@ impl CommitLog for Node {
             waiter.failed(&self.shared, self.shared.refusal());
         }
     }
+
+    fn epoch(&self) -> Option<u64> {
+        self.shared.epoch()
+    }
 }
 
 impl Drop for Node {

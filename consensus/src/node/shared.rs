@@ -1,7 +1,7 @@
 //! What the threads of a replica share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use kimberlite_storage::{Clock, Committed, OnCommit, OnFatal, Result, StorageError, StoreMetrics};
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     failure: Mutex<Option<String>>,
     status: Mutex<Status>,
     status_changed: Condvar,
+    /// The epoch of new transactions; 0 for none, which is no term.
+    epoch: AtomicU64,
 }
 
 /// Whom to tell, and since when they wait.
@@ -73,7 +75,17 @@ impl Shared {
             failure: Mutex::default(),
             status: Mutex::default(),
             status_changed: Condvar::new(),
+            epoch: AtomicU64::new(0),
         }
+    }
+
+    /// Who sees an epoch also sees everything that was applied before it was set.
+    pub(super) fn set_epoch(&self, epoch: Option<u64>) {
+        self.epoch.store(epoch.unwrap_or(0), Ordering::Release);
+    }
+
+    pub(super) fn epoch(&self) -> Option<u64> {
+        Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch != 0)
     }
 
     /// Lets a transaction in, or says why not.

@@ -179,6 +179,7 @@ impl TestNode {
             tenant,
             events: records.iter().map(event).collect(),
             plain: None,
+            epoch: 0,
         })?;
         Ok(tenant)
     }
@@ -192,6 +193,7 @@ impl TestNode {
             tenant,
             events: vec![event],
             plain: plain.then(|| Arc::new(txn)),
+            epoch: 0,
         }
     }
 
@@ -211,6 +213,7 @@ impl TestNode {
             tenant,
             events,
             plain: None,
+            epoch: 0,
         }
     }
 

@@ -128,11 +128,30 @@ fn a_cluster_goes_on_without_its_leader_and_loses_nothing() {
         tenant,
         events: vec![SealedEvent::unsealed(tenant, EventKind::Audit, vec![1]).unwrap()],
         plain: None,
+        epoch: 0,
     });
     assert!(
         matches!(refused, Err(StorageError::NotCommitted(_))),
         "{refused:?}"
     );
+    // What began here, or before, is not put in the log.
+    assert_eq!(cluster.nodes[&follower].node.epoch(), None);
+    let leader = &cluster.nodes[&cluster.leader()];
+    let epoch = leader.node.epoch().unwrap();
+    for (epoch, good) in [(epoch - 1, false), (epoch, true), (epoch + 1, false)] {
+        let audit = SealedEvent::unsealed(tenant, EventKind::Audit, vec![1]).unwrap();
+        let told = leader.commit(SealedTransaction {
+            tenant,
+            events: vec![audit],
+            plain: None,
+            epoch,
+        });
+        match told {
+            Ok(_) => assert!(good),
+            Err(StorageError::NotCommitted(why)) => assert!(!good, "{why}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
     // A read on a follower sees what the leader has acknowledged.
     let newest = cluster.set(tenant, "b", b"read me");
     assert!(cluster.nodes[&follower].read().unwrap() >= newest.index);

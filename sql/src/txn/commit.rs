@@ -167,6 +167,7 @@ impl<'a> Pieces<'a> {
             tenant: self.source.tenant,
             events: self.events,
             plain,
+            epoch: 0,
         })
     }
 

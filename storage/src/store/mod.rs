@@ -199,6 +199,7 @@ impl Store {
             tenant,
             events,
             plain: None,
+            epoch: 0,
         })
     }
 

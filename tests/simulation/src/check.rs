@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kimberlite_storage::Hash32;
 
+use crate::replica::Written;
+
 /// A rule that does not hold, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
@@ -29,6 +31,8 @@ pub struct Checker {
     chosen: Vec<Hash32>,
     /// What each committed block writes.
     writes: Vec<Vec<(u64, u64)>>,
+    /// The newest value of each key.
+    newest: BTreeMap<u64, u64>,
     acknowledged: Vec<Acknowledged>,
     refused: Vec<u64>,
     leaders: BTreeMap<u64, u64>,
@@ -46,7 +50,7 @@ impl Checker {
         replica: u64,
         index: u64,
         hash: Hash32,
-        writes: &[(u64, u64)],
+        writes: &[Written],
     ) -> Result<(), Violation> {
         let place = index as usize - 1;
         match self.chosen.get(place) {
@@ -56,12 +60,26 @@ impl Checker {
             ))),
             None if place == self.chosen.len() => {
                 self.chosen.push(hash);
-                self.writes.push(writes.to_vec());
-                Ok(())
+                let pairs = writes.iter().map(|write| (write.key, write.value));
+                self.writes.push(pairs.collect());
+                writes.iter().try_for_each(|write| self.follows(write))
             }
             None => Err(Violation(format!(
                 "replica {replica} applied block {index} before its predecessors were committed"
             ))),
+        }
+    }
+
+    /// A write that is made of the value before it follows that value: nothing that was
+    /// committed between is lost.
+    fn follows(&mut self, write: &Written) -> Result<(), Violation> {
+        let before = self.newest.insert(write.key, write.value).unwrap_or(0);
+        match write.seen {
+            Some(seen) if seen != before => Err(Violation(format!(
+                "register {} was {before} and became {}, which was made of {seen}",
+                write.key, write.value
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use kimberlite_consensus::core::{Action, Commit, Core, Event, LogSource, Settings, Start};
+use kimberlite_consensus::core::{
+    Action, Commit, Core, Event, LogSource, RequestId, Settings, Start,
+};
 use kimberlite_consensus::terms::TermStarts;
 use kimberlite_storage::{
     Block, ChainHead, Hash32, Lineage, Result, StorageError, TenantHead, TenantId,
@@ -39,8 +41,8 @@ impl Projection {
             let head = self.tenants.entry(event.header.tenant).or_default();
             head.advance(&event.header, event.leaf())
                 .map_err(|e| e.to_string())?;
-            if let Some((key, value)) = operation(event.body) {
-                self.registers.insert(key, value);
+            if let Some(write) = Written::of(event.body) {
+                self.registers.insert(write.key, write.value);
             }
         }
         (self.applied, self.hash) = (block.header.index, block.header.block_hash);
@@ -48,19 +50,50 @@ impl Projection {
     }
 }
 
-/// A write of a register as the body of an event.
-#[must_use]
-pub fn body(key: u64, value: u64) -> Vec<u8> {
-    [b"set ".as_slice(), &key.to_le_bytes(), &value.to_le_bytes()].concat()
+/// A write of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Which one.
+    pub key: u64,
+    /// Its value from then on.
+    pub value: u64,
+    /// The value it had when the transaction read it, 0 for none, if it did: the new one
+    /// is made of it, so nothing may have come between.
+    pub seen: Option<u64>,
 }
 
-/// The write in the body of an event.
-#[must_use]
-pub fn operation(body: &[u8]) -> Option<(u64, u64)> {
-    let rest = body.strip_prefix(b"set ")?;
-    let (key, rest) = rest.split_first_chunk()?;
-    let (value, _) = rest.split_first_chunk()?;
-    Some((u64::from_le_bytes(*key), u64::from_le_bytes(*value)))
+impl Written {
+    /// The body of an event.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let verb: &[u8] = match self.seen {
+            None => b"set ",
+            Some(_) => b"add ",
+        };
+        let words = [self.key, self.value, self.seen.unwrap_or_default()];
+        let words: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
+        [verb, &words].concat()
+    }
+
+    /// The write in the body of an event.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let (verb, rest) = body.split_first_chunk::<4>()?;
+        let (key, rest) = rest.split_first_chunk()?;
+        let (value, rest) = rest.split_first_chunk()?;
+        let (seen, _) = rest.split_first_chunk()?;
+        let seen = u64::from_le_bytes(*seen);
+        let seen = match verb {
+            b"set " => None,
+            b"add " => Some(seen),
+            _ => return None,
+        };
+        Some(Self {
+            key: u64::from_le_bytes(*key),
+            value: u64::from_le_bytes(*value),
+            seen,
+        })
+    }
 }
 
 /// What survives a crash: the medium, and the projection, which may be older.
@@ -137,6 +170,9 @@ pub struct Replica {
     boots: u64,
     /// Committed blocks that are not applied yet.
     pub commits: Vec<Commit>,
+    /// Which register is locked by which transaction. Nobody else knows: what began here
+    /// ends when this replica leads no more.
+    pub locks: BTreeMap<u64, RequestId>,
 }
 
 impl Replica {
@@ -155,6 +191,7 @@ impl Replica {
             core: None,
             boots: 0,
             commits: Vec::new(),
+            locks: BTreeMap::new(),
         }
     }
 

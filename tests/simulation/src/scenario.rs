@@ -123,6 +123,11 @@ pub struct Clients {
     pub burst: u64,
     /// Operations that are writes, of a hundred.
     pub writes: u64,
+    /// Operations that read a register and write what they make of it, of a hundred: they
+    /// are begun where somebody serves.
+    pub adds: u64,
+    /// Longest time between the read and the write of those.
+    pub think_max: u64,
     /// Writes that take several blocks, once in so many.
     pub large_in: u64,
     /// Keys they use.
@@ -160,11 +165,15 @@ pub enum Mutation {
     ForgedBlock,
     /// A restarted replica takes standbys for voters.
     StandbyVotes,
+    /// Transactions are put in the log in whatever term.
+    AnyEpoch,
+    /// Transactions begin as soon as somebody leads, whatever is applied.
+    EarlyEpoch,
 }
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::EarlyDurable,
         Self::ForgetVote,
         Self::ForgetCut,
@@ -179,6 +188,8 @@ impl Mutation {
         Self::FreshDisk,
         Self::ForgedBlock,
         Self::StandbyVotes,
+        Self::AnyEpoch,
+        Self::EarlyEpoch,
     ];
 }
 
@@ -233,6 +244,8 @@ impl Scenario {
                 pause_max: 20,
                 burst: 1,
                 writes: 50,
+                adds: 20,
+                think_max: 30,
                 large_in: 0,
                 keys: 8,
             },

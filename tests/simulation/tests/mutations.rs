@@ -6,7 +6,7 @@ use kimberlite_simulation::scenario::{Mutation, Scenario, all};
 use kimberlite_simulation::world::run;
 
 /// Where a mutation shows, and how many seeds that may take.
-const CAUGHT: [(Mutation, &str, u64); 14] = [
+const CAUGHT: [(Mutation, &str, u64); 16] = [
     (Mutation::EarlyDurable, "blackouts-bursts", 100),
     (Mutation::ForgetVote, "crash-loops", 200),
     (Mutation::ForgetCut, "blackouts-bursts", 50),
@@ -21,6 +21,8 @@ const CAUGHT: [(Mutation, &str, u64); 14] = [
     (Mutation::FreshDisk, "crash-loops", 20),
     (Mutation::ForgedBlock, "calm", 10),
     (Mutation::StandbyVotes, "everything-members", 200),
+    (Mutation::AnyEpoch, "transfers-thinking", 10),
+    (Mutation::EarlyEpoch, "everything-bursts", 10),
 ];
 
 fn scenario(name: &str, mutation: Mutation) -> Scenario {

@@ -248,6 +248,15 @@ fn operators() -> Vec<Scenario> {
             s.operators.transfer_in = 40;
             s.processes.crash_in = 300;
         }),
+        calm(
+            "transfers-thinking",
+            "transactions read, and commit when others have led meanwhile",
+        )
+        .with(|s| {
+            s.operators.transfer_in = 20;
+            s.clients.adds = 60;
+            s.clients.think_max = 2_000;
+        }),
         calm("members", "replicas join, become voters, leave").with(|s| {
             s.spares = 5;
             s.operators.change_in = 120;

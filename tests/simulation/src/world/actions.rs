@@ -6,7 +6,7 @@ use kimberlite_storage::{Block, StorageError};
 use super::{Due, World};
 use crate::check::Violation;
 use crate::disk::End;
-use crate::replica::operation;
+use crate::replica::Written;
 use crate::scenario::Mutation;
 
 /// Milliseconds until a write that had no room is tried again.
@@ -32,7 +32,7 @@ impl World {
                 }
                 Action::Apply(commit) => self.queue_commit(id, commit),
                 Action::Refused(request, refusal) => self.refused(request, &refusal),
-                Action::Unknown(request) => drop(self.open.remove(&request)),
+                Action::Unknown(request) => self.unknown(request),
                 Action::ReadAt(request, index) => {
                     if let Some(open) = self.open.get_mut(&request) {
                         open.read_at = Some(index);
@@ -44,6 +44,7 @@ impl World {
                     self.trace.note(leadership.term << 8 | leadership.leader);
                     self.checker.leads(leadership.term, leadership.leader)?;
                     self.summary.elections += u64::from(leadership.leader == id);
+                    self.lose_locks(id);
                 }
                 Action::Alarm(alarm) => {
                     return Err(Violation(format!("replica {id} raised an alarm: {alarm}")));
@@ -103,7 +104,8 @@ impl World {
 
     fn answer_early(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let block = Block::decode(bytes).map_err(|e| Violation(e.to_string()))?;
-        for (key, value) in block.events.iter().filter_map(|e| operation(e.body)) {
+        for write in block.events.iter().filter_map(|e| Written::of(e.body)) {
+            let Written { key, value, .. } = write;
             if let Some(open) = self.open.remove(&value) {
                 let index = block.header.index;
                 self.checker.acknowledge(key, value, index, open.began)?;
@@ -194,7 +196,7 @@ impl World {
         let writes: Vec<_> = block
             .events
             .iter()
-            .filter_map(|e| operation(e.body))
+            .filter_map(|e| Written::of(e.body))
             .collect();
         let (index, hash) = (block.header.index, block.header.block_hash);
         self.checker.applied(id, index, hash, &writes)?;
@@ -215,6 +217,7 @@ impl World {
     fn answer(&mut self, commit: Commit) -> Result<(), Violation> {
         for (request, committed) in commit.done {
             if let Some(open) = self.open.remove(&request) {
+                self.unlock(open.replica, open.key, request);
                 let value = open.value.unwrap_or_default();
                 self.checker
                     .acknowledge(open.key, value, committed.index, open.began)?;

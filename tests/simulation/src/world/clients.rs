@@ -5,7 +5,7 @@ use kimberlite_storage::{EventKind, SealedEvent, SealedTransaction, TenantId};
 
 use super::{Due, World};
 use crate::check::Violation;
-use crate::replica::body;
+use crate::replica::Written;
 use crate::scenario::Mutation;
 
 /// Bytes of each part of a large write; a block takes two.
@@ -46,8 +46,13 @@ impl World {
         let clients = self.scenario.clients.clone();
         self.requests += 1;
         let request = self.requests;
-        let key = self.random.below(clients.keys);
+        if self.random.below(100) < clients.adds {
+            return self.begin_add(replica, request);
+        }
         let write = self.random.below(100) < clients.writes;
+        // The second half are those of `adds`.
+        let keys = if write { 1 } else { 2 } * clients.keys;
+        let key = self.random.below(keys);
         let local = self.scenario.mutation == Some(Mutation::LocalReads);
         let open = Open {
             key,
@@ -59,7 +64,12 @@ impl World {
         self.open.insert(request, open);
         if write {
             let large = self.random.once_in(clients.large_in);
-            let transaction = transaction(key, request, large);
+            let write = Written {
+                key,
+                value: request,
+                seen: None,
+            };
+            let transaction = transaction(&write, large, 0);
             return self.event(replica, Event::Submit(request, transaction));
         }
         match local {
@@ -94,6 +104,9 @@ impl World {
     pub(super) fn refused(&mut self, request: RequestId, refusal: &Refusal) {
         self.trace.note(0xF << 60 | request);
         let known = self.open.remove(&request);
+        if let Some(open) = &known {
+            self.unlock(open.replica, open.key, request);
+        }
         if let Some(value) = known.and_then(|open| open.value) {
             self.trace.note(u64::from(*refusal == Refusal::Superseded));
             self.checker.refused(value);
@@ -103,16 +116,17 @@ impl World {
 
 /// A transaction of one tenant that writes one register; a large one takes several
 /// blocks, of which the last says what is written.
-fn transaction(key: u64, value: u64, large: bool) -> SealedTransaction {
-    let tenant = TenantId([key as u8 + 2; 16]);
-    let part = |_| vec![value as u8 | 1; PART_BYTES];
+pub(super) fn transaction(write: &Written, large: bool, epoch: u64) -> SealedTransaction {
+    let tenant = TenantId([write.key as u8 + 2; 16]);
+    let part = |_| vec![write.value as u8 | 1; PART_BYTES];
     let parts = (0..if large { 7 } else { 0 }).map(part);
     let parts = parts.map(|body| (EventKind::TxnPart, body));
-    let bodies = parts.chain([(EventKind::Audit, body(key, value))]);
+    let bodies = parts.chain([(EventKind::Audit, write.body())]);
     let events = bodies.map(|(kind, body)| SealedEvent::unsealed(tenant, kind, body));
     SealedTransaction {
         tenant,
         events: events.filter_map(Result::ok).collect(),
         plain: None,
+        epoch,
     }
 }

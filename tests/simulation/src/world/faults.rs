@@ -98,6 +98,7 @@ impl World {
             return;
         }
         replica.commits.clear();
+        replica.locks.clear();
         let mut medium = replica.medium();
         medium.disk.end(how, &mut self.random);
         match self.scenario.mutation {

@@ -1,6 +1,7 @@
 //! Replicas, network and clients over time.
 
 mod actions;
+mod adds;
 mod clients;
 mod faults;
 mod network;
@@ -13,6 +14,7 @@ use kimberlite_consensus::core::{Event, RequestId};
 use kimberlite_consensus::frame::Frame;
 use kimberlite_consensus::members::Members;
 
+use self::adds::Add;
 use self::clients::Open;
 use self::network::Links;
 use crate::check::{Checker, Violation};
@@ -43,6 +45,8 @@ enum Due {
     Client,
     Resume(u64),
     Reserve(u64),
+    /// A transaction commits.
+    Add(Add),
 }
 
 /// What a run came to.
@@ -236,6 +240,7 @@ impl World {
             Due::Restart(id) => self.start(id),
             Due::Client => self.clients(),
             Due::Reserve(id) => self.reserve(id, true),
+            Due::Add(add) => self.commit_add(add),
             Due::Resume(id) => {
                 self.paused.remove(&id);
                 Ok(())

@@ -5,8 +5,8 @@ use kimberlite_consensus::node::Alone;
 use kimberlite_storage::env::fixed::{FixedClock, FixedEntropy};
 use kimberlite_storage::verify::{VerifyKeys, VerifyOptions, verify};
 use kimberlite_storage::{
-    Change, DamageKind, EventKind, FsDisk, MemDisk, Op, SealedTransaction, Space, StorageError,
-    Store, StoreOptions, StreamChanges, TenantId, Txn, rebuild_projection, txn,
+    Change, DamageKind, EventKind, FsDisk, MemDisk, Op, SealedEvent, SealedTransaction, Space,
+    StorageError, Store, StoreOptions, StreamChanges, TenantId, Txn, rebuild_projection, txn,
 };
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -135,6 +135,34 @@ fn committed_rows_survive_closing_and_a_missing_projection() {
     assert!(rebuild_projection(options(&data, KEY, 5)).unwrap() > 500);
     let store = open(&data, 6);
     assert_eq!(get(&store, tenant, "k0"), Some(b"v0".to_vec()));
+}
+
+#[test]
+fn control_events_survive_closing_and_a_missing_projection() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let store = open(&data, 1);
+    let mut expected = Vec::new();
+    for body in [b"first".to_vec(), b"second".to_vec()] {
+        let event = SealedEvent::unsealed(TenantId::SYSTEM, EventKind::Control, body.clone());
+        let committed = store.commit(SealedTransaction {
+            tenant: TenantId::SYSTEM,
+            events: vec![event.unwrap()],
+            plain: None,
+            epoch: 0,
+        });
+        let committed = committed.unwrap();
+        expected.push((committed.index, committed.ordinal, body));
+    }
+    assert_eq!(store.snapshot().controls().unwrap(), expected);
+    drop(store);
+    let store = open(&data, 2);
+    assert_eq!(store.snapshot().controls().unwrap(), expected);
+    drop(store);
+    std::fs::remove_dir_all(data.join("projection")).unwrap();
+    let store = open(&data, 3);
+    assert_eq!(store.snapshot().controls().unwrap(), expected);
+    store.close().unwrap();
 }
 
 #[test]

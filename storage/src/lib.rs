@@ -48,7 +48,7 @@ mod testing;
 #[doc(hidden)]
 pub mod fuzz_entry;
 
-pub use apply::ApplySink;
+pub use apply::{ApplySink, Control};
 pub use block::{Block, BlockBuilder, BlockHeader, BlockKind, EncodedBlock};
 pub use chain::{ChainHead, TenantHead};
 pub use commit::{CommitLog, Committed, OnCommit, SealedTransaction};

@@ -1,6 +1,6 @@
 //! A projection in memory, for tests of the log and for the simulator.
 
-use super::ApplySink;
+use super::{ApplySink, Control};
 use crate::chain::TenantHead;
 use crate::crypto::KeyRecord;
 use crate::error::{Result, StorageError};
@@ -28,6 +28,7 @@ struct State {
     heads: BTreeMap<TenantId, TenantHead>,
     keys: BTreeMap<(TenantId, u64), KeyRecord>,
     rows: BTreeMap<RowKey, Vec<u8>>,
+    controls: BTreeMap<(u64, u16), Vec<u8>>,
     transactions: u64,
 }
 
@@ -83,7 +84,7 @@ impl State {
         }
     }
 
-    fn event(&mut self, event: &OpenedEvent) -> Result<()> {
+    fn event(&mut self, index: u64, event: &OpenedEvent) -> Result<()> {
         let head = self.heads.entry(event.tenant).or_default();
         if head.next_seq != event.tenant_seq {
             return Err(StorageError::Projection(format!(
@@ -97,6 +98,10 @@ impl State {
         };
         if let Some(key) = &event.key {
             self.keys.insert((event.tenant, key.key_id), key.clone());
+        }
+        if let Some(body) = &event.control {
+            let place = (index, event.ordinal);
+            self.controls.insert(place, body.clone());
         }
         if event.kind == EventKind::Txn {
             self.transactions += 1;
@@ -118,6 +123,15 @@ impl ApplySink for MemSink {
         Ok(self.state().keys.values().cloned().collect())
     }
 
+    fn controls(&self) -> Result<Vec<Control>> {
+        let state = self.state();
+        let control = |((index, ordinal), body): (&(u64, u16), &Vec<u8>)| {
+            let body = body.clone();
+            (*index, *ordinal, body)
+        };
+        Ok(state.controls.iter().map(control).collect())
+    }
+
     fn apply(&self, block: &AppliedBlock) -> Result<()> {
         struct NoParts;
         impl PartSource for NoParts {
@@ -136,7 +150,7 @@ impl ApplySink for MemSink {
     fn apply_bulk(&self, block: &AppliedBlock, parts: &mut dyn PartSource) -> Result<()> {
         let mut next = self.state().clone_for(block)?;
         for event in &block.events {
-            next.event(event)?;
+            next.event(block.index, event)?;
             let Some(txn) = &event.txn else { continue };
             if txn.part_count > 0 {
                 parts.for_each_part(block.index, event, &mut |part| {

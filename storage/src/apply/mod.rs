@@ -17,6 +17,9 @@ use crate::error::Result;
 use crate::ids::{Hash32, TenantId};
 use crate::projection::{AppliedBlock, PartSource};
 
+/// Index of a block, place of an event in it, and the body of that event.
+pub type Control = (u64, u16, Vec<u8>);
+
 /// What committed blocks are applied to. One thread applies, any may read.
 pub trait ApplySink: Send + Sync {
     /// The newest block whose changes are all there; `None` when there is none.
@@ -36,6 +39,14 @@ pub trait ApplySink: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     fn key_records(&self) -> Result<Vec<KeyRecord>>;
+
+    /// The bodies of all control events, as of [`Self::applied`]: index of the block,
+    /// place in it, body; in the order of the log. They are few: they say who belongs
+    /// to the cluster and what it may do.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn controls(&self) -> Result<Vec<Control>>;
 
     /// Applies the next block, as one step. Applying a block again changes
     /// nothing.

@@ -42,7 +42,8 @@ impl EventOpener {
         match header.kind {
             EventKind::Txn => opened.txn = Some(self.open_txn(header, body)?),
             EventKind::Key => opened.key = Some(self.take_key(header, body)?),
-            _ => {}
+            EventKind::Control => opened.control = Some(self.opener.open(header, body)?),
+            EventKind::TxnPart | EventKind::Checkpoint | EventKind::Audit => {}
         }
         Ok(opened)
     }
@@ -58,6 +59,7 @@ impl EventOpener {
             leaf,
             txn: None,
             key: None,
+            control: None,
         }
     }
 

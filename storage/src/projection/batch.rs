@@ -66,7 +66,8 @@ impl<'e> Batch<'e> {
         }
     }
 
-    /// Adds what an event changes beside rows: its tenant's tree and keys.
+    /// Adds what an event changes beside rows: its tenant's tree, keys, and control
+    /// events.
     pub(super) fn facts(&mut self, event: &OpenedEvent) -> Result<()> {
         self.trees
             .append(self.engine, &self.families, event, &mut self.batch)?;
@@ -74,6 +75,11 @@ impl<'e> Batch<'e> {
             let key = layout::key_record_key(record.tenant_id()?, record.key_id());
             self.batch
                 .put_cf(self.families.get(Family::Keys), key, record.to_bytes());
+        }
+        if let Some(body) = &event.control {
+            let key = layout::control_key(self.index, event.ordinal);
+            self.batch
+                .put_cf(self.families.get(Family::Meta), key, body);
         }
         Ok(())
     }

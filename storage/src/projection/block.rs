@@ -42,6 +42,9 @@ pub struct OpenedEvent {
     /// The record of a `key` event. `None` for other kinds and when the body was
     /// redacted.
     pub key: Option<KeyRecord>,
+    /// The body of a `control` event. `None` for other kinds and when the body was
+    /// redacted.
+    pub control: Option<Vec<u8>>,
 }
 
 impl OpenedEvent {

@@ -3,14 +3,16 @@
 use sha2::{Digest, Sha256};
 
 use super::engine::{Engine, failed};
-use super::layout::Family;
+use super::layout::{self, CONTROL_PREFIX, Family};
 use super::scan::{Scan, ScanOptions};
 use super::snapshot::Snapshot;
+use crate::apply::Control;
 use crate::crypto::KeyRecord;
 use crate::error::Result;
 use crate::ids::Hash32;
 
-/// The families that follow from the log; `meta` is covered by the position.
+/// The families that follow from the log; `meta` is covered by the position and the
+/// control events.
 const DERIVED: [Family; 6] = [
     Family::Rows,
     Family::History,
@@ -114,8 +116,27 @@ impl Snapshot {
         Ok(records)
     }
 
-    /// SHA-256 over the position and [`Self::derived_hash`], which is over every key and
-    /// value of all families, each with its length in front: equal for projections of the same log, however
+    /// The bodies of all control events, in the order of the log.
+    ///
+    /// # Errors
+    /// When the database cannot be read or holds something else.
+    pub fn controls(&self) -> Result<Vec<Control>> {
+        let mut controls = Vec::new();
+        let mut scan = self.control_events();
+        while let Some((key, body)) = scan.next()? {
+            let (index, ordinal) = layout::control_place(key)?;
+            controls.push((index, ordinal, body.to_vec()));
+        }
+        Ok(controls)
+    }
+
+    fn control_events(&self) -> Scan<'_> {
+        let (start, end) = (CONTROL_PREFIX, layout::prefix_end(CONTROL_PREFIX));
+        Scan::new(self.iterator(Family::Meta, start, &end, WHOLE), WHOLE)
+    }
+
+    /// SHA-256 over the position and [`Self::derived_hash`]: equal for projections of the
+    /// same log, however
     /// they came about.
     ///
     /// # Errors
@@ -128,16 +149,17 @@ impl Snapshot {
         Ok(hasher.finalize().into())
     }
 
-    /// The same without the position: blocks that change nothing, such as the first of a
-    /// leader, do not change it.
+    /// SHA-256 over every key and value of all families, each with its length in front.
+    /// Blocks that change nothing, such as the first of a leader, do not change it.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn derived_hash(&self) -> Result<Hash32> {
         let mut hasher = Sha256::new();
-        for family in DERIVED {
-            hasher.update(family.name());
-            let mut scan = self.whole(family);
+        let derived = DERIVED.map(|family| (family.name(), self.whole(family)));
+        let controls = ("control", self.control_events());
+        for (name, mut scan) in derived.into_iter().chain([controls]) {
+            hasher.update(name);
             while let Some((key, stored)) = scan.next()? {
                 for part in [key, stored] {
                     hasher.update((part.len() as u64).to_le_bytes());

@@ -9,6 +9,7 @@
 //! | `merkle` | tenant ‖ `F` | the tenant's [`Frontier`](crate::merkle::Frontier) |
 //! | `keys` | tenant ‖ key id u64 BE | the key record, as in the log |
 //! | `meta` | `applied`, `bulk` | a position (`meta.rs`) |
+//! | `meta` | `control/` ‖ block index u64 BE ‖ ordinal u16 BE | the body of a control event, as in the log |
 //!
 //! A **physical key** is tenant (16) ‖ stream u64 BE (8) ‖ the change's key. A
 //! **csn** (commit sequence number) is block index ≪ 16 | ordinal of the event in
@@ -197,6 +198,26 @@ pub(super) fn key_record_key(tenant: TenantId, key_id: KeyId) -> [u8; 24] {
     key
 }
 
+/// What the keys of control events begin with.
+pub(super) const CONTROL_PREFIX: &[u8] = b"control/";
+
+/// The key of a control event's body.
+pub(super) fn control_key(index: u64, ordinal: u16) -> Vec<u8> {
+    let place = [&index.to_be_bytes()[..], &ordinal.to_be_bytes()].concat();
+    [CONTROL_PREFIX, &place].concat()
+}
+
+/// The place of the control event with this key.
+pub(super) fn control_place(key: &[u8]) -> Result<(u64, u16)> {
+    let place = || {
+        let rest = key.strip_prefix(CONTROL_PREFIX)?;
+        let (index, rest) = rest.split_first_chunk()?;
+        let ordinal = <[u8; 2]>::try_from(rest).ok()?;
+        Some((u64::from_be_bytes(*index), u16::from_be_bytes(ordinal)))
+    };
+    place().ok_or_else(|| StorageError::Projection("the key of a control event is odd".into()))
+}
+
 /// The first key after all keys that begin with `prefix`; empty, which scans
 /// take as "to the end", when there is none.
 #[must_use]
@@ -227,6 +248,18 @@ mod tests {
     fn versions_order_by_block_then_event() {
         assert_eq!(csn(1, 2), 0x1_0002);
         assert!(csn(7, u16::MAX) < csn(8, 0));
+    }
+
+    #[test]
+    fn keys_of_control_events_order_by_place_and_read_back() {
+        let places = [(1, 2), (1, 300), (256, 0), (u64::MAX, u16::MAX)];
+        let keys = places.map(|(index, ordinal)| control_key(index, ordinal));
+        assert!(keys.is_sorted());
+        for (key, place) in keys.iter().zip(places) {
+            assert_eq!(control_place(key).ok(), Some(place));
+            assert!(control_place(&key[1..]).is_err());
+            assert!(control_place(&key[..key.len() - 1]).is_err());
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `applied` | the last block whose changes are all here |
 //! | `bulk` | the block whose large transaction is being ingested; gone when it is |
+//! | `control/` … | control events (`layout.rs`) |
 //!
-//! A position is version u8 (1) ‖ index u64 LE ‖ block hash (32 bytes).
+//! A position is version u8 (2) ‖ index u64 LE ‖ block hash (32 bytes).
 
 use crate::error::{FormatError, Result, StorageError};
 use crate::fields::{FieldWriter, Fields};
@@ -16,7 +17,7 @@ pub(super) const BULK: &[u8] = b"bulk";
 
 /// Changes whenever the layout does. An older projection is not converted but
 /// rebuilt from the log.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const POSITION_LEN: usize = 41;
 
@@ -59,12 +60,12 @@ mod tests {
         let mut bytes = encode(&position);
         assert_eq!(decode(&bytes).unwrap(), position);
         assert!(decode(&bytes[..40]).is_err());
-        bytes[0] = 2;
+        bytes[0] = 1;
         assert!(
             decode(&bytes)
                 .unwrap_err()
                 .to_string()
-                .contains("version 2")
+                .contains("version 1")
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The real projection as a target of the log.
 
-use crate::apply::ApplySink;
+use crate::apply::{ApplySink, Control};
 use crate::chain::TenantHead;
 use crate::crypto::KeyRecord;
 use crate::error::{Result, StorageError};
@@ -27,6 +27,10 @@ impl ApplySink for Projection {
 
     fn key_records(&self) -> Result<Vec<KeyRecord>> {
         self.snapshot().key_records()
+    }
+
+    fn controls(&self) -> Result<Vec<Control>> {
+        self.snapshot().controls()
     }
 
     fn apply(&self, block: &AppliedBlock) -> Result<()> {

@@ -77,6 +77,7 @@ impl World {
             leaf: [0; 32],
             txn: Some(txn),
             key: None,
+            control: None,
         };
         self.cache.applied(&AppliedBlock {
             index: self.states.len() as u64,

@@ -345,3 +345,33 @@ fn changing_many_rows_at_once_keeps_their_history() {
         }
     }
 }
+
+#[test]
+fn control_events_are_kept_by_their_place() {
+    let (dir, projection) = fresh();
+    let mut log = Log::default();
+    let control = |body: &str| Happening::Control(body.into());
+    projection
+        .apply(&log.block(vec![control("one"), control("two")]))
+        .unwrap();
+    let other = log.one(ALICE, rows(vec![insert("k", "v")]));
+    projection.apply(&other).unwrap();
+    projection.publish().unwrap();
+    let before = projection.snapshot().content_hash().unwrap();
+    let third = log.block(vec![control("")]);
+    projection.apply(&third).unwrap();
+    // Again, as after a crash: nothing changes.
+    projection.apply(&third).unwrap();
+    projection.publish().unwrap();
+    let expected = vec![
+        (1, 0, b"one".to_vec()),
+        (1, 1, b"two".to_vec()),
+        (3, 0, Vec::new()),
+    ];
+    assert_eq!(projection.snapshot().controls().unwrap(), expected);
+    assert_ne!(projection.snapshot().content_hash().unwrap(), before);
+    projection.flush().unwrap();
+    drop(projection);
+    let again = open(dir.path());
+    assert_eq!(again.snapshot().controls().unwrap(), expected);
+}

@@ -92,6 +92,7 @@ pub(super) enum Happening {
     Txn(TenantId, Txn),
     Part(TenantId),
     Key(KeyRecord),
+    Control(Vec<u8>),
 }
 
 /// Makes blocks that follow each other.
@@ -121,10 +122,22 @@ impl Log {
     }
 
     fn event(&mut self, index: u64, ordinal: u16, happening: Happening) -> OpenedEvent {
-        let (tenant, kind, txn, key) = match happening {
-            Happening::Txn(tenant, txn) => (tenant, EventKind::Txn, Some(txn), None),
-            Happening::Part(tenant) => (tenant, EventKind::TxnPart, None, None),
-            Happening::Key(key) => (key.tenant_id().unwrap(), EventKind::Key, None, Some(key)),
+        let (mut txn, mut key, mut control) = (None, None, None);
+        let (tenant, kind) = match happening {
+            Happening::Txn(tenant, it) => {
+                txn = Some(it);
+                (tenant, EventKind::Txn)
+            }
+            Happening::Part(tenant) => (tenant, EventKind::TxnPart),
+            Happening::Key(it) => {
+                let tenant = it.tenant_id().unwrap();
+                key = Some(it);
+                (tenant, EventKind::Key)
+            }
+            Happening::Control(body) => {
+                control = Some(body);
+                (TenantId::SYSTEM, EventKind::Control)
+            }
         };
         let seq = self.next_seq.entry(tenant).or_default();
         let tenant_seq = *seq;
@@ -138,6 +151,7 @@ impl Log {
             leaf,
             txn,
             key,
+            control,
         }
     }
 }

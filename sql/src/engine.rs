@@ -1,24 +1,28 @@
 //! [`Engine`]: what all sessions of a server share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kimberlite_storage::{Clock, CommitLog, Committed, Sealer, Snapshot, Space, Store, TenantId};
+use kimberlite_storage::{
+    AppliedBlock, BlockWatch, Clock, CommitLog, Committed, Sealer, Snapshot, Space, Store, TenantId,
+};
 use lru::LruCache;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::activity::Activity;
-use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Database};
+use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Catalogs, Database};
+use crate::cluster::{Cluster, not_leading};
 use crate::error::{SqlError, state};
 use crate::exec::rules::TableRules;
-use crate::query::{QueryEngine, QueryEngineOptions};
+use crate::query::{ColumnCache, QueryEngine, QueryEngineOptions};
+use crate::row_numbers::RowNumbers;
 use crate::sequence::SequenceStates;
 use crate::server_files::ServerFiles;
 use crate::session::{CachedPlan, ConnectRequest, PlanKey, Session};
 use crate::txn::{
-    CommitSource, Durable, Entry, Layer, LockManager, ReadView, Serializable, StreamKey,
+    Began, CommitSource, Durable, Entry, Layer, LockManager, ReadView, Serializable, StreamKey,
     Transaction, commit_changes, submit_changes,
 };
 
@@ -43,6 +47,20 @@ pub struct EngineOptions {
     pub query_threads: usize,
     /// What COPY may read on the server.
     pub server_files: ServerFiles,
+    /// The way to the other replicas; none for one that is alone.
+    pub cluster: ClusterLink,
+}
+
+/// The way to the other replicas, if there are any.
+#[derive(Clone, Default)]
+pub struct ClusterLink(pub Option<Arc<dyn Cluster>>);
+
+impl std::fmt::Debug for ClusterLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ClusterLink")
+            .field(&self.0.is_some())
+            .finish()
+    }
 }
 
 /// What all sessions of a server share.
@@ -54,7 +72,8 @@ pub struct Engine {
     locks: Arc<LockManager>,
     activity: Arc<Activity>,
     serializable: Arc<Serializable>,
-    catalogs: RwLock<HashMap<TenantId, Arc<Catalog>>>,
+    catalogs: Arc<Catalogs>,
+    cluster: ClusterLink,
     catalog_versions: AtomicU64,
     query: QueryEngine,
     plans: Mutex<LruCache<PlanKey, Arc<CachedPlan>>>,
@@ -64,10 +83,7 @@ pub struct Engine {
     server_files: ServerFiles,
     /// Databases in which this server made a temporary relation already.
     temporary: Mutex<HashSet<TenantId>>,
-    /// One counter a table without a primary key, so at most as many as tables.
-    /// Never forgotten while the server runs: a number may be in use by a
-    /// transaction that has not committed.
-    row_numbers: Mutex<HashMap<(TenantId, StreamKey), Arc<AtomicU64>>>,
+    row_numbers: RowNumbers,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,7 +115,11 @@ impl Engine {
             threads: options.query_threads,
         })?;
         let columns = query.columns().clone();
-        let latest = store.projection().watch(columns.clone());
+        let catalogs = Arc::new(Catalogs::default());
+        let latest = store.projection().watch(Arc::new(Watches {
+            columns: columns.clone(),
+            catalogs: Arc::clone(&catalogs),
+        }));
         columns.begin(latest);
         let capacity = std::num::NonZeroUsize::new(CACHED_PLANS)
             .ok_or_else(|| SqlError::internal("the plan cache has no room"))?;
@@ -114,7 +134,8 @@ impl Engine {
             activity: Arc::new(Activity::new(locks.clone(), serializable.clone())),
             serializable,
             locks,
-            catalogs: RwLock::default(),
+            catalogs,
+            cluster: options.cluster,
             catalog_versions: AtomicU64::new(1),
             query,
             plans: Mutex::new(LruCache::new(capacity)),
@@ -122,7 +143,7 @@ impl Engine {
             sequences: SequenceStates::default(),
             server_files: options.server_files,
             temporary: Mutex::default(),
-            row_numbers: Mutex::default(),
+            row_numbers: RowNumbers::default(),
         }))
     }
 
@@ -207,10 +228,10 @@ impl Engine {
     /// # Errors
     /// 58030 or XX001 when it cannot be read.
     pub(crate) fn catalog(&self, tenant: TenantId) -> Result<Arc<Catalog>, SqlError> {
-        if let Some(catalog) = self.catalogs.read().get(&tenant) {
-            return Ok(catalog.clone());
+        match self.catalogs.newest(tenant) {
+            Some(catalog) => Ok(catalog),
+            None => self.reload_catalog(tenant),
         }
-        self.reload_catalog(tenant)
     }
 
     /// Reads the catalog of a tenant again, after a change.
@@ -218,18 +239,29 @@ impl Engine {
     /// # Errors
     /// 58030 or XX001 when it cannot be read.
     pub(crate) fn reload_catalog(&self, tenant: TenantId) -> Result<Arc<Catalog>, SqlError> {
-        // Under the lock, so that an older state never replaces a newer one.
-        let mut catalogs = self.catalogs.write();
-        let view = ReadView::new(tenant, self.snapshot(), &[]);
-        let stream = catalog_stream();
-        let mut scan = view.scan(stream, &[], None, false);
-        let mut entries = Vec::new();
-        while let Some((_, version)) = scan.next()? {
-            entries.push(CatalogEntry::decode(version.value)?);
-        }
-        let catalog = Arc::new(Catalog::from_entries(entries, self.next_catalog_version()));
-        catalogs.insert(tenant, catalog.clone());
-        Ok(catalog)
+        self.catalogs.reload(tenant, || {
+            let snapshot = self.snapshot();
+            let index = snapshot.index();
+            let view = ReadView::new(tenant, snapshot, &[]);
+            let mut scan = view.scan(catalog_stream(), &[], None, false);
+            let mut entries = Vec::new();
+            while let Some((_, version)) = scan.next()? {
+                entries.push(CatalogEntry::decode(version.value)?);
+            }
+            let version = self.next_catalog_version();
+            Ok((Arc::new(Catalog::from_entries(entries, version)), index))
+        })
+    }
+
+    /// The epoch for a transaction that begins now, and may change something; none
+    /// where it may not.
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        self.log.epoch()
+    }
+
+    /// The way to the other replicas.
+    pub(crate) fn cluster(&self) -> Option<&dyn Cluster> {
+        self.cluster.0.as_deref()
     }
 
     /// The next number for a row of a table without a primary key.
@@ -241,23 +273,14 @@ impl Engine {
         txn: &Transaction,
         rows: StreamKey,
     ) -> Result<u64, SqlError> {
-        let counter = self.row_counter(txn.tenant(), rows)?;
-        Ok(counter.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn row_counter(&self, tenant: TenantId, rows: StreamKey) -> Result<Arc<AtomicU64>, SqlError> {
-        let mut counters = self.row_numbers.lock();
-        if let Some(counter) = counters.get(&(tenant, rows)) {
-            return Ok(counter.clone());
-        }
-        let view = ReadView::new(tenant, self.snapshot(), &[]);
-        let last = view.last_key(rows)?;
-        let next = last
-            .and_then(|key| Some(u64::from_be_bytes(key.try_into().ok()?)))
-            .map_or(1, |last| last + 1);
-        let counter = Arc::new(AtomicU64::new(next));
-        counters.insert((tenant, rows), counter.clone());
-        Ok(counter)
+        let epoch = txn
+            .epoch()
+            .ok_or_else(|| not_leading("INSERT", self.cluster()))?;
+        let last = || {
+            let view = ReadView::new(txn.tenant(), self.snapshot(), &[]);
+            view.last_key(rows)
+        };
+        self.row_numbers.next(epoch, (txn.tenant(), rows), last)
     }
 
     /// Commits changes of a tenant and waits until they are durable and visible.
@@ -268,7 +291,7 @@ impl Engine {
         &self,
         tenant: TenantId,
         principal: &str,
-        time_us: i64,
+        began: Began,
         changes: Layer,
     ) -> Result<Committed, SqlError> {
         let changes_catalog = changes.stream(catalog_stream()).is_some();
@@ -277,7 +300,7 @@ impl Engine {
             sealer: &self.sealer,
             tenant,
             principal,
-            time_us,
+            began,
         };
         let committed = commit_changes(source, changes).await?;
         if changes_catalog {
@@ -294,6 +317,7 @@ impl Engine {
         &self,
         tenant: TenantId,
         principal: &str,
+        epoch: u64,
         changes: Layer,
     ) -> Result<Durable, SqlError> {
         let source = CommitSource {
@@ -301,7 +325,10 @@ impl Engine {
             sealer: &self.sealer,
             tenant,
             principal,
-            time_us: self.now_us(),
+            began: Began {
+                time_us: self.now_us(),
+                epoch,
+            },
         };
         let (durable, promise) = Durable::new();
         submit_changes(&source, changes, move |result| {
@@ -466,9 +493,27 @@ impl Engine {
         let before = self.catalog(tenant)?;
         let mut layer = Layer::default();
         put_catalog_changes(&mut layer, &before, changes)?;
-        self.commit(tenant, principal, self.now_us(), layer)
+        let epoch = self.epoch();
+        let began = Began {
+            time_us: self.now_us(),
+            epoch: epoch.ok_or_else(|| not_leading("this", self.cluster()))?,
+        };
+        self.commit(tenant, principal, began, layer)
             .await
             .map(|_| ())
+    }
+}
+
+/// Who is told of blocks that were applied.
+struct Watches {
+    columns: Arc<ColumnCache>,
+    catalogs: Arc<Catalogs>,
+}
+
+impl BlockWatch for Watches {
+    fn applied(&self, block: &AppliedBlock) {
+        self.columns.applied(block);
+        self.catalogs.applied(block);
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod cancel;
 pub mod catalog;
+pub mod cluster;
 mod deparse;
 pub mod engine;
 pub mod error;
@@ -14,6 +15,7 @@ mod exec;
 mod pg_catalog;
 pub mod query;
 mod routine;
+mod row_numbers;
 pub mod sequence;
 pub mod server_files;
 pub mod session;
@@ -21,6 +23,7 @@ mod storage_error;
 pub mod txn;
 pub mod types;
 
+pub use cluster::Cluster;
 pub use engine::{Engine, EngineOptions, SYSTEM_DATABASE};
 pub use error::SqlError;
 pub use server_files::ServerFiles;

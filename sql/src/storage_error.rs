@@ -5,6 +5,15 @@ use kimberlite_storage::StorageError;
 use crate::error::{SqlError, state};
 
 impl SqlError {
+    /// The transaction began under another leader.
+    pub(crate) fn epoch_over() -> Self {
+        Self::new(
+            state::T_R_SERIALIZATION_FAILURE,
+            "could not serialize access: another replica has led since the transaction began",
+        )
+        .hint("Try the transaction again.")
+    }
+
     /// The log failed while a transaction was on its way.
     pub(crate) fn outcome_unknown() -> Self {
         Self::new(

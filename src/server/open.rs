@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kimberlite_consensus::node::Alone;
+use kimberlite_sql::engine::ClusterLink;
 use kimberlite_sql::{Engine, EngineOptions, ServerFiles};
 use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
 use serde_json::json;
@@ -69,6 +70,7 @@ pub(crate) fn engine_options(data_dir: &Path) -> EngineOptions {
         spill_key,
         query_threads: std::thread::available_parallelism().map_or(2, usize::from),
         server_files: ServerFiles::default(),
+        cluster: ClusterLink::default(),
     }
 }
 

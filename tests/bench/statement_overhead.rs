@@ -21,6 +21,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use kimberlite::os::{SystemClock, SystemEntropy};
 use kimberlite_consensus::node::Alone;
+use kimberlite_sql::engine::ClusterLink;
 use kimberlite_sql::session::{BoundParameters, ConnectRequest, Fill, Outcome, Prepared, Session};
 use kimberlite_sql::{Engine, EngineOptions, SYSTEM_DATABASE, ServerFiles};
 use kimberlite_storage::{FileKeyProvider, FsDisk, Store, StoreOptions};
@@ -179,6 +180,7 @@ fn open(folder: &Path) -> Arc<Engine> {
         spill_key: [7; 32],
         query_threads: 2,
         server_files: ServerFiles::default(),
+        cluster: ClusterLink::default(),
     };
     let engine = Engine::open(Arc::new(store), options).unwrap();
     engine

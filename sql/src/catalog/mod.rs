@@ -15,6 +15,7 @@ mod function;
 mod index;
 mod lookup;
 mod names;
+mod newest;
 mod sequence;
 mod snapshot;
 mod user_type;
@@ -42,6 +43,7 @@ pub use function::{
 pub use index::{IndexDescriptor, IndexExpression, KeyOrder};
 pub(crate) use names::MARKED_CATALOG;
 pub use names::{QualifiedName, fold_identifier};
+pub(crate) use newest::Catalogs;
 pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};
 pub(crate) use sequence::{mentioned_sequence, sequence_mention};
 pub use snapshot::{Catalog, CatalogChange, RelationEntry, SYSTEM_SCHEMAS};

@@ -40,6 +40,7 @@ mod window_names;
 pub use arrow_value::datum_at;
 pub use bound::BoundRows;
 pub(crate) use bound::InMemory;
+pub(crate) use columns::ColumnCache;
 pub(crate) use compact::compacted_batch as compacted;
 pub use engine::{QueryEngine, QueryEngineOptions};
 pub(crate) use functions::{call_signature, is_aggregate, quote_ident};

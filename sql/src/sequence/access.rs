@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 use kimberlite_storage::TenantId;
 use parking_lot::Mutex;
 
-use super::state::{Asker, Shown};
+use super::state::{Asker, Shown, Values};
 use crate::activity::SequenceUser;
 use crate::catalog::{Catalog, SequenceDescriptor, SequenceState};
+use crate::cluster::not_leading;
 use crate::engine::Engine;
 use crate::error::{SqlError, state};
 
@@ -90,12 +91,14 @@ impl SequenceAccess {
             .ok_or_else(|| SqlError::new(state::ADMIN_SHUTDOWN, "the server is shutting down"))
     }
 
-    fn asker<'a>(&'a self, engine: &'a Engine) -> Asker<'a> {
-        Asker {
+    fn asker<'a>(&'a self, engine: &'a Engine, what: &str) -> Result<Asker<'a>, SqlError> {
+        let epoch = engine.epoch();
+        Ok(Asker {
             engine,
             tenant: self.tenant,
             user: &self.user,
-        }
+            epoch: epoch.ok_or_else(|| not_leading(what, engine.cluster()))?,
+        })
     }
 
     /// A sequence as it is, once nobody can alter it until the transaction ends;
@@ -134,7 +137,7 @@ impl SequenceAccess {
             return Ok(value);
         }
         let engine = self.engine()?;
-        let asker = self.asker(&engine);
+        let asker = self.asker(&engine, "nextval()")?;
         let values = engine.sequences().values(sequence, asker)?;
         let taken = values.take(sequence, asker)?;
         let mut session = self.session.lock();
@@ -203,7 +206,7 @@ impl SequenceAccess {
             ));
         }
         let engine = self.engine()?;
-        let asker = self.asker(&engine);
+        let asker = self.asker(&engine, "setval()")?;
         let values = engine.sequences().values(sequence, asker)?;
         values.set(value, called, sequence, asker)?;
         let mut session = self.session.lock();
@@ -221,8 +224,11 @@ impl SequenceAccess {
     /// 58030 or XX001 when it cannot be read.
     pub(crate) fn shown(&self, sequence: &SequenceDescriptor) -> Result<Shown, SqlError> {
         let engine = self.engine()?;
-        let values = engine.sequences().values(sequence, self.asker(&engine))?;
-        Ok(values.shown())
+        match self.asker(&engine, "nextval()") {
+            Ok(asker) => Ok(engine.sequences().values(sequence, asker)?.shown()),
+            // What another replica gives is known from its records.
+            Err(_) => Ok(Values::read(sequence, self.tenant, &engine)?.shown()),
+        }
     }
 
     /// Forgets what the session did with sequences.

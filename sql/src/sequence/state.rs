@@ -25,10 +25,17 @@ fn stream() -> StreamKey {
     }
 }
 
-/// The sequences that were used since the server started: as many as there are
-/// sequences at most, and those that were dropped meanwhile.
+/// The sequences that were used in an epoch of the log: as many as there are sequences
+/// at most, and those that were dropped meanwhile. In the next epoch another replica may
+/// have given values in between, so they are read again.
 #[derive(Debug, Default)]
-pub(crate) struct SequenceStates(Mutex<HashMap<(TenantId, SequenceState), Arc<Values>>>);
+pub(crate) struct SequenceStates(Mutex<OfEpoch>);
+
+#[derive(Debug, Default)]
+struct OfEpoch {
+    epoch: u64,
+    values: HashMap<(TenantId, SequenceState), Arc<Values>>,
+}
 
 /// What `SELECT … FROM sequence` shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub(super) struct Asker<'a> {
     pub(super) engine: &'a Engine,
     pub(super) tenant: TenantId,
     pub(super) user: &'a str,
+    /// The epoch of the log in which values are given.
+    pub(super) epoch: u64,
 }
 
 /// Values that a session takes at once: the first, how many, and the last.
@@ -81,7 +90,7 @@ impl SequenceStates {
     /// The values of a sequence, read from the log's projection at first.
     ///
     /// # Errors
-    /// 58030 or XX001 when they cannot be read.
+    /// 58030 or XX001 when they cannot be read; 40001 in an epoch that is over.
     pub(super) fn values(
         &self,
         sequence: &SequenceDescriptor,
@@ -89,27 +98,18 @@ impl SequenceStates {
     ) -> Result<Arc<Values>, SqlError> {
         let key = (asker.tenant, sequence.state);
         let mut states = self.0.lock();
-        if let Some(values) = states.get(&key) {
+        if asker.epoch < states.epoch {
+            return Err(SqlError::epoch_over());
+        }
+        if asker.epoch > states.epoch {
+            states.values.clear();
+            states.epoch = asker.epoch;
+        }
+        if let Some(values) = states.values.get(&key) {
             return Ok(Arc::clone(values));
         }
-        let view = ReadView::new(asker.tenant, asker.engine.snapshot(), &[]);
-        let record = view.get(stream(), &sequence.state, &mut Vec::new(), |version| {
-            decode(version.value)
-        })?;
-        let recorded = record.is_some();
-        let (last, called) = record.transpose()?.unwrap_or(sequence.first);
-        let values = Arc::new(Values(Mutex::new(Inner {
-            last,
-            called,
-            log_count: 0,
-            free: 0,
-            frontier: last,
-            recorded,
-            pending: None,
-            options: sequence.options.clone(),
-            block: BLOCK_MIN,
-        })));
-        states.insert(key, Arc::clone(&values));
+        let values = Arc::new(Values::read(sequence, asker.tenant, asker.engine)?);
+        states.values.insert(key, Arc::clone(&values));
         Ok(values)
     }
 }
@@ -142,6 +142,34 @@ fn exhausted(name: &str, why: Exhausted) -> SqlError {
 }
 
 impl Values {
+    /// The values as the newest record says.
+    ///
+    /// # Errors
+    /// 58030 or XX001 when it cannot be read.
+    pub(super) fn read(
+        sequence: &SequenceDescriptor,
+        tenant: TenantId,
+        engine: &Engine,
+    ) -> Result<Self, SqlError> {
+        let view = ReadView::new(tenant, engine.snapshot(), &[]);
+        let record = view.get(stream(), &sequence.state, &mut Vec::new(), |version| {
+            decode(version.value)
+        })?;
+        let recorded = record.is_some();
+        let (last, called) = record.transpose()?.unwrap_or(sequence.first);
+        Ok(Self(Mutex::new(Inner {
+            last,
+            called,
+            log_count: 0,
+            free: 0,
+            frontier: last,
+            recorded,
+            pending: None,
+            options: sequence.options.clone(),
+            block: BLOCK_MIN,
+        })))
+    }
+
     /// Takes the next values, as many as the sequence caches. May wait for the log.
     ///
     /// # Errors
@@ -331,7 +359,9 @@ impl Inner {
         };
         let mut layer = Layer::default();
         layer.put(stream(), key, entry);
-        let outcome = asker.engine.submit(asker.tenant, asker.user, layer)?;
+        let outcome = asker
+            .engine
+            .submit(asker.tenant, asker.user, asker.epoch, layer)?;
         self.recorded = true;
         Ok(outcome)
     }

@@ -72,6 +72,9 @@ impl Session {
         last: bool,
     ) -> Result<Outcome, SqlError> {
         self.start_statement(&stmt.command)?;
+        if self.may_be_stale(&stmt.command) {
+            self.confirm_reads().await?;
+        }
         if let Some(called) = self.called(&stmt.command)? {
             return Box::pin(self.carry_out(called, stmt)).await;
         }

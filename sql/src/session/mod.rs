@@ -72,6 +72,7 @@ use parking_lot::Mutex;
 use crate::activity::{SessionLink, SessionState};
 use crate::cancel::Cancellation;
 use crate::catalog::Catalog;
+use crate::cluster::ReadConsistency;
 use crate::engine::Engine;
 use crate::error::{Severity, SqlError, state};
 use crate::query::SessionInfo;
@@ -92,6 +93,7 @@ pub(crate) use lock_clause::{Busy, called as lock_clause_name};
 pub(crate) use locked_rows::busy as row_is_busy;
 pub(crate) use objects::{SequenceOption, TEMPORARY, resolve_sequence};
 pub(crate) use only::ONLY;
+pub(crate) use parse::Command;
 pub use parse::{ParsedStatement, parse};
 pub(crate) use parse::{parse_expression, parse_query, parse_statement, parse_statements};
 pub(crate) use parse_conflict::carried_target;
@@ -227,6 +229,7 @@ impl Session {
         for (name, value) in &request.options {
             settings.set(name, value)?;
         }
+        settings.set_in_recovery(engine.epoch().is_none());
         settings.starts_here();
         settings.take_changes();
         let sequences = Arc::new(SequenceAccess::new(&engine, tenant, &request.user));
@@ -374,9 +377,11 @@ impl Session {
                 self.state.owner,
                 defaults.isolation,
                 defaults.read_only,
+                self.engine.epoch(),
                 now,
             ));
             self.state.doing.lock().transaction_us = now;
+            self.note_role();
             if let Some(txn) = &mut self.txn {
                 txn.set_deferrable(defaults.deferrable)?;
             }
@@ -384,6 +389,29 @@ impl Session {
         self.txn
             .as_mut()
             .ok_or_else(|| SqlError::internal("no transaction"))
+    }
+
+    /// Notes whether the open transaction may change anything, for the client.
+    fn note_role(&mut self) {
+        let serving = self.txn.as_ref().is_none_or(|txn| txn.epoch().is_some());
+        if self.settings.in_recovery() == serving {
+            self.settings_mut().set_in_recovery(!serving);
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(crate) fn read_consistency(&self) -> ReadConsistency {
+        self.settings.read_consistency()
+    }
+
+    /// Whether the open transaction's reads need no confirmation: they are of a snapshot
+    /// that it keeps, or its commit will be one.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        let own = |txn: &Transaction| txn.is_pinned() || txn.has_changes();
+        self.txn.as_ref().is_some_and(own)
     }
 
     fn settings_mut(&mut self) -> &mut Settings {

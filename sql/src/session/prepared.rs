@@ -25,7 +25,12 @@ impl Session {
         sql: &str,
         param_types: &[u32],
     ) -> Result<Arc<Prepared>, SqlError> {
-        let result = self.prepare_one(sql, param_types);
+        // Its tables may have been made elsewhere a moment ago.
+        let result = match self.only_reads() {
+            true => self.confirm_reads().await,
+            false => Ok(()),
+        };
+        let result = result.and_then(|()| self.prepare_one(sql, param_types));
         if result.is_err() {
             self.abort();
         }
@@ -178,6 +183,9 @@ impl Session {
         };
         self.state.starts(&statement.text, self.engine.now_us());
         self.start_statement(&statement.command)?;
+        if self.may_be_stale(&statement.command) {
+            self.confirm_reads().await?;
+        }
         prepared.note_run();
         let plan = self.current_plan(prepared)?;
         let format = self.format();

@@ -6,8 +6,9 @@ use sqlparser::ast::{TransactionAccessMode, TransactionIsolationLevel, Transacti
 
 use super::{Block, Session};
 use crate::catalog::fold_identifier;
+use crate::cluster::not_leading;
 use crate::error::{SqlError, state};
-use crate::txn::{IsolationLevel, Transaction};
+use crate::txn::{Began, IsolationLevel, Transaction};
 
 /// Isolation, whether writes are refused, whether the snapshot is deferred.
 pub(super) type Modes = (IsolationLevel, bool, bool);
@@ -81,9 +82,14 @@ impl Session {
         let changes = txn.take_changes();
         let mut index = None;
         if !changes.is_empty() {
+            let began = Began {
+                time_us: txn.started_us(),
+                // Without one there is nothing to commit to.
+                epoch: txn.epoch().ok_or_else(SqlError::epoch_over)?,
+            };
             let committed = self
                 .engine
-                .commit(self.tenant, &self.user, txn.started_us(), changes)
+                .commit(self.tenant, &self.user, began, changes)
                 .await?;
             index = Some(committed.index);
         }
@@ -299,6 +305,9 @@ impl Session {
 
     /// Refuses a write in a read-only transaction.
     pub(super) fn writable(&mut self, what: &str) -> Result<(), SqlError> {
+        if self.transaction()?.epoch().is_none() {
+            return Err(not_leading(what, self.engine.cluster()));
+        }
         if self.transaction()?.read_only() {
             return Err(SqlError::new(
                 state::READ_ONLY_SQL_TRANSACTION,

@@ -26,8 +26,17 @@ pub struct CommitSource<'a> {
     pub tenant: TenantId,
     /// The role that made the changes.
     pub principal: &'a str,
-    /// When the transaction began, in microseconds since 1970.
+    /// When and under whom the transaction began.
+    pub began: Began,
+}
+
+/// The beginning of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    /// When, in microseconds since 1970.
     pub time_us: i64,
+    /// The epoch of the log, as [`CommitLog::epoch`] said then.
+    pub epoch: u64,
 }
 
 /// Seals `changes`, hands them to the log, and waits until they are durable and
@@ -157,7 +166,7 @@ impl<'a> Pieces<'a> {
 
     fn finish(mut self) -> Result<SealedTransaction, SqlError> {
         self.current.principal = self.source.principal.to_owned();
-        self.current.time_us = self.source.time_us;
+        self.current.time_us = self.source.began.time_us;
         self.current.part_count = u32::try_from(self.events.len())
             .map_err(|_| SqlError::internal("more than 2^32 parts in a transaction"))?;
         let closing = std::mem::take(&mut self.current);
@@ -167,7 +176,7 @@ impl<'a> Pieces<'a> {
             tenant: self.source.tenant,
             events: self.events,
             plain,
-            epoch: 0,
+            epoch: self.source.began.epoch,
         })
     }
 

@@ -10,7 +10,7 @@ mod serializable;
 mod transaction;
 mod view;
 
-pub use commit::{CommitSource, commit_changes, submit_changes};
+pub use commit::{Began, CommitSource, commit_changes, submit_changes};
 pub(crate) use deferred::{KeyEvent, check_pending};
 pub use durable::Durable;
 pub use layer::{Entry, EntryKind, Layer, LayerStack, StreamKey};

@@ -58,6 +58,8 @@ pub struct Transaction {
     held: HeldLocks,
     isolation: IsolationLevel,
     read_only: bool,
+    /// The epoch of the log when it began; none where nothing may be changed.
+    epoch: Option<u64>,
     started_us: i64,
     /// Whether a statement has seen data.
     started: bool,
@@ -84,13 +86,14 @@ impl std::fmt::Debug for Transaction {
 
 impl Transaction {
     /// Begins a transaction; `started_us` is what `now()` answers in it, in
-    /// microseconds since 1970.
+    /// microseconds since 1970. Without an `epoch` of the log it only reads.
     pub fn begin(
         tenant: TenantId,
         manager: Arc<LockManager>,
         owner: TransactionId,
         isolation: IsolationLevel,
         read_only: bool,
+        epoch: Option<u64>,
         started_us: i64,
     ) -> Self {
         let held = manager.owned_by(owner);
@@ -99,7 +102,8 @@ impl Transaction {
             manager,
             held,
             isolation,
-            read_only,
+            read_only: read_only || epoch.is_none(),
+            epoch,
             started_us,
             started: false,
             snapshot: None,
@@ -162,6 +166,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// The epoch of the log when it began; none where nothing may be changed.
+    pub fn epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
     /// Whether writes are refused.
     pub fn read_only(&self) -> bool {
         self.read_only
@@ -171,7 +180,7 @@ impl Transaction {
     ///
     /// # Errors
     /// 25001 for writing again, after the first query or under a savepoint whose
-    /// transaction only reads.
+    /// transaction only reads; 0A000 on a replica that does not lead.
     pub fn set_read_only(&mut self, read_only: bool) -> Result<(), SqlError> {
         if !read_only && self.read_only {
             let active = |message| Err(SqlError::new(state::ACTIVE_SQL_TRANSACTION, message));
@@ -179,6 +188,10 @@ impl Transaction {
                 return active(
                     "cannot set transaction read-write mode inside a read-only transaction",
                 );
+            }
+            if self.epoch.is_none() {
+                let message = "cannot set transaction read-write mode during recovery";
+                return Err(SqlError::new(state::FEATURE_NOT_SUPPORTED, message));
             }
             if self.started {
                 return active("transaction read-write mode must be set before any query");

@@ -18,11 +18,7 @@ pub(super) static OVERLOADS: &[Overload] = &[
     nothing("pg_get_triggerdef", &[OID, BOOL]),
     nothing("pg_get_statisticsobjdef_columns", &[OID]),
     nothing("pg_tablespace_location", &[OID]),
-    // No replication, no temporary schemas.
-    Overload::new("pg_is_in_recovery", &[], PgType::Bool, |_, _| {
-        Ok(Datum::Bool(false))
-    })
-    .stable(),
+    // No temporary schemas.
     Overload::new("pg_my_temp_schema", &[], PgType::Oid, |_, _| {
         Ok(Datum::Oid(0))
     })

@@ -36,6 +36,7 @@ pub(super) static OVERLOADS: &[Overload] = &[
     })
     .stable(),
     Overload::new("current_schema", &[], PgType::Name, current_schema).stable(),
+    Overload::new("pg_is_in_recovery", &[], PgType::Bool, is_in_recovery).stable(),
     Overload::new("pg_backend_pid", &[], PgType::Int4, backend_pid).stable(),
     Overload::new("current_setting", &[TEXT], PgType::Text, current_setting).stable(),
     Overload::new(
@@ -80,6 +81,14 @@ fn backend_pid(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
     Ok(call
         .session
         .map_or(Datum::Null, |s| Datum::Int4(s.backend_pid)))
+}
+
+/// Whether the replica only reads, as `in_hot_standby` says.
+fn is_in_recovery(call: &Call<'_>, _: &[Datum]) -> SqlResult<Datum> {
+    let standby = call.session.map(|s| s.setting("in_hot_standby"));
+    Ok(Datum::Bool(
+        standby.transpose()?.is_some_and(|on| on == "on"),
+    ))
 }
 
 fn current_setting(call: &Call<'_>, args: &[Datum]) -> SqlResult<Datum> {

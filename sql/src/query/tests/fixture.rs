@@ -214,7 +214,10 @@ impl Fixture {
             sealer: &sealer,
             tenant: self.tenant,
             principal: "alice",
-            time_us: 0,
+            began: crate::txn::Began {
+                time_us: 0,
+                epoch: 0,
+            },
         };
         let layer = Self::changes(desc, rows);
         self.runtime

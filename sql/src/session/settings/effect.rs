@@ -7,6 +7,7 @@ use super::parameter::{of_server, parameter};
 use super::style::{date_style, date_style_text, time_zone};
 use super::value::{client_encoding, only, parse_isolation, search_path};
 use super::{Shown, unknown};
+use crate::cluster::ReadConsistency;
 use crate::error::{Severity, SqlError, state};
 use crate::types::IntervalStyle;
 
@@ -49,6 +50,10 @@ impl Settings {
             "kimberlite.fast_path" => {
                 self.fast_path = super::value::boolean(lower, value)?;
                 return Ok(Shown::plain(value.to_owned()));
+            }
+            "kimberlite.read_consistency" => {
+                self.read_consistency = ReadConsistency::parse(value)?;
+                return Ok(Shown::plain(value.to_ascii_lowercase()));
             }
             "default_transaction_isolation" | "transaction_isolation" => {
                 let level = parse_isolation(lower, value)?;

@@ -16,6 +16,7 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("integer_datetimes", "on"),
     ("is_superuser", "on"),
     ("kimberlite.fast_path", "on"),
+    ("kimberlite.read_consistency", "linearizable"),
     ("max_identifier_length", "63"),
     ("role", "none"),
     ("search_path", "\"$user\", public"),
@@ -26,6 +27,9 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("TimeZone", "UTC"),
     ("work_mem", "64MB"),
 ];
+
+/// Whether a session's replica only reads.
+pub(super) const IN_HOT_STANDBY: &str = "in_hot_standby";
 
 /// Settings reported to the client when they change (protocol manual,
 /// "Asynchronous Operations").

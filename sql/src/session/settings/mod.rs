@@ -18,10 +18,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cluster::ReadConsistency;
 use crate::error::{Severity, SqlError, state};
 use crate::txn::{IsolationLevel, Patience};
 use crate::types::{Styles, TimeZone};
-use known::{DEFAULTS, READ_ONLY, REPORTED};
+use known::{DEFAULTS, IN_HOT_STANDBY, READ_ONLY, REPORTED};
 
 pub(super) use before::SettingsBefore;
 pub use draft::SettingsDraft;
@@ -50,6 +51,7 @@ pub struct Settings {
     idle_in_transaction: Option<Duration>,
     deadlock_timeout: Duration,
     fast_path: bool,
+    read_consistency: ReadConsistency,
     work_mem: usize,
     search_path: Vec<String>,
     /// The schema of the session's temporary relations, which is searched first.
@@ -127,6 +129,7 @@ impl Settings {
             idle_in_transaction: None,
             deadlock_timeout: Duration::from_secs(1),
             fast_path: true,
+            read_consistency: ReadConsistency::default(),
             work_mem: WORK_MEM_DEFAULT,
             search_path: value::search_path("\"$user\", public", user),
             temporary: None,
@@ -221,6 +224,28 @@ impl Settings {
     /// Whether simple statements may skip the general planner.
     pub fn fast_path(&self) -> bool {
         self.fast_path
+    }
+
+    /// `kimberlite.read_consistency`.
+    pub fn read_consistency(&self) -> ReadConsistency {
+        self.read_consistency
+    }
+
+    /// Whether this replica only reads at the moment, as `in_hot_standby` says.
+    pub(crate) fn in_recovery(&self) -> bool {
+        let setting = self.values.get(IN_HOT_STANDBY);
+        setting.is_some_and(|setting| setting.shown.value == "on")
+    }
+
+    /// Says whether this replica only reads.
+    pub(crate) fn set_in_recovery(&mut self, on: bool) {
+        if let Some(setting) = self.values.get_mut(IN_HOT_STANDBY) {
+            let value = if on { "on" } else { "off" };
+            setting.shown = Shown::plain(value.to_owned());
+            if !self.changed.contains(&IN_HOT_STANDBY) {
+                self.changed.push(IN_HOT_STANDBY);
+            }
+        }
     }
 
     /// Bytes that an operator of a query may hold before it spills.

@@ -7,6 +7,7 @@
 //! | [`members`] | who belongs to the cluster |
 //! | [`node`] | a replica: the core, and the threads that do what it says |
 //! | [`terms`] | which term each block is of |
+//! | [`transport`] | the way to the other replicas |
 
 mod block_entry;
 pub mod core;
@@ -14,5 +15,6 @@ pub mod frame;
 pub mod members;
 pub mod node;
 pub mod terms;
+pub mod transport;
 
 pub use block_entry::KeptBlock;

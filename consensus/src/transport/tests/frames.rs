@@ -44,6 +44,21 @@ async fn frames_larger_than_the_window_arrive() {
 }
 
 #[tokio::test]
+async fn frames_that_wait_and_shrink_are_compressed_on_their_way() {
+    let site = Site::new();
+    let (a, b) = pair(&site).await;
+    let frame = large(1, 2, 1 << 20, false);
+    for _ in 0..20 {
+        a.transport.send(frame.clone());
+    }
+    for _ in 0..20 {
+        assert!(b.inbox.next().await == frame, "another frame");
+    }
+    let sent = a.status(2).sent_bytes;
+    assert!(sent < 5 << 20, "{sent}");
+}
+
+#[tokio::test]
 async fn everybody_reaches_everybody() {
     let site = Site::new();
     let mut nodes = Vec::new();

@@ -220,6 +220,24 @@ async fn garbage_instead_of_tls_is_refused() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_is_sent_away_and_lets_others_in() {
+    use tokio::io::AsyncReadExt as _;
+    let (site, mut silent) = (Site::new(), Vec::new());
+    let (a, b) = (Node::start(&site, 1).await, Node::start(&site, 2).await);
+    for _ in 0..HANDSHAKES_MAX + 10 {
+        silent.push(tokio::net::TcpStream::connect(&a.address).await.unwrap());
+    }
+    introduce(&[&a, &b]);
+    until("let in", || b.status(1).connected_out).await;
+    let ended = silent[0].read(&mut [0]).await;
+    assert!(!matches!(ended, Ok(1..)), "{ended:?}");
+    assert!(
+        a.strangers()
+            .contains("it did not finish the handshake in time")
+    );
+}
+
+#[tokio::test]
 async fn both_sides_know_why_and_an_identity_mends_it() {
     let site = Site::new();
     let mut other = options(&site, 2);

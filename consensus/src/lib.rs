@@ -6,6 +6,7 @@
 //! | [`frame`] | what replicas say to each other, in bytes |
 //! | [`members`] | who belongs to the cluster |
 //! | [`node`] | a replica: the core, and the threads that do what it says |
+//! | [`registry`] | what the log says of every replica there ever was |
 //! | [`terms`] | which term each block is of |
 //! | [`transport`] | the way to the other replicas |
 
@@ -14,6 +15,7 @@ pub mod core;
 pub mod frame;
 pub mod members;
 pub mod node;
+pub mod registry;
 pub mod terms;
 pub mod transport;
 

@@ -1,27 +1,79 @@
 //! Who belongs to the cluster, and changes of that.
 //!
+//! # Ids
+//!
+//! Operators count replicas from 0; the protocol counts its members from 1, because its 0
+//! is nobody. Ids in this crate are members; [`replica_of`] is for people.
+//!
 //! # Bytes
 //!
 //! In the superblock, little-endian: version `1`, a byte that is 1 when the joint
-//! configuration is left by itself, four lists (voters, standbys, outgoing voters,
-//! voters that become standbys when the joint configuration is left), each a `u16`
-//! count and as many `u64` replica ids, and the `u64` index of the block that made it so.
+//! configuration is left by itself, five lists (voters, standbys, outgoing voters, voters
+//! that become standbys when the joint configuration is left, the first members), each a
+//! `u16` count and as many `u64` members, and the `u64` index of the block that made it so.
 //!
-//! In a block of kind config, as the body of its one control event: version `1`, a
-//! byte 0 for one change or 1 for joint consensus, a `u16` count, and for each change
-//! a byte ([`ChangeKind`]) and the `u64` replica id. No change leaves the joint
-//! configuration.
+//! In a block of kind config, as the body of its one control event: version `1`, a byte
+//! that is 1 for a joint change, a `u16` count, and for each change
+//!
+//! | size | field |
+//! |---:|---|
+//! | 1 | [`ChangeKind`] |
+//! | 8 | the member |
+//! | 1 | 1 when its [`Peer`] follows, else 0, and that is all |
+//! | 16 | incarnation |
+//! | 1 + … | length of the address, and the address, in UTF-8 |
+//! | 1 + … | length of the name, and the name, in UTF-8 |
+//!
+//! No change leaves the joint configuration.
+
+mod change;
+mod codec;
+mod next;
 
 use kimberlite_storage::FormatError;
-use raft::eraftpb::{
-    ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState,
-};
+use raft::eraftpb::ConfState;
+
+use self::codec::{Reader, begin};
+
+pub use self::change::{Change, ChangeKind, MemberChange, PEER_TEXT_MAX, Peer};
+pub use self::next::Unsound;
 
 /// Most replicas of a cluster, standbys included: what fits in a superblock, and more
 /// than anyone runs.
-pub const MEMBERS_MAX: usize = 60;
+pub const MEMBERS_MAX: usize = 50;
 
-const VERSION: u8 = 1;
+/// The member that operators call `replica_id`.
+#[must_use]
+pub const fn member_of(replica_id: u32) -> u64 {
+    replica_id as u64 + 1
+}
+
+/// What operators call a member.
+#[must_use]
+pub const fn replica_of(member: u64) -> u64 {
+    member.saturating_sub(1)
+}
+
+/// What a replica is to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It votes.
+    Voter,
+    /// It follows without a vote.
+    Standby,
+    /// It was a member, and will not be again; or it never was.
+    Removed,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Voter => "voter",
+            Self::Standby => "standby",
+            Self::Removed => "removed replica",
+        })
+    }
+}
 
 /// Who votes and who only follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +90,9 @@ pub struct Members {
     pub auto_leave: bool,
     /// Index of the block that made it so; 0 for the first members.
     pub as_of: u64,
+    /// The voters of the new cluster: the log tells of changes only, so every replica
+    /// has to know what they begin with.
+    pub first: Vec<u64>,
 }
 
 impl Members {
@@ -48,6 +103,7 @@ impl Members {
         voters.sort_unstable();
         voters.dedup();
         Self {
+            first: voters.clone(),
             voters,
             ..Self::default()
         }
@@ -92,8 +148,8 @@ impl Members {
     /// The bytes for the superblock.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.auto_leave)];
-        for list in self.lists() {
+        let mut out = begin(self.auto_leave).to_vec();
+        for list in self.lists().into_iter().chain([&self.first]) {
             // Bounded by MEMBERS_MAX.
             out.extend_from_slice(&(list.len() as u16).to_le_bytes());
             for id in list {
@@ -112,15 +168,14 @@ impl Members {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let mut reader = Reader { bytes, at: 0 };
-        let [version, auto_leave] = reader.array()?;
-        check_version(version)?;
+        let mut reader = Reader::new(bytes);
         let members = Self {
-            auto_leave: auto_leave == 1,
+            auto_leave: reader.begin()?,
             voters: reader.ids()?,
             standbys: reader.ids()?,
             outgoing: reader.ids()?,
             standbys_next: reader.ids()?,
+            first: reader.ids()?,
             as_of: u64::from_le_bytes(reader.array()?),
         };
         reader.end()?;
@@ -137,7 +192,8 @@ impl Members {
         state
     }
 
-    pub(crate) fn of(state: &ConfState, as_of: u64) -> Self {
+    /// The members as the protocol has them since a block.
+    pub(crate) fn now(&self, state: &ConfState, as_of: u64) -> Self {
         let sorted = |ids: &[u64]| {
             let mut ids = ids.to_vec();
             ids.sort_unstable();
@@ -150,150 +206,7 @@ impl Members {
             standbys_next: sorted(state.get_learners_next()),
             auto_leave: state.get_auto_leave(),
             as_of,
-        }
-    }
-}
-
-/// What happens to one replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ChangeKind {
-    /// It votes.
-    Voter = 1,
-    /// It follows without a vote.
-    Standby = 2,
-    /// It leaves.
-    Remove = 3,
-}
-
-/// A change of the members. Without any, it ends a joint configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MemberChange {
-    /// Whether the old and the new voters both have to agree for a while.
-    pub joint: bool,
-    /// What becomes of whom.
-    pub changes: Vec<(ChangeKind, u64)>,
-}
-
-impl MemberChange {
-    /// One change of one replica.
-    #[must_use]
-    pub fn one(kind: ChangeKind, replica: u64) -> Self {
-        Self {
-            joint: false,
-            changes: vec![(kind, replica)],
-        }
-    }
-
-    /// The body of the control event.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.joint)];
-        out.extend_from_slice(&(self.changes.len() as u16).to_le_bytes());
-        for (kind, replica) in &self.changes {
-            out.push(*kind as u8);
-            out.extend_from_slice(&replica.to_le_bytes());
-        }
-        out
-    }
-
-    /// Reads the body of a control event.
-    ///
-    /// # Errors
-    /// [`FormatError`] for bytes that are not a change as written.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader { bytes, at: 0 };
-        let [version, joint] = reader.array()?;
-        check_version(version)?;
-        let count = usize::from(u16::from_le_bytes(reader.array()?));
-        if count > MEMBERS_MAX {
-            return Err(field("changes of members", count as u64));
-        }
-        let mut changes = Vec::with_capacity(count);
-        for _ in 0..count {
-            let [code] = reader.array()?;
-            let kind = match code {
-                1 => ChangeKind::Voter,
-                2 => ChangeKind::Standby,
-                3 => ChangeKind::Remove,
-                _ => return Err(field("change of a member", code.into())),
-            };
-            changes.push((kind, u64::from_le_bytes(reader.array()?)));
-        }
-        reader.end()?;
-        Ok(Self {
-            joint: joint == 1,
-            changes,
-        })
-    }
-
-    pub(crate) fn conf_change(&self) -> ConfChangeV2 {
-        let mut change = ConfChangeV2::default();
-        if self.joint {
-            change.set_transition(ConfChangeTransition::Implicit);
-        }
-        for (kind, replica) in &self.changes {
-            let mut single = ConfChangeSingle::default();
-            single.set_change_type(match kind {
-                ChangeKind::Voter => ConfChangeType::AddNode,
-                ChangeKind::Standby => ConfChangeType::AddLearnerNode,
-                ChangeKind::Remove => ConfChangeType::RemoveNode,
-            });
-            single.set_node_id(*replica);
-            change.mut_changes().push(single);
-        }
-        change
-    }
-}
-
-fn field(what: &'static str, value: u64) -> FormatError {
-    FormatError::Field { what, value }
-}
-
-fn check_version(version: u8) -> Result<(), FormatError> {
-    if version == VERSION {
-        return Ok(());
-    }
-    Err(FormatError::Version {
-        what: "members",
-        found: version.into(),
-        newest: VERSION.into(),
-    })
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let Some(array) = rest.first_chunk::<N>() else {
-            return Err(FormatError::Truncated {
-                what: "members",
-                needed: (self.at + N) as u64,
-                have: self.bytes.len() as u64,
-            });
-        };
-        self.at += N;
-        Ok(*array)
-    }
-
-    fn ids(&mut self) -> Result<Vec<u64>, FormatError> {
-        let count = usize::from(u16::from_le_bytes(self.array()?));
-        if count > MEMBERS_MAX {
-            return Err(field("number of members", count as u64));
-        }
-        (0..count)
-            .map(|_| self.array().map(u64::from_le_bytes))
-            .collect()
-    }
-
-    fn end(&self) -> Result<(), FormatError> {
-        match self.bytes.len() - self.at {
-            0 => Ok(()),
-            rest => Err(field("bytes after members", rest as u64)),
+            first: self.first.clone(),
         }
     }
 }
@@ -311,6 +224,7 @@ mod tests {
             standbys_next: vec![1],
             auto_leave: true,
             as_of: 77,
+            first: vec![1],
         }
     }
 
@@ -318,7 +232,7 @@ mod tests {
     fn members_read_back() {
         for members in [joint(), Members::first([3, 1, 2, 1]), Members::default()] {
             assert_eq!(Members::decode(&members.encode()).unwrap(), members);
-            let again = Members::of(&members.conf_state(), members.as_of);
+            let again = members.now(&members.conf_state(), members.as_of);
             assert_eq!(again, members);
         }
         assert_eq!(Members::decode(&[]).unwrap(), Members::default());
@@ -331,34 +245,13 @@ mod tests {
             voters: all.clone(),
             standbys: all.clone(),
             outgoing: all.clone(),
-            standbys_next: all,
+            standbys_next: all.clone(),
             auto_leave: true,
             as_of: u64::MAX,
+            first: all,
         };
         let len = members.encode().len();
         assert!(len <= kimberlite_storage::superblock::CONFIGURATION_BYTES_MAX);
-    }
-
-    #[test]
-    fn changes_read_back_and_nothing_else_does() {
-        let change = MemberChange {
-            joint: true,
-            changes: vec![
-                (ChangeKind::Voter, 4),
-                (ChangeKind::Standby, 1),
-                (ChangeKind::Remove, u64::MAX),
-            ],
-        };
-        let bytes = change.encode();
-        assert_eq!(MemberChange::decode(&bytes).unwrap(), change);
-        for len in 0..bytes.len() {
-            assert!(MemberChange::decode(bytes.get(..len).unwrap()).is_err());
-        }
-        let longer = [bytes.as_slice(), &[0]].concat();
-        assert!(MemberChange::decode(&longer).is_err());
-        let mut unknown = bytes;
-        *unknown.get_mut(4).unwrap() = 9;
-        assert!(MemberChange::decode(&unknown).is_err());
     }
 
     #[test]

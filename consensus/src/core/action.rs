@@ -5,7 +5,7 @@ use kimberlite_storage::{BlockHeader, Committed, SealedTransaction};
 
 use crate::block_entry::KeptBlock;
 use crate::frame::Frame;
-use crate::members::{MemberChange, Members};
+use crate::members::{MemberChange, Members, replica_of};
 
 /// Names something a core was asked for, in the answer. The driver chooses; no two that
 /// are open at once may be equal.
@@ -88,7 +88,7 @@ pub struct Write {
     /// Term and vote.
     pub vote: Option<Vote>,
     /// The members, as of a block that is committed.
-    pub members: Option<Members>,
+    pub members: Option<Box<Members>>,
 }
 
 /// For whom this replica voted.
@@ -146,6 +146,10 @@ pub enum Refusal {
     /// The members may change once the change before is complete.
     #[error("another change of the members is not complete yet")]
     ChangeOpen,
+    /// The change of the members cannot be made, or not safely now; the reason is in
+    /// words for operators.
+    #[error("{0}")]
+    Unsafe(String),
     /// There is no room for it.
     #[error("there is no room for another block")]
     Full,
@@ -163,19 +167,19 @@ pub struct Leadership {
     pub leader: u64,
 }
 
-/// Something that must not be.
+/// Something that must not be. In words, replicas are called as operators call them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
     /// A frame of another history.
-    #[error("replica {from} has another lineage")]
+    #[error("replica {} has another lineage", replica_of(*.from))]
     Lineage {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
     },
     /// A block whose hashes do not match.
-    #[error("replica {from} sent block {index}, which is damaged: {why}")]
+    #[error("replica {} sent block {index}, which is damaged: {why}", replica_of(*.from))]
     Block {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
         /// The block's index.
         index: u64,
@@ -183,31 +187,40 @@ pub enum Alarm {
         why: String,
     },
     /// The same index and term, and another hash: one of two logs was changed.
-    #[error("block {index} of replica {from} does not continue this replica's log")]
+    #[error(
+        "block {index} of replica {} does not continue this replica's log",
+        replica_of(*.from)
+    )]
     Chain {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
         /// The index of the first block that does not.
         index: u64,
     },
     /// A peer takes for committed what this log has not, or has otherwise.
-    #[error("replica {from} counts on block {index}, which this replica's log has lost")]
+    #[error(
+        "replica {} counts on block {index}, which this replica's log has lost",
+        replica_of(*.from)
+    )]
     Lost {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
         /// The index it counts on.
         index: u64,
     },
     /// A frame that no replica sends.
-    #[error("replica {from} sent a frame that makes no sense")]
+    #[error("replica {} sent a frame that makes no sense", replica_of(*.from))]
     Malformed {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
     },
     /// A peer acknowledges what nobody sent it.
-    #[error("replica {from} acknowledges block {index}, which nobody has sent")]
+    #[error(
+        "replica {} acknowledges block {index}, which nobody has sent",
+        replica_of(*.from)
+    )]
     Invented {
-        /// The sender.
+        /// The sender, a member.
         from: u64,
         /// The index it acknowledges.
         index: u64,

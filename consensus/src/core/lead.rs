@@ -199,24 +199,15 @@ impl<S: LogSource> Core<S> {
         change: MemberChange,
         actions: &mut Vec<Action>,
     ) {
-        let refusal = if !self.leads() {
-            let leader = self.raw.raft.leader_id;
-            Some(Refusal::NotLeader { leader })
-        } else if self.raw.raft.has_pending_conf() || self.change.is_some() {
-            Some(Refusal::ChangeOpen)
-        } else {
+        let mut refusal = self.change_refusal(&change);
+        if refusal.is_none() {
             let index = self.head().index + 1;
-            let proposed = self
-                .raw
-                .propose_conf_change(Vec::new(), change.conf_change());
-            match proposed {
-                Ok(()) => {
-                    self.change = Some(OpenChange { id, change, index });
-                    None
-                }
-                Err(_) => Some(Refusal::Transferring),
+            let conf = change.conf_change();
+            match self.raw.propose_conf_change(Vec::new(), conf) {
+                Ok(()) => self.change = Some(OpenChange { id, change, index }),
+                Err(_) => refusal = Some(Refusal::Transferring),
             }
-        };
+        }
         actions.extend(refusal.map(|refusal| Action::Changed(id, Err(refusal))));
     }
 

@@ -152,6 +152,11 @@ impl<S: LogSource> LogView<S> {
         after.map(|block| block.bytes.len()).sum()
     }
 
+    /// Bytes of the blocks after `index`; `None` when some are not in memory.
+    pub(super) fn bytes_behind(&self, index: u64) -> Option<usize> {
+        (index >= self.before.index).then(|| self.bytes_after(index))
+    }
+
     /// What the protocol starts with.
     pub(super) fn set_initial(&mut self, hard: HardState, members: ConfState) {
         self.initial = RaftState::new(hard, members);

@@ -21,19 +21,22 @@ mod queue;
 mod reads;
 mod ready;
 mod receive;
+mod safety;
+mod start;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use kimberlite_storage::{ChainHead, TenantHead, TenantId};
-use raft::eraftpb::HardState;
-use raft::{Config, GetEntriesContext, RawNode, StateRole};
+use raft::{GetEntriesContext, RawNode, StateRole};
 
 pub use self::action::{
     Action, Alarm, Commit, Event, Fetch, Leadership, Refusal, RequestId, Vote, Write,
 };
 pub use self::log_view::LogSource;
 pub use self::queue::{BLOCK_EVENTS_MAX, BLOCK_PAYLOAD_BYTES};
+pub use self::safety::{PROMOTE_BLOCKS_MAX, PROMOTE_BYTES_MAX, PeerProgress, PeerState};
+pub use self::start::{Settings, Start, StartError};
 
 use self::fatal::{Fatal, Step};
 use self::lead::{OpenChange, Placed, Room};
@@ -41,10 +44,9 @@ use self::log_view::LogView;
 use self::queue::Queue;
 use self::reads::Reads;
 use self::ready::Unwritten;
-use crate::block_entry::KeptBlock;
 use crate::frame::{Frame, FrameKind};
 use crate::members::Members;
-use crate::terms::TermStarts;
+use crate::registry::Registry;
 
 /// Bytes of blocks that are kept in memory for replicas that are a little behind.
 const MEMORY_BYTES: usize = 32 << 20;
@@ -61,38 +63,6 @@ const FRAMES_IN_FLIGHT: usize = 64;
 /// Reads of old blocks that may be open at once.
 const FETCHES_MAX: usize = 16;
 
-/// How a core is set.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// This replica; not 0.
-    pub replica: u64,
-    /// Ticks between heartbeats of a leader.
-    pub heartbeat_ticks: usize,
-    /// Ticks without a leader after which a replica may want to lead; up to twice as many,
-    /// so that not all want at once.
-    pub election_ticks: usize,
-    /// Makes the waiting times of replicas differ.
-    pub seed: u64,
-}
-
-/// What a replica's disk says when it starts.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// The newest block that is known to be committed; none in a new log. On a replica
-    /// that is the only voter every durable block is.
-    pub committed: ChainHead,
-    /// The durable blocks after it, in order.
-    pub blocks: Vec<KeptBlock>,
-    /// The terms of the log up to `committed`.
-    pub terms: TermStarts,
-    /// Term and vote.
-    pub vote: Vote,
-    /// Blocks up to this index are applied; at most that of `committed`.
-    pub applied: u64,
-    /// The members.
-    pub members: Members,
-}
-
 /// Blocks on their way from the disk.
 struct Fetching {
     number: u64,
@@ -100,16 +70,12 @@ struct Fetching {
     context: GetEntriesContext,
 }
 
-/// Why a core cannot start.
-#[derive(Debug, thiserror::Error)]
-#[error("the replicated log cannot start: {0}")]
-pub struct StartError(String);
-
 /// See the [module](self).
 pub struct Core<S: LogSource> {
     settings: Settings,
     raw: RawNode<LogView<S>>,
     members: Members,
+    registry: Registry,
     vote: Vote,
     leadership: Leadership,
     now_us: i64,
@@ -124,6 +90,10 @@ pub struct Core<S: LogSource> {
     /// Ticks since this replica leads no more, if somebody waits for a block of it.
     lost_ticks: usize,
     change: Option<OpenChange>,
+    /// Ticks since the start.
+    ticks: u64,
+    /// At which tick each member was last heard of.
+    heard: BTreeMap<u64, u64>,
     reads: Reads,
     unwritten: VecDeque<Unwritten>,
     writes: u64,
@@ -134,76 +104,6 @@ pub struct Core<S: LogSource> {
 }
 
 impl<S: LogSource> Core<S> {
-    /// Starts a replica with what its disk says, and the first things to do.
-    ///
-    /// # Errors
-    /// [`StartError`] when the disk contradicts itself.
-    pub fn start(
-        settings: Settings,
-        start: Start,
-        source: S,
-        now_us: i64,
-    ) -> Result<(Self, Vec<Action>), StartError> {
-        if start.applied > start.committed.index {
-            let why = "blocks that were applied are not known to be committed";
-            return Err(StartError(why.to_owned()));
-        }
-        let members = start.members;
-        let mut view = LogView::new(source, start.committed, start.terms);
-        for block in start.blocks {
-            let index = block.header.index;
-            if !view.push(block) {
-                return Err(StartError(format!("block {index} does not follow the log")));
-            }
-        }
-        // A vote of a term before the newest block's counts no more.
-        let newest = view.head().term;
-        let vote = match start.vote.term >= newest {
-            true => start.vote,
-            false => Vote {
-                term: newest,
-                vote: 0,
-            },
-        };
-        let mut hard = HardState::default();
-        hard.set_term(vote.term);
-        hard.set_vote(vote.vote);
-        hard.set_commit(start.committed.index);
-        view.set_initial(hard, members.conf_state());
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let config = config(&settings, start.applied);
-        let raw = RawNode::new(&config, view, &logger).map_err(|e| StartError(e.to_string()))?;
-        let mut core = Self {
-            settings,
-            raw,
-            members,
-            vote,
-            leadership: Leadership::default(),
-            now_us,
-            applied: start.applied,
-            queue: Queue::default(),
-            room: Room::Sure,
-            tenants: HashMap::new(),
-            placed: VecDeque::new(),
-            lost_ticks: 0,
-            change: None,
-            reads: Reads::default(),
-            unwritten: VecDeque::new(),
-            writes: 0,
-            fetching: VecDeque::new(),
-            fetches: 0,
-            ended: false,
-        };
-        // Nobody else could object.
-        if core.members.voters == [core.settings.replica] && core.members.outgoing.is_empty() {
-            core.raw.campaign().map_err(|e| StartError(e.to_string()))?;
-        }
-        let mut actions = Vec::new();
-        let driven = core.drive(&mut actions);
-        driven.map_err(|Fatal(why)| StartError(why))?;
-        Ok((core, actions))
-    }
-
     /// Takes an event that happened at `now_us`, and says what to do: nothing any more
     /// after [`Action::Fatal`].
     pub fn handle(&mut self, event: Event, now_us: i64) -> Vec<Action> {
@@ -223,6 +123,7 @@ impl<S: LogSource> Core<S> {
     fn take(&mut self, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Tick => {
+                self.ticks += 1;
                 self.raw.tick();
                 self.reads.tick(self.settings.election_ticks);
                 self.count_lost_ticks(actions);
@@ -251,8 +152,14 @@ impl<S: LogSource> Core<S> {
             return;
         }
         match receive::check(&frame, self.raw.store(), self.committed(), leads_in) {
-            // What the protocol does not want, it may ignore.
-            Ok(()) => drop(self.raw.step(frame.into_message())),
+            Ok(()) => {
+                let (from, term) = (frame.from(), frame.term());
+                // What the protocol does not want, it may ignore.
+                drop(self.raw.step(frame.into_message()));
+                if term == self.raw.raft.term {
+                    self.hear_of(from);
+                }
+            }
             Err(alarm) => actions.push(Action::Alarm(alarm)),
         }
     }
@@ -378,22 +285,11 @@ impl<S: LogSource> Core<S> {
     pub const fn members(&self) -> &Members {
         &self.members
     }
-}
 
-fn config(settings: &Settings, applied: u64) -> Config {
-    Config {
-        id: settings.replica,
-        election_tick: settings.election_ticks,
-        heartbeat_tick: settings.heartbeat_ticks,
-        min_election_tick: settings.election_ticks,
-        max_election_tick: settings.election_ticks * 2,
-        applied,
-        pre_vote: true,
-        check_quorum: true,
-        max_size_per_msg: FRAME_BLOCKS_BYTES,
-        max_inflight_msgs: FRAMES_IN_FLIGHT,
-        max_committed_size_per_ready: 4 * FRAME_BLOCKS_BYTES,
-        ..Config::default()
+    /// What the log says of every replica there ever was, as of what is committed.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
     }
 }
 

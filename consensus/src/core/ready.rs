@@ -11,7 +11,7 @@ use super::lead::Placed;
 use super::{Action, Core, LogSource, Refusal, RequestId};
 use crate::block_entry::KeptBlock;
 use crate::frame::Frame;
-use crate::members::{MemberChange, Members};
+use crate::members::MemberChange;
 
 /// A write that is not durable yet, and what it holds back.
 pub(super) struct Unwritten {
@@ -142,7 +142,7 @@ impl<S: LogSource> Core<S> {
     /// The block at this index is committed.
     fn commit(&mut self, index: u64, actions: &mut Vec<Action>) -> Step {
         let (header, bytes) = self.committed_block(index)?;
-        if header.kind == BlockKind::Config && index > self.members.as_of {
+        if header.kind == BlockKind::Config && index > self.registry.as_of() {
             self.change_members(&header, &bytes, actions)?;
         }
         let done = self.settle_placed(&header, actions);
@@ -192,11 +192,26 @@ impl<S: LogSource> Core<S> {
                 "block {index} changes the members in a way that does not read: {error}"
             ))
         })?;
+        let index = header.index;
         // A change that cannot be made is one on every replica.
-        let Ok(state) = self.raw.apply_conf_change(&change.conf_change()) else {
+        let sound = self.registry.advance(index, &change).is_ok();
+        let of_log = self.registry.members().clone();
+        if index <= self.members.as_of {
+            // The superblock has it already.
+            return match index == self.members.as_of && of_log != self.members {
+                true => Err(differ(index, "the superblock has others")),
+                false => Ok(()),
+            };
+        }
+        if !sound || change.only_updates() {
             return Ok(());
-        };
-        self.members = Members::of(&state, header.index);
+        }
+        let applied = self.raw.apply_conf_change(&change.conf_change());
+        let state = applied.map_err(|error| differ(index, &error.to_string()))?;
+        self.members = self.members.now(&state, index);
+        if self.members != of_log {
+            return Err(differ(index, "the protocol has others"));
+        }
         if self.leads() && !self.members.votes(self.settings.replica) {
             // Who has no vote any more leads no more (§4.2.2 of the Raft thesis). The raft
             // crate leaves that to us, and would not survive it.
@@ -204,7 +219,7 @@ impl<S: LogSource> Core<S> {
             self.raw.raft.become_follower(term, 0);
         }
         let write = Write {
-            members: Some(self.members.clone()),
+            members: Some(Box::new(self.members.clone())),
             ..Write::default()
         };
         self.write(write, None, Vec::new(), actions);
@@ -257,6 +272,12 @@ impl<S: LogSource> Core<S> {
         };
         messages.into_iter().filter_map(frame).collect()
     }
+}
+
+fn differ(index: u64, why: &str) -> Fatal {
+    Fatal(format!(
+        "the members as of block {index} are not those that other replicas have: {why}"
+    ))
 }
 
 /// The change in a block of kind config.

@@ -16,9 +16,11 @@ use kimberlite_storage::{
 };
 use raft::eraftpb::{Message, MessageType};
 
-use crate::block_entry::entry_of;
+use crate::block_entry::{KeptBlock, entry_of};
 use crate::frame::{Frame, FrameKind};
 use crate::members::MemberChange;
+use crate::registry::tests::{named, peer};
+use crate::terms::TermStarts;
 
 const LINEAGE: Lineage = Lineage([6; 16]);
 const TENANT: TenantId = TenantId([7; 16]);
@@ -50,6 +52,7 @@ fn start(replica: u64, voters: &[u64], blocks: Vec<KeptBlock>) -> (Core<Nothing>
         vote: Vote { term: 1, vote: 0 },
         applied: 0,
         members: Members::first(voters.iter().copied()),
+        registry: named(voters),
     };
     Core::start(settings, start, Nothing, 0).unwrap()
 }
@@ -251,7 +254,7 @@ fn a_vote_waits_for_the_medium() {
 #[test]
 fn a_change_of_the_members_is_a_block_and_is_durable_before_it_is_applied() {
     let mut core = alone();
-    let change = MemberChange::one(ChangeKind::Standby, 4);
+    let change = MemberChange::admit(4, peer(4));
     let actions = core.handle(Event::Change(8, change.clone()), 0);
     assert!(
         actions
@@ -443,6 +446,7 @@ fn a_start_needs_a_log_that_holds_together() {
         vote: Vote::default(),
         applied: 0,
         members: Members::first([1, 2, 3]),
+        registry: named(&[1, 2, 3]),
     };
     assert!(Core::start(settings.clone(), start.clone(), Nothing, 0).is_err());
     let start = Start {
@@ -500,6 +504,7 @@ fn an_acknowledgement_of_what_was_never_sent_is_an_alarm() {
     assert_eq!(core.committed(), 2);
 }
 
+mod changes;
 mod epoch;
 mod fatal;
 mod placed;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kimberlite_storage::log::LogReader;
-use kimberlite_storage::{ApplySink, Result, StorageError, TenantHead, TenantId};
+use kimberlite_storage::{ApplySink, BlockKind, Result, StorageError, TenantHead, TenantId};
 
 use crate::block_entry::KeptBlock;
 use crate::core::LogSource;
@@ -38,6 +38,12 @@ impl Files {
             });
         }
         Ok(found)
+    }
+
+    /// The kind of a block.
+    pub(super) fn kind(&self, index: u64) -> Result<BlockKind> {
+        self.reader
+            .with_block(index, |block, _, _| Ok(block.header.kind))
     }
 
     /// The term of a block.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use kimberlite_storage::apply::LogParts;
 use kimberlite_storage::segment::SegmentHeader;
 use kimberlite_storage::superblock::Superblock;
-use kimberlite_storage::{ChainHead, ReplicaParts, Result, StorageError};
+use kimberlite_storage::{BlockKind, ChainHead, ReplicaParts, Result, StorageError};
 
 use super::applier::Applier;
 use super::engine::Engine;
@@ -17,6 +17,7 @@ use super::writer::Writer;
 use super::{Node, NodeParts, Threads, inputs, keeper, spawn};
 use crate::core::{Core, Settings, Start, Vote};
 use crate::members::Members;
+use crate::registry::Registry;
 use crate::terms::TermStarts;
 
 pub(super) fn start(parts: NodeParts) -> Result<Node> {
@@ -147,6 +148,9 @@ pub(super) fn committed(superblock: &Superblock, head: &ChainHead, projected: u6
 /// What the core begins with.
 fn begin(superblock: &Superblock, head: &ChainHead, files: &Files) -> Result<Start> {
     let members = members(superblock)?;
+    let registry = registry(&members, files)?;
+    // What contradicts the log the core refuses.
+    let members = registry.newest(members.clone()).unwrap_or(members);
     let applied = files.sink.applied()?.map_or(0, |(index, _)| index);
     let index = committed(superblock, head, applied)?;
     let committed = match index {
@@ -170,5 +174,18 @@ fn begin(superblock: &Superblock, head: &ChainHead, files: &Files) -> Result<Sta
         },
         applied,
         members,
+        registry,
     })
+}
+
+/// What the applied blocks say of the replicas.
+fn registry(members: &Members, files: &Files) -> Result<Registry> {
+    let mut bodies = Vec::new();
+    for (index, _, body) in files.sink.controls()? {
+        if files.kind(index)? == BlockKind::Config {
+            bodies.push((index, body));
+        }
+    }
+    let bodies = bodies.iter().map(|(index, body)| (*index, body.as_slice()));
+    Ok(Registry::replay(&members.first, bodies)?)
 }

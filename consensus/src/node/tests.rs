@@ -8,14 +8,15 @@
 )]
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use kimberlite_storage::apply::MemSink;
 use kimberlite_storage::{Committed, EventKind, MemDisk, SealedEvent, StorageError, TenantId};
 
-use super::testing::{TestNode, create, start};
+use super::testing::{TestNode, create, open, start};
 use super::*;
+use crate::members::Peer;
 
 const SEGMENT: u64 = 128 << 10;
 
@@ -36,7 +37,7 @@ impl Outbox for Link {
         // Who is not there hears nothing, nor is heard.
         let to = nodes.get(&frame.to()).and_then(Weak::upgrade);
         if let Some(to) = to.filter(|_| nodes.contains_key(&self.from)) {
-            to.deliver(frame);
+            to.deliver(frame, Box::new(()));
         }
     }
 }
@@ -112,6 +113,43 @@ impl Cluster {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+}
+
+#[test]
+fn what_the_log_says_of_replicas_is_known_after_a_restart() {
+    let disk = MemDisk::new();
+    let peer = |byte: u8| Peer {
+        incarnation: [byte; 16],
+        address: "localhost:7000".into(),
+        name: "one".into(),
+    };
+    let change = |node: &TestNode, change| {
+        let (send, receive) = mpsc::channel();
+        let done = Box::new(move |answer| drop(send.send(answer)));
+        node.node.change(change, done);
+        receive.recv().expect("nobody was told")
+    };
+    let node = open(&disk, SEGMENT, 1).unwrap();
+    node.new_tenant().unwrap();
+    change(&node, MemberChange::update(1, peer(1))).unwrap();
+    // What comes after it is committed after it.
+    node.new_tenant().unwrap();
+    // Whether this one is committed before the end is not known, and makes no difference.
+    change(&node, MemberChange::admit(2, peer(2))).unwrap();
+    node.node.close().unwrap();
+    drop(node);
+    for seed in 2..4 {
+        let node = open(&disk, SEGMENT, seed).unwrap();
+        node.new_tenant().unwrap();
+        assert_eq!(node.node.status().members.standbys, [2]);
+        for replica in [1, 2] {
+            let other = MemberChange::update(replica, peer(9));
+            let refused = change(&node, other).unwrap_err();
+            assert!(matches!(refused, Refusal::Unsafe(_)), "{refused}");
+        }
+        change(&node, MemberChange::update(1, peer(1))).unwrap();
+        node.node.close().unwrap();
     }
 }
 

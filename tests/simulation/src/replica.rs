@@ -7,9 +7,11 @@ use bytes::Bytes;
 use kimberlite_consensus::core::{
     Action, Commit, Core, Event, LogSource, RequestId, Settings, Start,
 };
+use kimberlite_consensus::members::{Peer, replica_of};
+use kimberlite_consensus::registry::Registry;
 use kimberlite_consensus::terms::TermStarts;
 use kimberlite_storage::{
-    Block, ChainHead, Hash32, Lineage, Result, StorageError, TenantHead, TenantId,
+    Block, BlockKind, ChainHead, Hash32, Lineage, Result, StorageError, TenantHead, TenantId,
 };
 
 use crate::disk::Disk;
@@ -27,6 +29,8 @@ pub struct Projection {
     pub registers: BTreeMap<u64, u64>,
     /// The newest event of each tenant.
     pub tenants: BTreeMap<TenantId, TenantHead>,
+    /// The changes of the members: index and body.
+    pub controls: Vec<(u64, Vec<u8>)>,
 }
 
 impl Projection {
@@ -41,6 +45,10 @@ impl Projection {
             let head = self.tenants.entry(event.header.tenant).or_default();
             head.advance(&event.header, event.leaf())
                 .map_err(|e| e.to_string())?;
+            if block.header.kind == BlockKind::Config {
+                self.controls
+                    .push((block.header.index, event.body.to_vec()));
+            }
             if let Some(write) = Written::of(event.body) {
                 self.registers.insert(write.key, write.value);
             }
@@ -165,6 +173,10 @@ pub struct Replica {
     /// Its id.
     pub id: u64,
     medium: Arc<Mutex<Medium>>,
+    /// Of its data directory.
+    pub incarnation: [u8; 16],
+    /// It lost its data directory, and was given a new one under its old id.
+    pub wiped: bool,
     /// `None` while it is down.
     pub core: Option<Core<Source>>,
     boots: u64,
@@ -188,10 +200,33 @@ impl Replica {
                 projection,
                 unreadable,
             })),
+            incarnation: incarnation(id, 0),
+            wiped: false,
             core: None,
             boots: 0,
             commits: Vec::new(),
             locks: BTreeMap::new(),
+        }
+    }
+
+    /// Gives it a fresh disk.
+    pub fn wipe(&mut self, disk: Disk) {
+        let mut medium = self.medium();
+        medium.disk = disk;
+        medium.projection = Projection::default();
+        medium.flushed = Projection::default();
+        drop(medium);
+        self.wiped = true;
+        self.incarnation = incarnation(self.id, 1);
+    }
+
+    /// How others speak with it.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        Peer {
+            incarnation: self.incarnation,
+            address: format!("replica-{}:7000", replica_of(self.id)),
+            name: format!("replica {}", replica_of(self.id)),
         }
     }
 
@@ -242,7 +277,11 @@ impl Replica {
         for block in before {
             terms.push(block.header.index, block.header.term);
         }
+        let controls = medium.projection.controls.iter();
+        let controls = controls.map(|(index, body)| (*index, body.as_slice()));
+        let registry = Registry::replay(&members.first, controls)?;
         Ok(Start {
+            registry,
             committed: match before.last() {
                 Some(block) => ChainHead::of(&block.header),
                 None => ChainHead::genesis(LINEAGE),
@@ -269,6 +308,15 @@ impl Replica {
         let source = Source(Arc::clone(&self.medium));
         source.blocks(from, to, bytes_max).unwrap_or_default()
     }
+}
+
+fn incarnation(id: u64, times: u64) -> [u8; 16] {
+    let mut random = Random::new(id << 8 | times);
+    let mut incarnation = [0; 16];
+    for byte in &mut incarnation {
+        *byte = random.next() as u8;
+    }
+    incarnation
 }
 
 /// The history of every simulated log.

@@ -112,6 +112,9 @@ pub struct Operators {
     pub joint: bool,
     /// Whether whoever leads may have to leave, too.
     pub leader_leaves: bool,
+    /// Members whose data directory is lost: they come back under their old id with a new
+    /// one, and operators try to have them taken back.
+    pub wipe_in: u64,
 }
 
 /// What clients do.
@@ -167,13 +170,16 @@ pub enum Mutation {
     StandbyVotes,
     /// Transactions are put in the log in whatever term.
     AnyEpoch,
+    /// Nobody looks at incarnations: a replica comes back under its old id with an empty
+    /// data directory.
+    AnyIncarnation,
     /// Transactions begin as soon as somebody leads, whatever is applied.
     EarlyEpoch,
 }
 
 impl Mutation {
     /// Every mutation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::EarlyDurable,
         Self::ForgetVote,
         Self::ForgetCut,
@@ -190,6 +196,7 @@ impl Mutation {
         Self::StandbyVotes,
         Self::AnyEpoch,
         Self::EarlyEpoch,
+        Self::AnyIncarnation,
     ];
 }
 
@@ -239,6 +246,7 @@ impl Scenario {
                 change_in: 0,
                 joint: false,
                 leader_leaves: false,
+                wipe_in: 0,
             },
             clients: Clients {
                 pause_max: 20,

@@ -6,7 +6,7 @@ use kimberlite_simulation::scenario::{Mutation, Scenario, all};
 use kimberlite_simulation::world::run;
 
 /// Where a mutation shows, and how many seeds that may take.
-const CAUGHT: [(Mutation, &str, u64); 16] = [
+const CAUGHT: [(Mutation, &str, u64); 17] = [
     (Mutation::EarlyDurable, "blackouts-bursts", 100),
     (Mutation::ForgetVote, "crash-loops", 200),
     (Mutation::ForgetCut, "blackouts-bursts", 50),
@@ -17,12 +17,13 @@ const CAUGHT: [(Mutation, &str, u64); 16] = [
     (Mutation::ApplyTwice, "calm", 1),
     (Mutation::SkipBlock, "calm", 5),
     (Mutation::EarlyAcknowledgement, "leader-crashes", 20),
-    (Mutation::ForgetMembers, "members-crashes", 50),
+    (Mutation::ForgetMembers, "members-lost-projections", 50),
     (Mutation::FreshDisk, "crash-loops", 20),
     (Mutation::ForgedBlock, "calm", 10),
     (Mutation::StandbyVotes, "everything-members", 200),
     (Mutation::AnyEpoch, "transfers-thinking", 10),
     (Mutation::EarlyEpoch, "everything-bursts", 10),
+    (Mutation::AnyIncarnation, "wiped", 10),
 ];
 
 fn scenario(name: &str, mutation: Mutation) -> Scenario {

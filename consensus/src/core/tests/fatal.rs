@@ -62,6 +62,7 @@ fn started(
         vote: Vote { term: 2, vote: 0 },
         applied: 0,
         members: Members::first([1, 2, 3]),
+        registry: named(&[1, 2, 3]),
     };
     Core::start(settings, start, source, 0)
 }
@@ -166,6 +167,7 @@ fn a_leader_that_cannot_make_a_block_of_the_members_ends() {
         vote: Vote { term: 1, vote: 0 },
         applied: 0,
         members: Members::first([1]),
+        registry: named(&[1]),
     };
     let (mut core, actions) = Core::start(settings, start, Broken::Nothing, 0).unwrap();
     for write in writes(&actions) {
@@ -174,7 +176,7 @@ fn a_leader_that_cannot_make_a_block_of_the_members_ends() {
         }
     }
     assert_eq!(core.committed(), 1);
-    let change = MemberChange::one(ChangeKind::Standby, 4);
+    let change = MemberChange::admit(4, peer(4));
     let actions = core.handle(Event::Change(8, change), 0);
     let Some(Action::Fatal(why)) = actions.last() else {
         panic!("it goes on: {actions:?}");

@@ -308,6 +308,38 @@ fn operators() -> Vec<Scenario> {
             s.operators.transfer_in = 60;
             s.disk.unreadable_in = 6;
         }),
+        calm(
+            "members-lost-projections",
+            "members change, and crashes take projections",
+        )
+        .with(|s| {
+            s.spares = 5;
+            s.operators.change_in = 60;
+            s.processes.crash_in = 400;
+            s.processes.blackout_in = 1_000;
+            s.disk.lose_projection = true;
+        }),
+        calm(
+            "wiped",
+            "members lose their data directories and come back under their old ids",
+        )
+        .with(|s| {
+            s.spares = 5;
+            s.operators.change_in = 60;
+            s.operators.wipe_in = 200;
+        }),
+        calm(
+            "wiped-crashes",
+            "members lose their data directories while others crash and lead",
+        )
+        .with(|s| {
+            s.replicas = 5;
+            s.spares = 5;
+            s.operators.change_in = 60;
+            s.operators.wipe_in = 200;
+            s.operators.transfer_in = 200;
+            s.processes.crash_in = 800;
+        }),
         calm("members-transfers", "members and leaders change").with(|s| {
             s.spares = 5;
             s.operators.change_in = 100;

@@ -39,7 +39,7 @@ impl World {
                     }
                     self.finish_reads(id)?;
                 }
-                Action::Changed(_, answer) => self.summary.changes += u64::from(answer.is_ok()),
+                Action::Changed(request, answer) => self.changed(request, &answer)?,
                 Action::Leader(leadership) => {
                     self.trace.note(leadership.term << 8 | leadership.leader);
                     self.checker.leads(leadership.term, leadership.leader)?;
@@ -47,7 +47,7 @@ impl World {
                     self.lose_locks(id);
                 }
                 Action::Alarm(alarm) => {
-                    return Err(Violation(format!("replica {id} raised an alarm: {alarm}")));
+                    return Err(Violation(format!("member {id} raised an alarm: {alarm}")));
                 }
                 Action::Fatal(why) => return self.fatal(id, &why),
             }
@@ -59,7 +59,7 @@ impl World {
     /// reads fail: the next process finds everything.
     fn fatal(&mut self, id: u64, why: &str) -> Result<(), Violation> {
         if self.scenario.disk.unreadable_in == 0 {
-            return Err(Violation(format!("replica {id} ended: {why}")));
+            return Err(Violation(format!("member {id} ended: {why}")));
         }
         self.summary.fatal += 1;
         self.end(id, End::Killed);

@@ -1,7 +1,7 @@
-//! What goes wrong, and what operators do meanwhile.
+//! What goes wrong.
 
 use kimberlite_consensus::core::Event;
-use kimberlite_consensus::members::{ChangeKind, MemberChange, Members};
+use kimberlite_consensus::members::Members;
 
 use super::{Due, World};
 use crate::check::Violation;
@@ -23,6 +23,9 @@ impl World {
             }
             if self.random.once_in(scenario.operators.change_in) {
                 self.change_members(id)?;
+            }
+            if self.random.once_in(scenario.operators.wipe_in) {
+                self.lose_directory(id)?;
             }
         }
         if self.random.once_in(scenario.clocks.jump_in) {
@@ -123,52 +126,6 @@ impl World {
         self.paused.remove(&id);
         self.open.retain(|_, open| open.replica != id);
         self.at(self.now + down, Due::Restart(id));
-    }
-
-    /// An operator at the leader changes the members: a spare one joins or gets a vote, or
-    /// a member leaves.
-    fn change_members(&mut self, leader: u64) -> Result<(), Violation> {
-        let core = self.replicas.get(&leader).and_then(|r| r.core.as_ref());
-        let Some(members) = core.map(|core| core.members().clone()) else {
-            return Ok(());
-        };
-        let mut changes = Vec::new();
-        changes.extend(self.one_change(&members, leader));
-        if self.scenario.operators.joint {
-            let another = self.one_change(&members, leader);
-            changes.extend(another.filter(|(_, id)| changes.iter().all(|(_, known)| known != id)));
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.requests += 1;
-        let joint = changes.len() > 1;
-        let change = MemberChange { joint, changes };
-        self.event(leader, Event::Change(self.requests, change))
-    }
-
-    fn one_change(&mut self, members: &Members, leader: u64) -> Option<(ChangeKind, u64)> {
-        let last = self.replicas.len() as u64;
-        match self.random.below(3) {
-            0 if self.next_spare <= last => {
-                let id = self.next_spare;
-                self.next_spare += 1;
-                let kind = match self.random.once_in(2) {
-                    true => ChangeKind::Voter,
-                    false => ChangeKind::Standby,
-                };
-                Some((kind, id))
-            }
-            1 => members.standbys.first().map(|id| (ChangeKind::Voter, *id)),
-            _ if members.voters.len() > 2 => {
-                let stays = (!self.scenario.operators.leader_leaves).then_some(leader);
-                let voters = members.voters.iter().filter(|id| Some(**id) != stays);
-                let voters: Vec<u64> = voters.copied().collect();
-                let place = self.random.below(voters.len() as u64) as usize;
-                voters.get(place).map(|id| (ChangeKind::Remove, *id))
-            }
-            _ => None,
-        }
     }
 
     /// Faults end; everybody comes back.

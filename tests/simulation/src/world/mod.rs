@@ -5,8 +5,9 @@ mod adds;
 mod clients;
 mod faults;
 mod network;
+mod operators;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
@@ -34,7 +35,8 @@ const BEHIND_MAX: u64 = 64;
 
 /// What is due at some time.
 enum Due {
-    Frame(Bytes),
+    /// A frame, and the incarnations between which it goes.
+    Frame(Bytes, [[u8; 16]; 2]),
     Tick(u64),
     Durable(u64),
     /// A write was told to be durable.
@@ -106,6 +108,8 @@ struct World {
     next_spare: u64,
     requests: RequestId,
     open: BTreeMap<RequestId, Open>,
+    /// Changes of the members that must be refused.
+    never: BTreeSet<RequestId>,
     checker: Checker,
     summary: Summary,
     /// Faults are over.
@@ -158,6 +162,7 @@ impl World {
             next_spare: voters + 1,
             requests: 0,
             open: BTreeMap::new(),
+            never: BTreeSet::new(),
             checker: Checker::default(),
             summary: Summary::default(),
             quiet: false,
@@ -217,7 +222,7 @@ impl World {
     fn step(&mut self, due: Due) -> Result<(), Violation> {
         let whom = match &due {
             Due::Tick(id) | Due::Told(id, _) | Due::Applied(id) | Due::Fetched(id, ..) => Some(*id),
-            Due::Frame(bytes) => network::receiver(bytes),
+            Due::Frame(bytes, _) => network::receiver(bytes),
             _ => None,
         };
         if let Some(until) = whom.and_then(|id| self.paused.get(&id)) {
@@ -226,10 +231,13 @@ impl World {
             return Ok(());
         }
         match due {
-            Due::Frame(bytes) => {
+            Due::Frame(bytes, ends) => {
                 let frame = Frame::decode(&bytes)
                     .map_err(|e| Violation(format!("a frame does not read back: {e}")))?;
                 self.trace.note(frame.from() << 8 | frame.to());
+                if !self.takes(&frame, &ends) {
+                    return Ok(());
+                }
                 self.event(frame.to(), Event::Frame(frame))
             }
             Due::Tick(id) => self.tick(id),
@@ -292,7 +300,9 @@ impl World {
                 .replicas
                 .get(&id)
                 .map_or(0, |r| r.medium().projection.applied);
-            if applied + BEHIND_MAX < committed {
+            // Who lost its data directory waits to be removed.
+            let wiped = self.replicas.get(&id).is_some_and(|r| r.wiped);
+            if applied + BEHIND_MAX < committed && !wiped {
                 return Err(Violation(format!(
                     "after {QUIET} ms without faults replica {id} has {applied} of {committed} blocks"
                 )));

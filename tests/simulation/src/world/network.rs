@@ -53,6 +53,9 @@ impl World {
         {
             return;
         }
+        let Some(ends) = self.speaks(frame) else {
+            return;
+        };
         let mut bytes = Vec::with_capacity(frame.encoded_len());
         frame.encode(&mut bytes);
         self.mutate(frame, &mut bytes);
@@ -64,9 +67,33 @@ impl World {
         }
         if faults && self.random.once_in(network.twice_in) {
             let again = delay + self.random.below(network.delay_max * 4);
-            self.at(self.now + again, Due::Frame(bytes.clone()));
+            self.at(self.now + again, Due::Frame(bytes.clone(), ends));
         }
-        self.at(self.now + delay, Due::Frame(bytes));
+        self.at(self.now + delay, Due::Frame(bytes, ends));
+    }
+
+    /// A replica speaks with another one whose incarnation is the one that the log tells,
+    /// if it tells one: what the server sees when the two connect.
+    fn knows(&self, id: u64, other: u64, incarnation: &[u8; 16]) -> bool {
+        let core = self.replicas.get(&id).and_then(|r| r.core.as_ref());
+        let refused = core.and_then(|core| core.registry().refuses(other, incarnation));
+        refused.is_none() || self.scenario.mutation == Some(Mutation::AnyIncarnation)
+    }
+
+    /// The incarnations between which a frame goes; `None` when the sender refuses the
+    /// receiver.
+    fn speaks(&self, frame: &Frame) -> Option<[[u8; 16]; 2]> {
+        let from = self.replicas.get(&frame.from())?.incarnation;
+        let to = self.replicas.get(&frame.to())?.incarnation;
+        self.knows(frame.from(), frame.to(), &to)
+            .then_some([from, to])
+    }
+
+    /// Whether the receiver of a frame takes it.
+    pub(super) fn takes(&self, frame: &Frame, [from, to]: &[[u8; 16]; 2]) -> bool {
+        let receiver = self.replicas.get(&frame.to());
+        receiver.is_some_and(|receiver| receiver.incarnation == *to)
+            && self.knows(frame.to(), frame.from(), from)
     }
 
     fn mutate(&mut self, frame: &Frame, bytes: &mut Vec<u8>) {

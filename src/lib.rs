@@ -14,6 +14,7 @@
 //! | [`exit`] | exit statuses |
 
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod dev;
 pub mod exit;

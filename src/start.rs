@@ -12,12 +12,22 @@ use crate::{logging, tls};
 /// Bytes of a log segment.
 pub(crate) const SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Set for a process that has to end with the one that started it.
+pub(crate) const ENDS_WITH_PARENT: &str = "KIMBERLITE_ENDS_WITH_PARENT";
+
 /// Runs a node until it is told to stop.
 ///
 /// # Errors
 /// [`NodeError`].
 pub fn run(config: Config) -> Result<(), NodeError> {
     logging::start(&config.monitoring.log)?;
+    if std::env::var_os(ENDS_WITH_PARENT).is_some() {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| NodeError::System {
+            what: "watching the process that started this one",
+            source: e.into(),
+        })?;
+    }
     require_initialised(&config)?;
     let options = NodeOptions {
         master_key: master_key(&config.crypto.master_key)?,
@@ -29,6 +39,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         segment_bytes: SEGMENT_BYTES,
         scrub_interval: config.storage.scrub_interval,
         copy_directories: config.storage.copy_directories,
+        cluster: config.cluster,
         data_dir: config.storage.data_dir,
     };
     server::run(options, Production)
@@ -51,7 +62,12 @@ pub(crate) fn master_key(source: &MasterKeySource) -> Result<Arc<dyn KeyProvider
 /// to, or hide that the disk with the real one is not mounted.
 fn require_initialised(config: &Config) -> Result<(), NodeError> {
     let dir = &config.storage.data_dir;
-    if !dir.join("superblock").exists() {
+    // The replicas of a cluster but the first begin with nothing, and join.
+    let joins = config
+        .cluster
+        .as_ref()
+        .is_some_and(|c| c.replicas().count() > 1);
+    if !joins && !dir.join("superblock").exists() {
         return Err(NodeError::DataDir(format!(
             "{} holds no database. For a new one run `kimberlite init` with the same \
              configuration; if there should be one, its disk may not be mounted",

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 use kimberlite_consensus::node::Alone;
-use kimberlite_sql::{Engine, SYSTEM_DATABASE};
-use kimberlite_storage::{FileKeyProvider, FsDisk, KeyProvider, Store, StoreOptions};
+use kimberlite_sql::{Engine, SYSTEM_DATABASE, SqlError};
+use kimberlite_storage::{FileKeyProvider, FsDisk, KeyProvider, StartReplica, Store, StoreOptions};
 
 use super::password;
+use crate::cluster;
 use crate::config::{Config, MasterKeySource};
 use crate::os::{SystemClock, SystemEntropy};
 use crate::server::{NodeError, engine_options};
@@ -51,7 +52,13 @@ pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), NodeError
         .map_err(NodeError::Usage)?;
     let master_key = master_key(arguments, &config.crypto.master_key)?;
     let secret = verifier::scram_verifier(&password);
-    create(&data_dir, master_key, &arguments.superuser, &secret)?;
+    let replica: Box<dyn StartReplica> = match &config.cluster {
+        Some(cluster) => cluster::first(cluster, start::SEGMENT_BYTES),
+        None => Box::new(Alone),
+    };
+    create(&data_dir, replica, master_key, |engine| {
+        engine.bootstrap_role(SYSTEM_DATABASE, &arguments.superuser, &secret)
+    })?;
     println!(
         "{} is ready: operator \"{}\", database \"{}\". Next: kimberlite start --config {}",
         data_dir.display(),
@@ -134,11 +141,15 @@ fn existing_master_key(source: &MasterKeySource) -> Result<Arc<dyn KeyProvider>,
     Ok(Arc::new(provider))
 }
 
-fn create(
+/// Makes a store in an empty directory, and what `fill` puts there.
+///
+/// # Errors
+/// [`NodeError`].
+pub(crate) fn create(
     data_dir: &Path,
+    replica: Box<dyn StartReplica>,
     key_provider: Arc<dyn KeyProvider>,
-    superuser: &str,
-    secret: &str,
+    fill: impl FnOnce(&Engine) -> Result<(), SqlError>,
 ) -> Result<(), NodeError> {
     let storage = |source| NodeError::Storage {
         source,
@@ -151,7 +162,7 @@ fn create(
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: start::SEGMENT_BYTES,
-        replica: Box::new(Alone),
+        replica,
         // The failed statement itself is what `init` reports.
         on_fatal: Box::new(|_| ()),
         progress: Box::new(|_| ()),
@@ -159,7 +170,7 @@ fn create(
     .map_err(storage)?;
     let store = Arc::new(store);
     let engine = Engine::open(Arc::clone(&store), engine_options(data_dir))?;
-    engine.bootstrap_role(SYSTEM_DATABASE, superuser, secret)?;
+    fill(&engine)?;
     drop(engine);
     store.close().map_err(storage)
 }

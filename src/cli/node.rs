@@ -49,7 +49,8 @@ A second start on the same DIR finds the data, the password and the keys again.
 
 Examples:
   kimberlite dev
-  kimberlite dev --data-dir /tmp/try --client-address 127.0.0.1:0")]
+  kimberlite dev --data-dir /tmp/try --client-address 127.0.0.1:0
+  kimberlite dev --data-dir /tmp/cluster --replicas 3")]
     Dev(DevArguments),
     /// Run a node from a configuration file
     #[command(after_help = "\
@@ -88,6 +89,18 @@ struct DevArguments {
     /// A directory whose files COPY … FROM 'file' may read; may be given again
     #[arg(long, value_name = "DIR")]
     copy_directory: Vec<PathBuf>,
+    /// A cluster of so many processes, on any free ports: 3, 5, 7 or 9
+    #[arg(long, value_name = "N", value_parser = replicas,
+          conflicts_with_all = ["client_address", "metrics_address", "health_address", "copy_directory"])]
+    replicas: Option<u32>,
+}
+
+/// An even number tolerates no more failures than one less.
+fn replicas(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|n| [3, 5, 7, 9].contains(n))
+        .ok_or_else(|| "a cluster has 3, 5, 7 or 9 replicas".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +127,14 @@ fn run_dev(arguments: &DevArguments) -> Exit {
         Ok(log) => log,
         Err(message) => return refuse(&message, Exit::Usage),
     };
+    if let Some(replicas) = arguments.replicas {
+        let options = dev::cluster::Options {
+            data_dir: arguments.data_dir.clone(),
+            replicas,
+        };
+        let outcome = logging::start(&log).map_err(NodeError::from);
+        return conclude(outcome.and_then(|()| dev::cluster::run(&options)));
+    }
     let health = arguments.health_address;
     let metrics = arguments.metrics_address;
     let outcome = logging::start(&log)
@@ -169,14 +190,6 @@ fn with_config(path: &std::path::Path, run: impl FnOnce(Config) -> Result<(), No
         Ok(config) => config,
         Err(error) => return refuse(&error.to_string(), Exit::Usage),
     };
-    if config.cluster.is_some() {
-        // Its replicas would be so many databases, each of its own.
-        let message = format!(
-            "{}: this version does not run a [cluster] yet; remove the section to run one node",
-            path.display()
-        );
-        return refuse(&message, Exit::Usage);
-    }
     let log_is_elsewhere = config.monitoring.log.output != LogOutput::Stderr;
     let outcome = run(config);
     if let (Err(error), true) = (&outcome, log_is_elsewhere) {

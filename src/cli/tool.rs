@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::cluster::{self, ClusterCommand, ReplicaCommand, StandbyCommand, Target};
 use super::output::{Answer, CouldNotRun, Format, Verdict};
 use super::{inspect, projection, status, verify};
 use crate::config::HEALTH_ADDRESS_DEFAULT;
@@ -14,6 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   Is the node well?
     kimberlite-cli status
+  Is the cluster well?
+    kimberlite-cli cluster status --config kimberlite.toml
   Has anybody touched the log?
     kimberlite-cli storage verify --data-dir /var/lib/kimberlite/data --full-scan
   What is in it?
@@ -41,6 +44,35 @@ enum Command {
     /// Look after what is derived from the log
     #[command(subcommand)]
     Projection(ProjectionCommand),
+    /// Look after a cluster
+    #[command(after_help = "\
+Asks the server of the data directory that the configuration names, on this machine, as the
+user who runs it. Any replica will do: orders are passed on to the one that leads.
+
+Examples:
+  kimberlite-cli cluster status --config /etc/kimberlite/kimberlite.toml
+  kimberlite-cli cluster transfer-leader --replica-id 1
+  kimberlite-cli cluster reconfig add-replica --replica-id 3 --address replica-3.example:7000")]
+    Cluster {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
+    /// Look after one replica
+    Replica {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: ReplicaCommand,
+    },
+    /// Look after a standby
+    Standby {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        command: StandbyCommand,
+    },
     /// Ask a running node how it is
     #[command(after_help = "\
 Asks the node's health port. Exit status: 0 ready, 1 running but not ready, 2 no answer.
@@ -87,6 +119,9 @@ pub fn main() -> ExitCode {
         Command::Storage(StorageCommand::Verify(arguments)) => verify::run(arguments),
         Command::Storage(StorageCommand::Inspect(arguments)) => inspect::run(arguments),
         Command::Projection(ProjectionCommand::Rebuild(arguments)) => projection::run(arguments),
+        Command::Cluster { target, command } => cluster::cluster(target, command),
+        Command::Replica { target, command } => cluster::replica(target, command),
+        Command::Standby { target, command } => cluster::standby(target, command),
         Command::Status(arguments) => status::run(arguments.health_address),
     };
     let verdict: Verdict = match answer {

@@ -31,14 +31,49 @@ pub(super) fn prepare(dir: &Path) -> Result<(), DevError> {
     Ok(())
 }
 
-fn make() -> Result<(String, String, String), rcgen::Error> {
+/// The certificates of the replicas of a cluster.
+pub(super) struct Replicas {
+    /// The authority that signed them; its key is dropped.
+    pub(super) authority: String,
+    /// Certificate and key of each, in their order.
+    pub(super) replicas: Vec<(String, String)>,
+}
+
+/// Makes certificates for replicas of these names. They are both clients and servers.
+pub(super) fn replicas(names: &[String]) -> Result<Replicas, rcgen::Error> {
+    let authority = authority("Kimberlite development cluster")?;
+    let replica = |name: &String| {
+        let mut params = CertificateParams::new(vec![name.clone()])?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &authority)?;
+        Ok((certificate.pem(), key.serialize_pem()))
+    };
+    Ok(Replicas {
+        replicas: names
+            .iter()
+            .map(replica)
+            .collect::<Result<_, rcgen::Error>>()?,
+        authority: authority.pem(),
+    })
+}
+
+fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let mut authority = CertificateParams::default();
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, "Kimberlite development authority");
+    authority.distinguished_name.push(DnType::CommonName, name);
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+    CertifiedIssuer::self_signed(authority, KeyPair::generate()?)
+}
+
+fn make() -> Result<(String, String, String), rcgen::Error> {
+    let authority = authority("Kimberlite development authority")?;
 
     let mut server = CertificateParams::new(NAMES.map(String::from))?;
     server

@@ -9,6 +9,7 @@
 //! | `server.crt`, `server.key` | the certificate of the client port |
 //! | `url` | a complete libpq connection string; exists only while the server accepts |
 //! | `addresses.json` | the addresses of this run, for tools |
+//! | `cluster-ca.crt` | of a cluster: what signed its replicas' certificates |
 //!
 //! Everything is readable by its owner only. The key lies beside the data it
 //! protects, which is why `kimberlite start` refuses such a directory: this is
@@ -16,6 +17,7 @@
 
 mod address;
 mod certificate;
+pub mod cluster;
 mod node;
 mod private_file;
 mod secrets;
@@ -163,6 +165,16 @@ impl DevDirectory {
     /// [`DevError::Io`].
     pub fn publish_url(&self, client: SocketAddr) -> Result<(), DevError> {
         let url = url::connection(client, &self.password, &self.path.join("ca.crt"));
+        let file = self.url_file();
+        private_file::replace(&file, format!("{url}\n").as_bytes()).map_err(|e| io_error(&file, e))
+    }
+
+    /// Writes the connection string of a cluster: whichever replica answers.
+    ///
+    /// # Errors
+    /// [`DevError::Io`].
+    pub fn publish_urls(&self, clients: &[SocketAddr]) -> Result<(), DevError> {
+        let url = url::to_any(clients, &self.password, &self.path.join("ca.crt"));
         let file = self.url_file();
         private_file::replace(&file, format!("{url}\n").as_bytes()).map_err(|e| io_error(&file, e))
     }

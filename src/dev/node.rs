@@ -50,6 +50,7 @@ pub fn run(options: Options) -> Result<(), NodeError> {
         segment_bytes: SEGMENT_BYTES,
         scrub_interval: SCRUB_INTERVAL_DEFAULT,
         copy_directories: options.copy_directories,
+        cluster: None,
     };
     let host = DevHost {
         directory,
@@ -104,7 +105,7 @@ fn print_welcome(data_dir: &std::path::Path, directory: &DevDirectory, addresses
 }
 
 /// A path as a shell word inside double quotes and `$(…)`.
-fn shell_quoted(path: &std::path::Path) -> String {
+pub(super) fn shell_quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
     if text.chars().all(plain) {
@@ -116,7 +117,7 @@ fn shell_quoted(path: &std::path::Path) -> String {
 
 /// Makes both databases where they are missing, and lets [`ROLE`] in with the
 /// password of the URL, also when its file was lost and made again.
-fn ensure_role(engine: &Engine, password: &str) -> Result<(), SqlError> {
+pub(super) fn ensure_role(engine: &Engine, password: &str) -> Result<(), SqlError> {
     for database in [SYSTEM_DATABASE, DATABASE] {
         let secret = engine.scram_secret(database, ROLE);
         if !secret.is_some_and(|secret| verifier::fits(&secret, password)) {

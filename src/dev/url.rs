@@ -11,11 +11,22 @@ use super::{DATABASE, ROLE};
 
 /// The complete connection string.
 pub(super) fn connection(address: SocketAddr, password: &str, ca: &Path) -> String {
+    to_any(&[address], password, ca)
+}
+
+/// The connection string of several servers: a client takes the first that lets it write.
+pub(super) fn to_any(addresses: &[SocketAddr], password: &str, ca: &Path) -> String {
+    let hosts = addresses
+        .iter()
+        .map(|a| format!("{}:{}", host(a.ip()), a.port()));
+    let wanted = match addresses.len() {
+        1 => "",
+        _ => "&target_session_attrs=read-write",
+    };
     format!(
-        "postgresql://{ROLE}:{password}@{host}:{port}/{DATABASE}?sslmode=verify-full&sslrootcert={ca}",
+        "postgresql://{ROLE}:{password}@{hosts}/{DATABASE}?sslmode=verify-full&sslrootcert={ca}{wanted}",
         password = percent_encoded(password.as_bytes()),
-        host = host(address.ip()),
-        port = address.port(),
+        hosts = hosts.collect::<Vec<_>>().join(","),
         ca = percent_encoded(ca.as_os_str().as_encoded_bytes()),
     )
 }

@@ -13,6 +13,8 @@ pub enum Phase {
     Opening(String),
     /// Clients are served.
     Ready,
+    /// The log is open, but what is here cannot be told to be current; the text says why.
+    Waiting(String),
     /// Asked to stop: no new clients, running statements finish.
     Closing,
 }
@@ -23,6 +25,7 @@ impl Phase {
         match self {
             Self::Opening(_) => "opening",
             Self::Ready => "ready",
+            Self::Waiting(_) => "waiting",
             Self::Closing => "closing",
         }
     }
@@ -30,7 +33,7 @@ impl Phase {
     /// How far, where there is something to say.
     pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Opening(detail) if !detail.is_empty() => Some(detail),
+            Self::Opening(detail) | Self::Waiting(detail) if !detail.is_empty() => Some(detail),
             _ => None,
         }
     }
@@ -62,6 +65,11 @@ impl NodeStatus {
         self.phase.lock().clone()
     }
 
+    /// Whether clients are served what is current.
+    pub fn is_ready(&self) -> bool {
+        *self.phase.lock() == Phase::Ready
+    }
+
     /// Enters a phase.
     pub fn enter(&self, phase: Phase) {
         *self.phase.lock() = phase;
@@ -72,6 +80,14 @@ impl NodeStatus {
         let mut phase = self.phase.lock();
         if matches!(*phase, Phase::Opening(_)) {
             *phase = Phase::Opening(detail);
+        }
+    }
+
+    /// Says whether a node that serves is current, or why not.
+    pub fn settle(&self, problem: Option<String>) {
+        let mut phase = self.phase.lock();
+        if matches!(*phase, Phase::Ready | Phase::Waiting(_)) {
+            *phase = problem.map_or(Phase::Ready, Phase::Waiting);
         }
     }
 

@@ -28,6 +28,26 @@ pub(super) fn gauge(name: &str, help: &str, value: f64) -> MetricFamily {
     )
 }
 
+/// Values that can go down, told apart by one label.
+pub(super) fn labelled_gauge(
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[(String, f64)],
+) -> MetricFamily {
+    let metrics = values.iter().map(|(value_of_label, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name(label.to_owned());
+        pair.set_value(value_of_label.clone());
+        let mut gauge = Gauge::default();
+        gauge.set_value(*value);
+        let mut metric = Metric::from_gauge(gauge);
+        metric.set_label(vec![pair]);
+        metric
+    });
+    family(name, help, MetricType::GAUGE, metrics.collect())
+}
+
 /// A count since the start of the process.
 pub(super) fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
     family(name, help, MetricType::COUNTER, vec![counted(value)])

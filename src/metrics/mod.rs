@@ -16,6 +16,11 @@
 //! | `kimberlite_consensus_commits_total` | transactions since the start |
 //! | `kimberlite_consensus_commit_latency_seconds` | histogram, submission to completion |
 //! | `kimberlite_consensus_refusals_total` | transactions refused since the start |
+//! | `kimberlite_cluster_replicas_total{status}`, `kimberlite_cluster_leader_id` | of a cluster: replicas that vote, who leads |
+//! | `kimberlite_consensus_view_changes_total`, `…_term` | changes of the leader, newest term |
+//! | `kimberlite_assertion_failures_total` | messages of replicas that contradict the log; expect 0 |
+//! | `kimberlite_replication_lag_ops{replica_id}`, `…_lag_ms` | blocks, milliseconds behind |
+//! | `kimberlite_standby_lag_ms{replica_id}`, `…_promotion_eligible` | of a standby |
 //! | `kimberlite_encryption_operations_total{operation}` | events sealed and opened |
 //! | `kimberlite_hash_chain_verifications_total{result}` | blocks verified |
 //! | `kimberlite_storage_scrub_blocks_total`, `…_scrub_passes_total` | blocks verified again, passes over the log |
@@ -24,6 +29,7 @@
 //! | `kimberlite_node_ready` | 1 when the store is open |
 //! | `process_resident_memory_bytes`, `process_open_fds` | of this process |
 
+mod cluster;
 mod family;
 mod process;
 
@@ -35,6 +41,7 @@ use kimberlite_storage::metrics::{BUCKET_BOUNDS_US, Histogram};
 use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
 
+use crate::cluster::ClusterFigures;
 use crate::scrub::ScrubMetrics;
 use crate::wire::WireMetrics;
 use family::{counter, gauge, histogram, labelled_counter};
@@ -45,7 +52,11 @@ pub struct Metrics {
     wire: Arc<WireMetrics>,
     store: OnceLock<Arc<Store>>,
     scrub: Arc<ScrubMetrics>,
+    cluster: OnceLock<OfCluster>,
 }
+
+/// Gives the figures of the cluster.
+type OfCluster = Box<dyn Fn() -> ClusterFigures + Send + Sync>;
 
 impl Metrics {
     /// Of a node that is starting.
@@ -55,6 +66,7 @@ impl Metrics {
             wire,
             store: OnceLock::new(),
             scrub: Arc::default(),
+            cluster: OnceLock::new(),
         }
     }
 
@@ -66,6 +78,11 @@ impl Metrics {
     /// Adds the store's figures; the first call counts.
     pub fn publish_store(&self, store: Arc<Store>) {
         let _ = self.store.set(store);
+    }
+
+    /// Adds the cluster's figures; the first call counts.
+    pub(crate) fn publish_cluster(&self, figures: OfCluster) {
+        let _ = self.cluster.set(figures);
     }
 
     /// The text of a scrape.
@@ -83,6 +100,9 @@ impl Metrics {
         if let Some(store) = self.store.get() {
             families.extend(of_store(store));
             families.extend(self.of_scrubber());
+        }
+        if let Some(figures) = self.cluster.get() {
+            families.extend(cluster::families(&figures()));
         }
         families.sort_by(|a, b| a.name().cmp(b.name()));
         TextEncoder::new().encode_to_string(&families)

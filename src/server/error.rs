@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kimberlite_sql::SqlError;
 use kimberlite_storage::StorageError;
 
+use crate::cluster::ClusterError;
 use crate::dev::DevError;
 use crate::exit::{Exit, storage_hint};
 use crate::listen::AddressError;
@@ -56,6 +57,9 @@ pub enum NodeError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The cluster side does not start.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// A part of the server ended that should not.
     #[error("{0} ended unexpectedly; please report this")]
     Ended(&'static str),
@@ -65,14 +69,21 @@ impl NodeError {
     /// The exit status.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Address(_) => Exit::Address,
-            Self::Tls(_) | Self::Logging(_) | Self::Usage(_) => Exit::Usage,
+            Self::Address(_) | Self::Cluster(ClusterError::Port { .. }) => Exit::Address,
+            Self::Tls(_)
+            | Self::Logging(_)
+            | Self::Usage(_)
+            | Self::Cluster(ClusterError::Transport(_) | ClusterError::NoCertificates) => {
+                Exit::Usage
+            }
             Self::Dev(DevError::Locked(_)) => Exit::Locked,
             Self::Dev(DevError::Key(source)) | Self::Key(source) if disk_refused(source) => {
                 Exit::DataDir
             }
             Self::Dev(DevError::KeyMissing { .. } | DevError::Key(_)) | Self::Key(_) => Exit::Key,
-            Self::Dev(DevError::Io { .. }) | Self::DataDir(_) => Exit::DataDir,
+            Self::Dev(DevError::Io { .. })
+            | Self::DataDir(_)
+            | Self::Cluster(ClusterError::File { .. }) => Exit::DataDir,
             Self::Storage { source, .. } => Exit::of_storage(source),
             Self::Dev(DevError::Certificate(_))
             | Self::Sql(_)

@@ -11,9 +11,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kimberlite_consensus::node::Alone;
 use kimberlite_sql::Engine;
+use kimberlite_sql::engine::ClusterLink;
 use kimberlite_sql::session::STACK_BYTES;
-use kimberlite_storage::{KeyProvider, Store};
+use kimberlite_storage::{KeyProvider, StartReplica, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,8 @@ pub use error::NodeError;
 use fatal::{Alarm, Clients};
 pub(crate) use open::engine_options;
 
+use crate::cluster::ClusterSide;
+use crate::config;
 use crate::http::{self, NodeStatus, Phase};
 use crate::listen::{AddressError, BoundAddress};
 use crate::metrics::Metrics;
@@ -89,6 +93,8 @@ pub struct NodeOptions {
     pub scrub_interval: Duration,
     /// Directories whose files `COPY … FROM 'file'` may read.
     pub copy_directories: Vec<PathBuf>,
+    /// The cluster it belongs to; `None` for a node that is alone.
+    pub cluster: Option<config::Cluster>,
 }
 
 /// The addresses of a running node, with the ports that were chosen.
@@ -207,13 +213,19 @@ impl<H: Host> Node<'_, H> {
             ..WireConfig::default()
         };
         let interval = options.scrub_interval;
+        let cluster = self.cluster_side(&options)?;
+        let opening = self.open_store(options, cluster.as_ref(), alarm);
         let (store, engine) = tokio::select! {
-            opened = open::open(options, Arc::clone(&self.status), alarm) => opened?,
+            opened = opening => opened?,
             name = signals.next() => {
                 tracing::info!(signal = name, "stopped while opening");
                 return Ok(());
             }
         };
+        if let Some(cluster) = &cluster {
+            cluster.opened(&store)?;
+            self.metrics.publish_cluster(cluster.figures());
+        }
         self.metrics.publish_store(Arc::clone(&store));
         let figures = open::figures(Arc::clone(&store), Arc::clone(&self.wire_metrics));
         self.status.publish_figures(figures);
@@ -230,13 +242,42 @@ impl<H: Host> Node<'_, H> {
         })?;
         let failure = clients.failure();
         let served = self
-            .serve_clients(client, &engine, config, signals, failure)
+            .serve_clients(client, &engine, config, signals, failure, cluster.as_ref())
             .await;
         drop(engine);
+        // What it holds of the store has to go before the store is closed.
+        let _ = tokio::task::spawn_blocking(move || drop(cluster)).await;
         // It may be in the middle of a step.
         let _ = tokio::task::spawn_blocking(move || scrubber.stop()).await;
         let closed = close(store, data_dir).await;
         served.and(closed)
+    }
+
+    /// Opens the replication port, where there is one.
+    fn cluster_side(&self, options: &NodeOptions) -> Result<Option<ClusterSide>, NodeError> {
+        let Some(config) = options.cluster.clone() else {
+            return Ok(None);
+        };
+        let client = self.addresses.client;
+        let status = Arc::clone(&self.status);
+        let side = ClusterSide::start(config, &options.data_dir, client, status)?;
+        Ok(Some(side))
+    }
+
+    async fn open_store(
+        &self,
+        options: NodeOptions,
+        cluster: Option<&ClusterSide>,
+        alarm: Alarm,
+    ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
+        let (replica, link): (Box<dyn StartReplica>, _) = match cluster {
+            Some(cluster) => {
+                let founding = cluster.founding(&options.data_dir).await?;
+                (cluster.replica(founding), cluster.link())
+            }
+            None => (Box::new(Alone), ClusterLink::default()),
+        };
+        open::open(options, replica, link, Arc::clone(&self.status), alarm).await
     }
 
     /// From the first client to the last. After a `failure` of the log they are
@@ -248,7 +289,17 @@ impl<H: Host> Node<'_, H> {
         config: WireConfig,
         mut signals: StopSignals,
         failure: impl Future<Output = ()>,
+        cluster: Option<&ClusterSide>,
     ) -> Result<(), NodeError> {
+        if let Some(cluster) = cluster {
+            tokio::select! {
+                () = cluster.formed() => {}
+                name = signals.next() => {
+                    tracing::info!(signal = name, "stopped before the cluster was formed");
+                    return Ok(());
+                }
+            }
+        }
         self.host.opened(engine).await?;
         let listener = client.listen()?;
         let (stop, stopped) = watch::channel(false);
@@ -267,6 +318,9 @@ impl<H: Host> Node<'_, H> {
         }
         signals.exit_at_next();
         self.status.enter(Phase::Closing);
+        if let Some(cluster) = cluster {
+            cluster.step_down().await;
+        }
         self.host.closing();
         stop.send_replace(true);
         serving

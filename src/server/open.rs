@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kimberlite_consensus::node::Alone;
 use kimberlite_sql::engine::ClusterLink;
 use kimberlite_sql::{Engine, EngineOptions, ServerFiles};
-use kimberlite_storage::{Entropy as _, FsDisk, Store, StoreOptions};
+use kimberlite_storage::{Entropy as _, FsDisk, StartReplica, Store, StoreOptions};
 use serde_json::json;
 
 use super::fatal::Alarm;
@@ -19,22 +18,27 @@ use crate::wire::WireMetrics;
 /// raised when its log cannot go on.
 pub(super) async fn open(
     options: NodeOptions,
+    replica: Box<dyn StartReplica>,
+    link: ClusterLink,
     status: Arc<NodeStatus>,
     alarm: Alarm,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
-    tokio::task::spawn_blocking(move || open_blocking(options, status, alarm))
+    tokio::task::spawn_blocking(move || open_blocking(options, replica, link, status, alarm))
         .await
         .map_err(|_| NodeError::Ended("opening the store"))?
 }
 
 fn open_blocking(
     options: NodeOptions,
+    replica: Box<dyn StartReplica>,
+    link: ClusterLink,
     status: Arc<NodeStatus>,
     alarm: Alarm,
 ) -> Result<(Arc<Store>, Arc<Engine>), NodeError> {
     let data_dir = options.data_dir.clone();
     let mut engine = engine_options(&data_dir);
     engine.server_files = ServerFiles::new(options.copy_directories);
+    engine.cluster = link;
     let store = Store::open(StoreOptions {
         data_dir: options.data_dir,
         key_provider: options.master_key,
@@ -42,7 +46,7 @@ fn open_blocking(
         entropy: Arc::new(SystemEntropy),
         disk: Arc::new(FsDisk),
         segment_bytes: options.segment_bytes,
-        replica: Box::new(Alone),
+        replica,
         on_fatal: Box::new(move |error| alarm.raise(error)),
         progress: Box::new(move |progress| status.progress(progress.to_string())),
     })

@@ -68,6 +68,6 @@ pub use projection::{
     AppliedBlock, BlockWatch, OpenedEvent, OwnedScan, PartSource, Projection, ProjectionOptions,
     Scan, ScanOptions, Snapshot,
 };
-pub use replica::{Founding, OnFatal, Replica, ReplicaParts, StartReplica};
+pub use replica::{Founding, Identity, OnFatal, Replica, ReplicaParts, StartReplica};
 pub use store::{Progress, Store, StoreOptions, rebuild_projection};
 pub use txn::{Change, Op, Space, StreamChanges, Txn};

@@ -43,19 +43,26 @@ pub struct ReplicaParts {
     pub seed: u64,
 }
 
-/// The identity that a data directory is made with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Founding {
+/// Whose a data directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
     /// The cluster.
     pub cluster_id: [u8; 16],
     /// The history that its log holds.
     pub lineage: Lineage,
     /// This replica; not 0.
     pub replica_id: u64,
-    /// The first members, as the superblock keeps them.
-    pub configuration: Vec<u8>,
     /// Size of segments in bytes, the same on every replica.
     pub segment_bytes: u64,
+}
+
+/// What a data directory is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// Whose it is.
+    pub identity: Identity,
+    /// The first members, as the superblock keeps them.
+    pub configuration: Vec<u8>,
 }
 
 /// Brings the log of a data directory to life.

@@ -17,6 +17,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod cluster;
 pub mod faults;
 pub mod http;
 pub mod namespace;

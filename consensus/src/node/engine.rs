@@ -9,7 +9,7 @@ use kimberlite_storage::{Committed, SealedTransaction, StorageError, Txn};
 
 use super::files::Files;
 use super::shared::{Shared, Waiter};
-use super::{OnChange, OnRead, Outbox, applier, writer};
+use super::{NodeReport, OnChange, OnRead, OnReport, Outbox, applier, writer};
 use crate::core::{Action, Commit, Core, Event, Refusal, RequestId};
 use crate::frame::Frame;
 use crate::members::MemberChange;
@@ -20,7 +20,9 @@ pub(super) const CLOSING_MAX: Duration = Duration::from_secs(10);
 /// What the thread is told.
 pub(super) enum Input {
     Submit(SealedTransaction, Waiter),
-    Frame(Frame),
+    Frame(Frame, Box<dyn Send>),
+    Report(OnReport),
+    Rest(bool),
     Unreachable(u64),
     Read(OnRead),
     Change(MemberChange, OnChange),
@@ -51,6 +53,8 @@ pub(super) struct Engine {
     last_request: RequestId,
     /// Why there is no room, if there is none.
     full: String,
+    /// Whether the replica keeps out of the cluster.
+    rests: bool,
     /// Since when the replica is being closed.
     closing: Option<Instant>,
     committed_seen: u64,
@@ -77,6 +81,7 @@ impl Engine {
             requests: HashMap::new(),
             last_request: 0,
             full: String::new(),
+            rests: false,
             closing: None,
             committed_seen: 0,
         }
@@ -91,9 +96,15 @@ impl Engine {
             while !self.is_over() {
                 let wait = next_tick.saturating_duration_since(Instant::now());
                 match inputs.recv_timeout(wait) {
-                    Ok(input) => self.take(input),
+                    Ok(input) => {
+                        if let Some(input) = self.refuse(input) {
+                            self.take(input);
+                        }
+                    }
                     Err(RecvTimeoutError::Timeout) => {
-                        self.event(Event::Tick);
+                        if !self.rests {
+                            self.event(Event::Tick);
+                        }
                         next_tick = Instant::now() + self.tick;
                     }
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -144,7 +155,17 @@ impl Engine {
                 let id = self.ask(Request::Commit(waiter, plain));
                 self.event(Event::Submit(id, txn));
             }
-            Input::Frame(frame) => self.event(Event::Frame(frame)),
+            Input::Frame(frame, held) => {
+                drop(held);
+                if !self.rests {
+                    self.event(Event::Frame(frame));
+                }
+            }
+            Input::Report(done) => done(self.report()),
+            Input::Rest(rests) => {
+                self.rests = rests;
+                self.note_epoch();
+            }
             Input::Unreachable(peer) => self.event(Event::Unreachable(peer)),
             Input::Read(done) => {
                 let id = self.ask(Request::Read(done));
@@ -166,13 +187,46 @@ impl Engine {
         }
     }
 
+    fn note_epoch(&self) {
+        let serving = self.core.serving().filter(|_| !self.rests);
+        self.shared.set_epoch(serving);
+    }
+
+    fn report(&self) -> NodeReport {
+        let core = &self.core;
+        NodeReport {
+            leadership: core.leadership(),
+            committed: core.committed(),
+            durable: core.durable(),
+            applied: self.shared.metrics.applied_index.get(),
+            members: core.members().clone(),
+            registry: core.registry().clone(),
+            progress: core.progress(),
+        }
+    }
+
+    /// Whoever asks something of a replica that rests is refused.
+    fn refuse(&self, input: Input) -> Option<Input> {
+        if !self.rests {
+            return Some(input);
+        }
+        let rests = || StorageError::NotCommitted("this replica is paused".into());
+        match input {
+            Input::Submit(_, waiter) => waiter.failed(&self.shared, rests()),
+            Input::Read(done) => done(Err(rests())),
+            Input::Change(_, done) => done(Err(Refusal::NotLeader { leader: 0 })),
+            other => return Some(other),
+        }
+        None
+    }
+
     fn event(&mut self, event: Event) {
         let actions = self.core.handle(event, self.shared.clock.now_us());
         self.perform(actions);
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
-        self.shared.set_epoch(self.core.serving());
+        self.note_epoch();
         for action in actions {
             self.action(action);
         }
@@ -184,7 +238,8 @@ impl Engine {
 
     fn action(&mut self, action: Action) {
         match action {
-            Action::Send(frame) => self.outbox.send(frame),
+            Action::Send(frame) if !self.rests => self.outbox.send(frame),
+            Action::Send(_) => {}
             Action::Write(write) => self.tell_writer(writer::Job::Write(write)),
             Action::Reserve => self.tell_writer(writer::Job::Reserve),
             Action::Fetch(fetch) => {
@@ -215,7 +270,12 @@ impl Engine {
                     done(answer);
                 }
             }
-            Action::Leader(_) => self.note_status(),
+            Action::Leader(now) => {
+                self.note_status();
+                let leads = u64::from(now.leader != 0);
+                self.shared
+                    .set_status(|status| status.leader_changes += leads);
+            }
             Action::Alarm(alarm) => self.shared.alarm(&alarm),
             Action::Fatal(why) => self.shared.fail(&why),
         }

@@ -48,9 +48,10 @@ pub use self::starter::{Alone, Member};
 
 use self::engine::Input;
 use self::shared::Shared;
-use crate::core::{Leadership, Refusal};
+use crate::core::{Leadership, PeerProgress, Refusal};
 use crate::frame::Frame;
 use crate::members::{MemberChange, Members};
+use crate::registry::Registry;
 
 /// Takes frames to other replicas. It must not block: what does not fit in its queue is
 /// dropped, as if the network had lost it.
@@ -107,6 +108,28 @@ pub type OnRead = Box<dyn FnOnce(Result<u64>) + Send>;
 /// why there is none. It must not block.
 pub type OnChange = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
 
+/// Called once with what the core knows. It must not block.
+pub type OnReport = Box<dyn FnOnce(NodeReport) + Send>;
+
+/// All that a core knows at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct NodeReport {
+    /// Who leads.
+    pub leadership: Leadership,
+    /// Blocks up to this index are committed.
+    pub committed: u64,
+    /// Blocks up to this index are durable here.
+    pub durable: u64,
+    /// Blocks up to this index are in the projection.
+    pub applied: u64,
+    /// Who votes and who follows.
+    pub members: Members,
+    /// Everybody who ever was a member.
+    pub registry: Registry,
+    /// How far the others are; only where this replica leads.
+    pub progress: Vec<PeerProgress>,
+}
+
 /// What a replica knows about the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -118,6 +141,8 @@ pub struct Status {
     pub durable: u64,
     /// The members.
     pub members: Members,
+    /// How often another replica came to lead.
+    pub leader_changes: u64,
     /// Frames that were not looked at because something must not be.
     pub alarms: u64,
     /// The newest of those, in words.
@@ -154,9 +179,10 @@ impl Node {
     }
 
     /// Hands over a frame that a peer sent. That it is the peer it says is the
-    /// transport's to check.
-    pub fn deliver(&self, frame: Frame) {
-        self.tell(Input::Frame(frame));
+    /// transport's to check. `held` is dropped when the frame has been taken: what the
+    /// transport counts it by.
+    pub fn deliver(&self, frame: Frame, held: Box<dyn Send>) {
+        self.tell(Input::Frame(frame, held));
     }
 
     /// A peer could not be reached.
@@ -178,6 +204,19 @@ impl Node {
     /// Passes leadership on, if this replica has it.
     pub fn transfer(&self, to: u64) {
         self.tell(Input::Transfer(to));
+    }
+
+    /// Tells all that the core knows. Nobody is told when the node has ended: `done` is
+    /// dropped.
+    pub fn report(&self, done: OnReport) {
+        self.tell(Input::Report(done));
+    }
+
+    /// Keeps out of the cluster, or comes back. A replica that rests neither listens nor
+    /// speaks, takes no transactions and leaves its files as they are, once what was on
+    /// its way is written; for others it is as good as dead.
+    pub fn rest(&self, rests: bool) {
+        self.tell(Input::Rest(rests));
     }
 
     /// What this replica knows about the cluster.

@@ -27,7 +27,7 @@ use crate::ids::{Lineage, TenantId};
 use crate::log::LogReader;
 use crate::metrics::StoreMetrics;
 use crate::projection::{Projection, Snapshot};
-use crate::replica::{Replica, StartReplica};
+use crate::replica::{Identity, Replica, StartReplica};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
@@ -65,7 +65,7 @@ pub struct Store {
     opener: Arc<Opener>,
     clock: Arc<dyn Clock>,
     metrics: Arc<StoreMetrics>,
-    lineage: Lineage,
+    identity: Identity,
     data_dir: PathBuf,
     notes: Vec<Damage>,
     /// Last, so that it is released after everything else is closed.
@@ -148,7 +148,13 @@ impl Store {
     /// The identity of the history.
     #[must_use]
     pub const fn lineage(&self) -> Lineage {
-        self.lineage
+        self.identity.lineage
+    }
+
+    /// Whose data directory it is.
+    #[must_use]
+    pub const fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// Where everything is.

@@ -13,7 +13,7 @@ use crate::log::recovery::{Recovered, recover};
 use crate::log::{LogReader, LogWriter, ThreadedSegments};
 use crate::metrics::StoreMetrics;
 use crate::projection::{Projection, ProjectionOptions, create_replica_key, load_replica_key};
-use crate::replica::{Founding, ReplicaParts};
+use crate::replica::{Founding, Identity, ReplicaParts};
 use crate::segment::{LOG_DIR, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, list};
 use crate::superblock::{self, Superblock, SuperblockFile};
 use std::io;
@@ -322,7 +322,18 @@ impl Opening {
             recovered.head,
             recovered.tail,
         )?;
-        let lineage = superblock.get().lineage;
+        let Superblock {
+            cluster_id,
+            lineage,
+            replica_id,
+            ..
+        } = *superblock.get();
+        let identity = Identity {
+            cluster_id,
+            lineage,
+            replica_id,
+            segment_bytes,
+        };
         let seed = u64::from_le_bytes(draw(options.entropy.as_ref()));
         let replica = options.replica.start(ReplicaParts {
             writer,
@@ -344,7 +355,7 @@ impl Opening {
             opener,
             clock: options.clock,
             metrics,
-            lineage,
+            identity,
             data_dir: options.data_dir,
             notes: recovered.notes,
             _lock: lock,
@@ -367,23 +378,26 @@ fn genesis(options: &StoreOptions) -> Result<()> {
     let entropy = options.entropy.as_ref();
     create_replica_key(&dir.join(KEYS_DIR), options.key_provider.as_ref(), entropy)?;
     let founding = options.replica.founding().unwrap_or_else(|| Founding {
-        cluster_id: draw(entropy),
-        lineage: Lineage(draw(entropy)),
-        replica_id: 1,
+        identity: Identity {
+            cluster_id: draw(entropy),
+            lineage: Lineage(draw(entropy)),
+            replica_id: 1,
+            segment_bytes: options.segment_bytes,
+        },
         configuration: Vec::new(),
-        segment_bytes: options.segment_bytes,
     });
+    let identity = founding.identity;
     let superblock = Superblock {
         sequence: 1,
-        cluster_id: founding.cluster_id,
-        lineage: founding.lineage,
-        replica_id: founding.replica_id,
+        cluster_id: identity.cluster_id,
+        lineage: identity.lineage,
+        replica_id: identity.replica_id,
         term: 1,
         vote: 0,
         commit_floor: 0,
         verified_index: 0,
         verified_hash: NO_HASH,
-        segment_bytes: founding.segment_bytes,
+        segment_bytes: identity.segment_bytes,
         created_us: options.clock.now_us(),
         clean: true,
         configuration: founding.configuration,

@@ -255,7 +255,7 @@ impl Engine {
 
     /// The epoch for a transaction that begins now, and may change something; none
     /// where it may not.
-    pub(crate) fn epoch(&self) -> Option<u64> {
+    pub fn epoch(&self) -> Option<u64> {
         self.log.epoch()
     }
 

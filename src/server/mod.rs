@@ -31,7 +31,7 @@ use crate::listen::{AddressError, BoundAddress};
 use crate::metrics::Metrics;
 use crate::scrub::{ScrubOptions, Scrubber};
 use crate::signals::StopSignals;
-use crate::wire::{self, TlsSettings, WireConfig, WireMetrics};
+use crate::wire::{TlsSettings, WireConfig, WireMetrics, WireServer};
 
 /// How long running statements may finish after a request to stop, before
 /// they are cancelled.
@@ -303,12 +303,8 @@ impl<H: Host> Node<'_, H> {
         self.host.opened(engine).await?;
         let listener = client.listen()?;
         let (stop, stopped) = watch::channel(false);
-        let mut serving = tokio::spawn(wire::serve(
-            listener,
-            Arc::clone(engine),
-            Arc::new(config),
-            stopped,
-        ));
+        let (server, _) = WireServer::new(Arc::clone(engine), Arc::new(config));
+        let mut serving = tokio::spawn(server.serve(listener, stopped));
         self.status.enter(Phase::Ready);
         self.host.accepting(&self.addresses)?;
         tokio::select! {

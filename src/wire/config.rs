@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::forward::Forwarder;
 use super::metrics::WireMetrics;
 use super::tls::TlsSettings;
 
 /// Limits and switches of the PostgreSQL listener.
-#[derive(Debug)]
 pub struct WireConfig {
     /// Certificate and key; `None` answers SSLRequest with "no".
     pub tls: Option<TlsSettings>,
@@ -28,8 +28,21 @@ pub struct WireConfig {
     /// How long running statements may go on after shutdown was asked for,
     /// before they are cancelled.
     pub shutdown_grace: Duration,
+    /// The way to the replica that leads; `None` serves every session here.
+    pub forward: Option<Arc<dyn Forwarder>>,
     /// Counters the listener writes.
     pub metrics: Arc<WireMetrics>,
+}
+
+impl std::fmt::Debug for WireConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WireConfig")
+            .field("tls", &self.tls)
+            .field("tls_required", &self.tls_required)
+            .field("max_connections", &self.max_connections)
+            .field("forward", &self.forward.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for WireConfig {
@@ -43,6 +56,7 @@ impl Default for WireConfig {
             max_statements: 4096,
             max_portals: 256,
             shutdown_grace: Duration::from_secs(30),
+            forward: None,
             metrics: Arc::default(),
         }
     }

@@ -1,6 +1,5 @@
 //! The life of one connection, and the parts both query protocols share.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +8,14 @@ use bytes::{Bytes, BytesMut};
 use kimberlite_sql::cancel::Cancellation;
 use kimberlite_sql::error::{Severity, SqlError, state};
 use kimberlite_sql::session::{Fill, RowCursor, Session, TxStatus};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::backend;
+use super::forward::accept::accept;
 use super::frontend::{self, Kind};
-use super::handshake::{self, Established};
+use super::handshake::{self, Established, Served};
 use super::input::Frame;
-use super::io::{Closing, FLUSH_AT, Io, Phase, Stop, Stream, reached};
+use super::io::{Closing, FLUSH_AT, Io, Phase, Stop, reached};
 use super::portals::Names;
 use super::reader::protocol;
 use super::serve::Shared;
@@ -43,29 +42,44 @@ pub(super) struct Connection {
     resting: bool,
 }
 
-/// Serves one accepted socket to its end.
+/// Who is at the other end of a stream.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// A client, which has to log in.
+    Client,
+    /// A replica, described, that has authenticated a client.
+    Replica(String),
+}
+
+/// Serves one accepted socket, or one stream of a replica, to its end.
 pub(super) async fn run(
-    socket: TcpStream,
-    peer: SocketAddr,
+    mut io: Io,
+    origin: Origin,
     shared: Arc<Shared>,
     mut phase: watch::Receiver<Phase>,
 ) {
     let _counted = shared.config.metrics.connected();
-    // A socket that is closed already fails here; the first read says so too.
-    let _ = socket.set_nodelay(true);
-    let mut io = Io::new(Stream::Plain(socket), peer);
     let mut out = BytesMut::new();
     let mut draining = phase.clone();
+    let establish = async {
+        match &origin {
+            Origin::Client => handshake::establish(&mut io, &mut out, &shared, &mut phase).await,
+            Origin::Replica(via) => accept(&mut io, &mut out, &shared, via)
+                .await
+                .map(|established| Some(Served::Here(Box::new(established)))),
+        }
+    };
     let established = tokio::select! {
         biased;
-        done = tokio::time::timeout(
-            shared.config.startup_timeout,
-            handshake::establish(&mut io, &mut out, &shared, &mut phase),
-        ) => done.unwrap_or_else(|_| Err(startup_timeout())),
+        done = tokio::time::timeout(shared.config.startup_timeout, establish) => done.unwrap_or_else(|_| Err(startup_timeout())),
         () = reached(&mut draining, Phase::Draining) => Err(shutting_down()),
     };
     match established {
-        Ok(Some(established)) => serve(established, io, out, &shared, phase).await,
+        Ok(Some(Served::Elsewhere(passage))) => {
+            let closing = passage.carry(&mut io, &mut out, &mut phase).await;
+            say_goodbye(io, out, closing).await;
+        }
+        Ok(Some(Served::Here(established))) => serve(*established, io, out, &shared, phase).await,
         Ok(None) => io.shutdown().await,
         Err(closing) => say_goodbye(io, out, closing).await,
     }

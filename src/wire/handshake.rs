@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::backend;
 use super::cancel::CancelGuard;
+use super::forward::Asserted;
+use super::forward::relay::Passage;
 use super::frontend::Kind;
 use super::io::{Closing, Io, Phase};
 use super::reader::protocol;
@@ -34,38 +36,31 @@ pub(super) struct Established {
     pub(super) slot: OwnedSemaphorePermit,
 }
 
+/// Who serves an authenticated client.
+pub(super) enum Served {
+    /// This replica.
+    Here(Box<Established>),
+    /// The replica that leads.
+    Elsewhere(Passage),
+}
+
 /// Speaks the startup phase up to and including `BackendKeyData`; the caller
-/// sends `ReadyForQuery`. `None` when there is no session to serve: a cancel
+/// sends `ReadyForQuery`. Where the replica that leads serves the session, this
+/// one ends with the SASL exchange and the other begins with `AuthenticationOk`.
+/// `None` when there is no session to serve: a cancel
 /// request, or a socket that did not speak the protocol.
 pub(super) async fn establish(
     io: &mut Io,
     out: &mut BytesMut,
     shared: &Shared,
     phase: &mut watch::Receiver<Phase>,
-) -> Result<Option<Established>, Closing> {
+) -> Result<Option<Served>, Closing> {
     let Some(start) = first_packet(io, out, shared, phase).await? else {
         return Ok(None);
     };
-    if shared.config.tls_required && !io.is_encrypted() {
-        return Err(fatal(
-            SqlError::new(
-                state::INVALID_AUTHORIZATION_SPECIFICATION,
-                format!(
-                    "connection for user \"{}\" to database \"{}\" without TLS is not allowed",
-                    start.user, start.database
-                ),
-            )
-            .hint("Connect with sslmode=require or stricter."),
-        ));
-    }
+    check_encryption(shared, io.is_encrypted(), &start.user, &start.database)?;
     // Taken before the password is asked for: logins under way count too.
-    let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
-        shared.config.metrics.refused();
-        return Err(fatal(SqlError::new(
-            state::TOO_MANY_CONNECTIONS,
-            "sorry, too many clients already",
-        )));
-    };
+    let slot = take_slot(shared)?;
     if start.negotiate {
         backend::negotiate_protocol_version(out, start.minor, &start.unknown_options);
     }
@@ -79,17 +74,54 @@ pub(super) async fn establish(
         }
         return Err(closing);
     }
-    backend::authentication_ok(out);
-    open_session(io, out, shared, start, slot).map(Some)
+    let session = Asserted::new(start, io.peer, io.is_encrypted());
+    let forwarder = shared.config.forward.as_deref();
+    let served = match forwarder.filter(|forwarder| forwarder.wanted(&session)) {
+        Some(forwarder) => Served::Elsewhere(Passage::open(forwarder, &session, slot).await?),
+        None => Served::Here(Box::new(open_session(out, shared, session, slot)?)),
+    };
+    Ok(Some(served))
 }
 
-fn open_session(
-    io: &Io,
+/// Sessions on connections without TLS may be refused.
+pub(super) fn check_encryption(
+    shared: &Shared,
+    encrypted: bool,
+    user: &str,
+    database: &str,
+) -> Result<(), Closing> {
+    if encrypted || !shared.config.tls_required {
+        return Ok(());
+    }
+    let what = format!(
+        "connection for user \"{user}\" to database \"{database}\" without TLS is not allowed"
+    );
+    let error = SqlError::new(state::INVALID_AUTHORIZATION_SPECIFICATION, what);
+    Err(fatal(
+        error.hint("Connect with sslmode=require or stricter."),
+    ))
+}
+
+/// Takes a connection slot.
+pub(super) fn take_slot(shared: &Shared) -> Result<OwnedSemaphorePermit, Closing> {
+    Arc::clone(&shared.slots).try_acquire_owned().map_err(|_| {
+        shared.config.metrics.refused();
+        fatal(SqlError::new(
+            state::TOO_MANY_CONNECTIONS,
+            "sorry, too many clients already",
+        ))
+    })
+}
+
+/// Opens the session of an authenticated client, from `AuthenticationOk` to
+/// `BackendKeyData`.
+pub(super) fn open_session(
     out: &mut BytesMut,
     shared: &Shared,
-    start: Start,
+    start: Asserted,
     slot: OwnedSemaphorePermit,
 ) -> Result<Established, Closing> {
+    backend::authentication_ok(out);
     let secret_len = if start.minor >= 2 {
         LONG_SECRET
     } else {
@@ -104,7 +136,7 @@ fn open_session(
             application_name: start.application_name,
             options: start.settings,
             backend_pid: cancel_key.pid(),
-            client_addr: io.peer.to_string(),
+            client_addr: start.client.to_string(),
         })
         .map_err(fatal)?;
     for (name, value) in session.parameters() {
@@ -157,6 +189,9 @@ async fn first_packet(
                 shared.config.metrics.cancel_requested();
                 let found = shared.cancels.cancel(pid, &secret);
                 tracing::debug!(peer = %io.peer, pid, found, "cancel request");
+                if let Some(forwarder) = shared.config.forward.as_ref().filter(|_| !found) {
+                    forwarder.cancel(pid, &secret).await;
+                }
                 return Ok(None);
             }
             Packet::Start(start) => return Ok(Some(start)),
@@ -247,6 +282,7 @@ async fn password_message(io: &mut Io, budget: &mut usize) -> Result<bytes::Byte
     }
 }
 
-fn fatal(error: SqlError) -> Closing {
+/// The end, with this reason.
+pub(super) fn fatal(error: SqlError) -> Closing {
     Closing::Fatal(error.severity(Severity::Fatal))
 }

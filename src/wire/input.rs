@@ -52,6 +52,11 @@ impl Input {
         self.buffer.is_empty()
     }
 
+    /// Takes every byte that was not decoded; they are decoded elsewhere.
+    pub(super) fn take_all(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer).into()
+    }
+
     /// Whether a read ahead of the decoder still fits.
     pub(super) fn has_room_ahead(&self) -> bool {
         self.buffer.len() < LARGE_READ

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::forward::Duplex;
 use super::input::Input;
 
 /// Output leaves when this many bytes are waiting.
@@ -69,13 +70,15 @@ impl From<Closing> for Stop {
     }
 }
 
-/// A socket, encrypted or not.
+/// The other end: a socket, encrypted or not, or a replica.
 #[derive(Debug)]
 pub(super) enum Stream {
     /// As accepted.
     Plain(TcpStream),
     /// After a TLS handshake.
     Tls(Box<TlsStream<TcpStream>>),
+    /// What another replica passes on of its client.
+    Forwarded(Box<dyn Duplex>),
     /// During a TLS handshake, and after one that failed.
     Lost,
 }
@@ -93,6 +96,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Stream::Forwarded(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -107,6 +111,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Stream::Forwarded(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -115,6 +120,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Stream::Forwarded(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -123,6 +129,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Stream::Forwarded(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Lost => Poll::Ready(Err(lost())),
         }
     }
@@ -134,14 +141,14 @@ pub(super) struct Io {
     stream: Stream,
     /// Bytes received and not yet decoded.
     pub(super) input: Input,
-    /// Who is at the other end.
+    /// The client's address, also where another replica passes it on.
     pub(super) peer: SocketAddr,
     /// The other end closed the socket, or it failed.
     gone: bool,
 }
 
 impl Io {
-    /// Wraps an accepted socket.
+    /// Wraps an accepted socket or stream.
     pub(super) fn new(stream: Stream, peer: SocketAddr) -> Self {
         Io {
             stream,
@@ -164,6 +171,11 @@ impl Io {
     /// Whether a TLS handshake was done.
     pub(super) fn is_encrypted(&self) -> bool {
         matches!(self.stream, Stream::Tls(_))
+    }
+
+    /// The other end, for who copies bytes and reads no messages.
+    pub(super) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
     }
 
     /// Whether the client is known to be away.

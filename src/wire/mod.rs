@@ -22,6 +22,7 @@
 //! | [`connection`], [`simple`], [`extended`], [`copy`] | the state machine |
 //! | [`portals`] | prepared statements and portals, bounded |
 //! | [`cancel`] | cancel keys |
+//! | [`forward`] | sessions that the replica that leads serves for another one |
 
 mod backend;
 mod cancel;
@@ -29,6 +30,7 @@ mod config;
 mod connection;
 mod copy;
 mod extended;
+mod forward;
 mod frontend;
 mod handshake;
 mod input;
@@ -43,6 +45,7 @@ mod startup;
 mod tls;
 
 pub use config::WireConfig;
+pub use forward::{Asserted, BadAssertion, Duplex, Forwarder, wanted_by_default};
 pub use metrics::WireMetrics;
-pub use serve::serve;
+pub use serve::{Sessions, WireServer};
 pub use tls::TlsSettings;

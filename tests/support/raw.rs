@@ -320,6 +320,11 @@ impl Raw {
     /// Does SCRAM without channel binding. What comes after it, up to
     /// ReadyForQuery or the end of the connection.
     pub fn authenticate(&mut self, password: &str) -> Vec<Message> {
+        self.authenticate_and_send(password, b"")
+    }
+
+    /// The same, with bytes right behind the proof, in one write.
+    pub fn authenticate_and_send(&mut self, password: &str, behind: &[u8]) -> Vec<Message> {
         let offer = self.read().unwrap();
         if offer.kind != b'R' {
             return vec![offer];
@@ -335,7 +340,8 @@ impl Raw {
             return vec![challenge];
         }
         let challenge = String::from_utf8(challenge.body[4..].to_vec()).unwrap();
-        self.send(&message(b'p', proof(&challenge, password).as_bytes()));
+        let proof = message(b'p', proof(&challenge, password).as_bytes());
+        self.send(&[&proof, behind].concat());
         self.until_ready()
     }
 
@@ -406,6 +412,20 @@ impl Raw {
     /// Whether the server has closed, and sends nothing more.
     pub fn is_closed(&mut self) -> bool {
         self.byte().is_none()
+    }
+
+    /// Whatever comes until the connection ends, as it is.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let read = match &mut self.socket {
+            Socket::Plain(socket) => socket.read_to_end(&mut bytes),
+            Socket::Tls(socket) => socket.read_to_end(&mut bytes),
+        };
+        match read {
+            Ok(_) => bytes,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => bytes,
+            Err(error) => panic!("the server does not hang up: {error}"),
+        }
     }
 
     /// Says that nothing more will be sent, and reads until the server has

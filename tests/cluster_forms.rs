@@ -43,27 +43,5 @@ async fn replicas_with_empty_directories_join_and_the_log_is_the_same_everywhere
         "{answer:#}"
     );
     drop(client);
-    stop_and_compare(&mut cluster);
-}
-
-/// Stops all replicas, those that follow first, and compares their logs.
-fn stop_and_compare(cluster: &mut TestCluster) {
-    let leader = cluster.leader();
-    let followers = (0..cluster.replicas.len()).filter(|at| *at != leader);
-    for at in followers.chain([leader]).collect::<Vec<_>>() {
-        let (status, log) = cluster.replicas[at].running.take().unwrap().terminate();
-        assert!(status.success(), "replica at {at}: {status}\n{log}");
-    }
-    let first = cluster.segments(0);
-    for at in 1..cluster.replicas.len() {
-        let other = cluster.segments(at);
-        let names = |segments: &[(String, Vec<u8>)]| -> Vec<String> {
-            segments.iter().map(|(name, _)| name.clone()).collect()
-        };
-        assert_eq!(names(&first), names(&other), "replica at {at}");
-        for ((name, one), (_, two)) in first.iter().zip(&other) {
-            let differs = one.iter().zip(two).position(|(a, b)| a != b);
-            assert_eq!(differs, None, "replica at {at}: {name} differs there");
-        }
-    }
+    cluster.stop_and_compare();
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn round(shared: &Arc<Shared>) {
+/// Asks everybody once.
+pub(super) async fn round(shared: &Arc<Shared>) {
     let Some(report) = shared.report().await else {
         return;
     };

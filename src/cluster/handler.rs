@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use kimberlite_consensus::members::replica_of;
 use kimberlite_consensus::transport::{Caller, Handler, SessionStream};
 
 use super::admin;
@@ -24,8 +25,12 @@ impl Handler for Answers {
         answer.to_bytes()
     }
 
-    async fn session(&self, _: Caller, stream: SessionStream) {
-        drop(stream);
+    async fn session(&self, caller: Caller, stream: SessionStream) {
+        // Before clients are served there is nobody to serve this one.
+        if let Some(sessions) = self.0.sessions.get() {
+            let via = format!("replica {}", replica_of(caller.replica));
+            sessions.serve_forwarded(Box::new(stream), via);
+        }
     }
 }
 
@@ -43,6 +48,10 @@ async fn answer(shared: &Arc<Shared>, caller: Caller, request: Request) -> Answe
                 Err(reason) => Answer::Failed(reason),
             }
         }
-        Request::Cancel { .. } => Answer::Unknown,
+        Request::Cancel { process_id, secret } => {
+            let sessions = shared.sessions.get();
+            let found = sessions.is_some_and(|s| s.cancel(process_id, &secret));
+            Answer::Done(found.into())
+        }
     }
 }

@@ -27,8 +27,8 @@ pub(super) enum Request {
     Cancel {
         /// `process_id` of the cancel request.
         process_id: i32,
-        /// Its secret, in hexadecimal.
-        secret: String,
+        /// Its secret.
+        secret: Vec<u8>,
     },
 }
 

@@ -10,7 +10,7 @@
 //! | `formation.rs` | the replicas of the configuration come to vote |
 //! | `gossip.rs` | what replicas know of each other's well-being |
 //! | `ready.rs` | whether this replica is current |
-//! | `link.rs` | what sessions ask of the cluster |
+//! | `link.rs`, `forward.rs` | what sessions ask of the cluster, and how they get to its leader |
 //! | `admin/` | what operators want |
 //! | `rest.rs` | a replica that keeps out |
 //! | `inbox.rs`, `handler.rs`, `messages.rs` | what others send |
@@ -18,6 +18,7 @@
 pub mod admin;
 mod figures;
 mod formation;
+mod forward;
 mod gossip;
 mod handler;
 mod hex;
@@ -48,6 +49,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
 pub(crate) use self::figures::ClusterFigures;
+use self::forward::ToLeader;
 use self::handler::Answers;
 use self::inbox::ToNode;
 use self::link::{Bound, Link};
@@ -55,6 +57,7 @@ use self::shared::Shared;
 use crate::config;
 use crate::http::NodeStatus;
 use crate::os::SystemEntropy;
+use crate::wire::{Forwarder, Sessions};
 
 /// Threads that speak with other replicas: their own, so that no statement keeps a
 /// heartbeat waiting.
@@ -124,6 +127,7 @@ impl ClusterSide {
             transport: OnceLock::new(),
             store: OnceLock::new(),
             status,
+            sessions: OnceLock::new(),
             seen: Mutex::new(BTreeMap::new()),
             expected: Mutex::new(BTreeMap::new()),
             rests: Mutex::new(rests),
@@ -206,6 +210,17 @@ impl ClusterSide {
             shared: Arc::clone(&self.shared),
             bound: Arc::clone(&self.bound),
         })))
+    }
+
+    /// The way of clients' sessions to the replica that leads.
+    pub(crate) fn forwarder(&self) -> Arc<dyn Forwarder> {
+        Arc::new(ToLeader(Arc::clone(&self.shared)))
+    }
+
+    /// Clients are served from now on, those of other replicas too.
+    pub(crate) fn serving(&self, sessions: Sessions) {
+        // Nobody else sets it.
+        let _ = self.shared.sessions.set(sessions);
     }
 
     /// What Prometheus is told.

@@ -18,6 +18,7 @@ use super::gossip::Seen;
 use super::messages::{Answer, Report, Request};
 use crate::config;
 use crate::http::NodeStatus;
+use crate::wire::Sessions;
 
 /// How long a replica may take to answer a small question.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(super) transport: OnceLock<Arc<Transport>>,
     pub(super) store: OnceLock<Arc<Store>>,
     pub(super) status: Arc<NodeStatus>,
+    /// The sessions of clients, when they are served.
+    pub(super) sessions: OnceLock<Sessions>,
     /// What other replicas said of themselves last.
     pub(super) seen: Mutex<BTreeMap<u64, Seen>>,
     /// Replicas that an operator wants in, until the log knows them.

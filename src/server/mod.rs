@@ -303,7 +303,12 @@ impl<H: Host> Node<'_, H> {
         self.host.opened(engine).await?;
         let listener = client.listen()?;
         let (stop, stopped) = watch::channel(false);
-        let (server, _) = WireServer::new(Arc::clone(engine), Arc::new(config));
+        let mut config = config;
+        config.forward = cluster.map(ClusterSide::forwarder);
+        let (server, sessions) = WireServer::new(Arc::clone(engine), Arc::new(config));
+        if let Some(cluster) = cluster {
+            cluster.serving(sessions);
+        }
         let mut serving = tokio::spawn(server.serve(listener, stopped));
         self.status.enter(Phase::Ready);
         self.host.accepting(&self.addresses)?;

@@ -270,6 +270,28 @@ impl TestCluster {
             .unwrap_or_else(|e| panic!("{url}: {e:?}\n{}", self.logs()))
     }
 
+    /// Stops all replicas, those that follow first, and compares their logs.
+    pub fn stop_and_compare(&mut self) {
+        let leader = self.leader();
+        let followers = (0..self.replicas.len()).filter(|at| *at != leader);
+        for at in followers.chain([leader]).collect::<Vec<_>>() {
+            let (status, log) = self.replicas[at].running.take().unwrap().terminate();
+            assert!(status.success(), "replica at {at}: {status}\n{log}");
+        }
+        let first = self.segments(0);
+        for at in 1..self.replicas.len() {
+            let other = self.segments(at);
+            let names = |segments: &[(String, Vec<u8>)]| -> Vec<String> {
+                segments.iter().map(|(name, _)| name.clone()).collect()
+            };
+            assert_eq!(names(&first), names(&other), "replica at {at}");
+            for ((name, one), (_, two)) in first.iter().zip(&other) {
+                let differs = one.iter().zip(two).position(|(a, b)| a != b);
+                assert_eq!(differs, None, "replica at {at}: {name} differs there");
+            }
+        }
+    }
+
     /// The bytes of all segments of a replica's log, by name.
     pub fn segments(&self, at: usize) -> Vec<(String, Vec<u8>)> {
         let dir = self.replicas[at].data_dir().join("log");

@@ -9,9 +9,9 @@ use kimberlite_storage::Clock as _;
 use serde_json::{Value, json};
 
 use super::super::formation::is_formed;
-use super::super::hex;
 use super::super::messages::Report;
 use super::super::shared::Shared;
+use super::super::{gossip, hex};
 use crate::os::SystemClock;
 
 /// How old what a replica said of itself may be.
@@ -19,6 +19,7 @@ const STALE_S: u64 = 5;
 
 /// How the cluster is, as far as this replica knows.
 pub(super) async fn cluster(shared: &Arc<Shared>) -> Result<Value, String> {
+    gossip::round(shared).await;
     let report = shared.report().await.ok_or_else(|| joining(shared))?;
     let own = shared.own_report().await;
     let members = &report.members;
@@ -139,6 +140,7 @@ pub(super) async fn replica(shared: &Arc<Shared>) -> Result<Value, String> {
 
 /// How far a standby is; asked of the replica that leads.
 pub(super) async fn standby(shared: &Arc<Shared>, replica_id: u32) -> Result<Value, String> {
+    gossip::round(shared).await;
     let id = kimberlite_consensus::members::member_of(replica_id);
     let report = shared.report().await.ok_or("the log is not open")?;
     match report.members.role(id) {

@@ -52,7 +52,8 @@ async fn write(told: Arc<Told>, urls: Vec<String>, first: usize) {
             }
         };
         let number = told.next.fetch_add(1, Ordering::SeqCst) as i64;
-        let insert = connected.execute("INSERT INTO numbers VALUES ($1)", &[&number]);
+        let text = format!("INSERT INTO numbers VALUES ({number})");
+        let insert = connected.batch_execute(&text);
         match tokio::time::timeout(Duration::from_secs(15), insert).await {
             Ok(Ok(_)) => {
                 told.acknowledged.lock().insert(number);

@@ -133,13 +133,10 @@ impl Engine {
 
     fn give_up(&mut self) {
         self.shared.set_epoch(None);
-        for (_, request) in self.requests.drain() {
-            match request {
-                Request::Commit(waiter, _) => waiter.failed(&self.shared, self.shared.refusal()),
-                Request::Read(done) => done(Err(self.shared.refusal())),
-                Request::Change(done) => done(Err(Refusal::NotLeader { leader: 0 })),
-            }
-        }
+        let requests = std::mem::take(&mut self.requests);
+        requests
+            .into_values()
+            .for_each(|request| self.turn_away(request));
     }
 
     fn ask(&mut self, request: Request) -> RequestId {
@@ -183,7 +180,26 @@ impl Engine {
                 self.event(Event::Full);
             }
             Input::Applied(index) => self.event(Event::Applied(index)),
-            Input::Close => self.closing = Some(Instant::now()),
+            Input::Close => self.close(),
+        }
+    }
+
+    /// Commits are waited for, a little; who only asks something is told at once.
+    fn close(&mut self) {
+        self.closing = Some(Instant::now());
+        let asks = |request: &Request| !matches!(request, Request::Commit(..));
+        let asking = self.requests.extract_if(|_, request| asks(request));
+        let asking: Vec<Request> = asking.map(|(_, request)| request).collect();
+        asking
+            .into_iter()
+            .for_each(|request| self.turn_away(request));
+    }
+
+    fn turn_away(&self, request: Request) {
+        match request {
+            Request::Commit(waiter, _) => waiter.failed(&self.shared, self.shared.refusal()),
+            Request::Read(done) => done(Err(self.shared.refusal())),
+            Request::Change(done) => done(Err(Refusal::NotLeader { leader: 0 })),
         }
     }
 

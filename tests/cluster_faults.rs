@@ -45,7 +45,7 @@ async fn write(told: Arc<Told>, urls: Vec<String>, first: usize) {
             None => {
                 at += 1;
                 let attempt = connect(&urls[at % urls.len()]);
-                match tokio::time::timeout(Duration::from_secs(15), attempt).await {
+                match tokio::time::timeout(Duration::from_secs(8), attempt).await {
                     Ok(Ok(client)) => client,
                     _ => continue,
                 }
@@ -54,7 +54,7 @@ async fn write(told: Arc<Told>, urls: Vec<String>, first: usize) {
         let number = told.next.fetch_add(1, Ordering::SeqCst) as i64;
         let text = format!("INSERT INTO numbers VALUES ({number})");
         let insert = connected.batch_execute(&text);
-        match tokio::time::timeout(Duration::from_secs(15), insert).await {
+        match tokio::time::timeout(Duration::from_secs(8), insert).await {
             Ok(Ok(_)) => {
                 told.acknowledged.lock().insert(number);
                 *told.newest.lock() = Some(Instant::now());

@@ -42,7 +42,7 @@ impl ToLeader {
         let transport = self.0.transport().ok_or("there is no replication port")?;
         let stream = transport.open_session(leader).await;
         let stream: SessionStream = stream.map_err(|e| e.to_string())?;
-        Ok(Box::new(stream))
+        Ok(Box::new(self.0.hangs.watch(leader, stream)))
     }
 
     /// This replica has come to lead since the client was let in.

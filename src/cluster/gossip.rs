@@ -50,6 +50,13 @@ pub(super) async fn round(shared: &Arc<Shared>) {
         });
     }
     while asking.join_next().await.is_some() {}
+    let leader = report.leadership.leader;
+    let seen = shared.seen.lock();
+    let silent = seen.iter().filter(|(_, seen)| seen.error.is_some());
+    // Sessions that it serves for clients of this replica would wait for ever.
+    silent
+        .filter(|(replica, _)| **replica != leader)
+        .for_each(|(replica, _)| shared.hangs.cut(*replica));
 }
 
 fn note(shared: &Shared, replica: u64, asked: Instant, answer: Result<Answer, String>) {

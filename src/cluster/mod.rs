@@ -10,7 +10,7 @@
 //! | `formation.rs` | the replicas of the configuration come to vote |
 //! | `gossip.rs` | what replicas know of each other's well-being |
 //! | `ready.rs` | whether this replica is current |
-//! | `link.rs`, `forward.rs` | what sessions ask of the cluster, and how they get to its leader |
+//! | `link.rs`, `forward.rs`, `watched.rs` | what sessions ask of the cluster, and how they get to its leader |
 //! | `admin/` | what operators want |
 //! | `rest.rs` | a replica that keeps out |
 //! | `inbox.rs`, `handler.rs`, `messages.rs` | what others send |
@@ -30,6 +30,7 @@ mod messages;
 mod ready;
 mod rest;
 mod shared;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -54,6 +55,7 @@ use self::handler::Answers;
 use self::inbox::ToNode;
 use self::link::{Bound, Link};
 use self::shared::Shared;
+use self::watched::Hangs;
 use crate::config;
 use crate::http::NodeStatus;
 use crate::os::SystemEntropy;
@@ -128,6 +130,7 @@ impl ClusterSide {
             store: OnceLock::new(),
             status,
             sessions: OnceLock::new(),
+            hangs: Hangs::default(),
             seen: Mutex::new(BTreeMap::new()),
             expected: Mutex::new(BTreeMap::new()),
             rests: Mutex::new(rests),

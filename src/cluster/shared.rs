@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::gossip::Seen;
 use super::messages::{Answer, Report, Request};
+use super::watched::Hangs;
 use crate::config;
 use crate::http::NodeStatus;
 use crate::wire::Sessions;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(super) status: Arc<NodeStatus>,
     /// The sessions of clients, when they are served.
     pub(super) sessions: OnceLock<Sessions>,
+    /// Sessions that others serve for this replica's clients.
+    pub(super) hangs: Hangs,
     /// What other replicas said of themselves last.
     pub(super) seen: Mutex<BTreeMap<u64, Seen>>,
     /// Replicas that an operator wants in, until the log knows them.

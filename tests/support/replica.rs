@@ -168,7 +168,9 @@ impl Node {
 
     /// Waits until it has stopped.
     pub fn stopped(self, runtime: &Runtime) {
-        runtime.block_on(self.serving).unwrap().unwrap();
+        let stopped = async { tokio::time::timeout(PATIENCE, self.serving).await };
+        let stopped = runtime.block_on(stopped).expect("it does not stop");
+        stopped.unwrap().unwrap();
     }
 
     /// Waits until so many clients are connected.
@@ -250,7 +252,12 @@ impl Pair {
 
     /// With this configuration of the node that leads.
     pub fn configured(runtime: &Runtime, dir: &Path, leader: WireConfig) -> Self {
-        Self::both(runtime, dir, leader, WireConfig::default())
+        let follower = WireConfig {
+            // Who does not end by itself makes a test fail.
+            shutdown_grace: 2 * PATIENCE,
+            ..WireConfig::default()
+        };
+        Self::both(runtime, dir, leader, follower)
     }
 
     /// With a node that passes clients on and does not wait when it stops.

@@ -47,7 +47,7 @@ impl ToLeader {
 
     /// This replica has come to lead since the client was let in.
     fn open_here(&self) -> Result<Box<dyn Duplex>, String> {
-        let sessions = self.0.sessions.get();
+        let sessions = self.0.sessions.lock().clone();
         let sessions = sessions.ok_or("clients are not served yet")?;
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         sessions.serve_forwarded(Box::new(theirs), "this replica");

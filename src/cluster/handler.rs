@@ -27,7 +27,8 @@ impl Handler for Answers {
 
     async fn session(&self, caller: Caller, stream: SessionStream) {
         // Before clients are served there is nobody to serve this one.
-        if let Some(sessions) = self.0.sessions.get() {
+        let sessions = self.0.sessions.lock().clone();
+        if let Some(sessions) = sessions {
             let via = format!("replica {}", replica_of(caller.replica));
             sessions.serve_forwarded(Box::new(stream), via);
         }
@@ -49,7 +50,7 @@ async fn answer(shared: &Arc<Shared>, caller: Caller, request: Request) -> Answe
             }
         }
         Request::Cancel { process_id, secret } => {
-            let sessions = shared.sessions.get();
+            let sessions = shared.sessions.lock().clone();
             let found = sessions.is_some_and(|s| s.cancel(process_id, &secret));
             Answer::Done(found.into())
         }

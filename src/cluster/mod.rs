@@ -129,7 +129,7 @@ impl ClusterSide {
             transport: OnceLock::new(),
             store: OnceLock::new(),
             status,
-            sessions: OnceLock::new(),
+            sessions: Mutex::default(),
             hangs: Hangs::default(),
             seen: Mutex::new(BTreeMap::new()),
             expected: Mutex::new(BTreeMap::new()),
@@ -222,8 +222,7 @@ impl ClusterSide {
 
     /// Clients are served from now on, those of other replicas too.
     pub(crate) fn serving(&self, sessions: Sessions) {
-        // Nobody else sets it.
-        let _ = self.shared.sessions.set(sessions);
+        *self.shared.sessions.lock() = Some(sessions);
     }
 
     /// What Prometheus is told.
@@ -290,6 +289,8 @@ impl ClusterSide {
 
 impl Drop for ClusterSide {
     fn drop(&mut self) {
+        // They hold what holds this.
+        self.shared.sessions.lock().take();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -36,8 +36,8 @@ pub(crate) struct Shared {
     pub(super) transport: OnceLock<Arc<Transport>>,
     pub(super) store: OnceLock<Arc<Store>>,
     pub(super) status: Arc<NodeStatus>,
-    /// The sessions of clients, when they are served.
-    pub(super) sessions: OnceLock<Sessions>,
+    /// The sessions of clients, while they are served.
+    pub(super) sessions: Mutex<Option<Sessions>>,
     /// Sessions that others serve for this replica's clients.
     pub(super) hangs: Hangs,
     /// What other replicas said of themselves last.

@@ -45,7 +45,7 @@ async fn write(told: Arc<Told>, urls: Vec<String>, first: usize) {
             None => {
                 at += 1;
                 let attempt = connect(&urls[at % urls.len()]);
-                match tokio::time::timeout(Duration::from_secs(8), attempt).await {
+                match tokio::time::timeout(Duration::from_secs(2), attempt).await {
                     Ok(Ok(client)) => client,
                     _ => continue,
                 }

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::messages::{Answer, Report, Request};
-use super::shared::{ANSWER_MAX, Shared};
+use super::shared::Shared;
 
 /// Time between two rounds.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a replica may take to say how it is.
+const ANSWER_MAX: Duration = Duration::from_millis(1500);
 
 /// What is known of a replica.
 #[derive(Clone, Debug)]
@@ -50,7 +53,9 @@ pub(super) async fn round(shared: &Arc<Shared>) {
         });
     }
     while asking.join_next().await.is_some() {}
-    let leader = report.leadership.leader;
+    // Somebody else may lead since the question.
+    let now = shared.node().map(|node| node.status());
+    let leader = now.map_or(0, |status| status.leadership.leader);
     let seen = shared.seen.lock();
     let silent = seen.iter().filter(|(_, seen)| seen.error.is_some());
     // Sessions that it serves for clients of this replica would wait for ever.

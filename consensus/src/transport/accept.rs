@@ -24,6 +24,7 @@ use super::shared::{Shared, claimed};
 use super::socket::{self, Tls};
 use super::traits::Caller;
 use super::{receiver, request, session};
+use crate::members::replica_of;
 
 /// Connections that are between connecting and Welcome at once; more wait in the listener's
 /// queue.
@@ -188,7 +189,8 @@ fn judge(own: u64, hello: &Hello) -> Result<u16, Refusal> {
         return Err(Refusal::new(RefusalCode::Version, text));
     }
     if hello.to != own {
-        let text = format!("this is replica {own}, and not replica {}", hello.to);
+        let (own, to) = (replica_of(own), replica_of(hello.to));
+        let text = format!("this is replica {own}, and not replica {to}");
         return Err(Refusal::new(RefusalCode::WrongReplica, text));
     }
     Ok(version)
@@ -204,7 +206,7 @@ fn related(hello: &Hello, identity: Option<Identity>) -> Result<(), Refusal> {
 /// Whether who says Hello is in the address book and its certificate names it.
 fn certified(stream: &Tls, hello: &Hello, known: Option<&PeerState>) -> Result<(), Refusal> {
     let Some(peer) = known else {
-        let text = format!("replica {} is not known here", hello.from);
+        let text = format!("replica {} is not known here", replica_of(hello.from));
         return Err(Refusal::new(RefusalCode::UnknownReplica, text));
     };
     let name = peer.entry.borrow().name.clone();
@@ -218,7 +220,7 @@ fn certified(stream: &Tls, hello: &Hello, known: Option<&PeerState>) -> Result<(
         None => Err("it shows no certificate".to_owned()),
     };
     named.map_err(|why| {
-        let text = format!("replica {}: {why}", hello.from);
+        let text = format!("replica {}: {why}", replica_of(hello.from));
         Refusal::new(RefusalCode::WrongName, text)
     })
 }

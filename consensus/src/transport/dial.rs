@@ -17,6 +17,7 @@ use super::peer::PeerState;
 use super::reason::{is_tls, reason};
 use super::shared::Shared;
 use super::socket::{self, Tls};
+use crate::members::replica_of;
 
 /// How long both sides have from connecting to Welcome.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -99,7 +100,8 @@ fn check(hello: &Hello, welcome: &Welcome) -> Result<(), TransportError> {
     if welcome.from != hello.to {
         return Err(TransportError::Protocol(format!(
             "replica {} answered instead of replica {}",
-            welcome.from, hello.to
+            replica_of(welcome.from),
+            replica_of(hello.to)
         )));
     }
     let refusal = belongs_together(hello.purpose, hello.identity, welcome.identity);

@@ -1,5 +1,6 @@
 //! Why something did not reach another replica.
 
+use crate::members::replica_of;
 use std::io;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub enum TransportError {
     #[error("cannot start the transport: {0}")]
     Start(#[source] io::Error),
     /// Nobody of that id is in the address book.
-    #[error("replica {0} is not in the address book")]
+    #[error("replica {} is not in the address book", replica_of(*.0))]
     UnknownPeer(u64),
     /// The transport was closed, or the peer left the address book.
     #[error("the connection was given up: the transport is closed or the replica was removed")]

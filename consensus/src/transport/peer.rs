@@ -10,6 +10,7 @@ use super::complaints::Complaints;
 use super::hello::{Purpose, Welcome};
 use super::options::Peer;
 use super::queue::Queue;
+use crate::members::replica_of;
 
 /// Bytes of received frames that one peer may have waiting for the core; a larger frame
 /// waits alone.
@@ -128,7 +129,7 @@ impl PeerState {
         if !self.complaints.is_news(&(direction, purpose), text) {
             return;
         }
-        let replica = self.replica;
+        let replica = replica_of(self.replica);
         match direction {
             Direction::Out => {
                 tracing::warn!(replica, "no {purpose} connection to the replica: {text}")
@@ -145,7 +146,7 @@ impl PeerState {
             notes.last_error = None;
         }
         let was_bad = self.complaints.settle(&(direction, Purpose::Replication));
-        let replica = self.replica;
+        let replica = replica_of(self.replica);
         match direction {
             Direction::Out => tracing::info!(replica, was_bad, "connected to the replica"),
             Direction::In => tracing::info!(replica, was_bad, "connected from the replica"),

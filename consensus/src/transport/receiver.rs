@@ -17,6 +17,7 @@ use super::sender::in_time;
 use super::shared::Shared;
 use super::traits::Permit;
 use crate::frame::Frame;
+use crate::members::replica_of;
 
 /// What a frame costs of the window at least: it is more in memory than on the wire.
 const FRAME_COST_MIN: usize = 1024;
@@ -107,10 +108,10 @@ async fn read_frame(
     if (frame.from(), frame.to()) != (peer.replica, shared.replica) {
         return Err(TransportError::Protocol(format!(
             "a frame from replica {} to replica {} on a connection from replica {} to replica {}",
-            frame.from(),
-            frame.to(),
-            peer.replica,
-            shared.replica
+            replica_of(frame.from()),
+            replica_of(frame.to()),
+            replica_of(peer.replica),
+            replica_of(shared.replica)
         )));
     }
     Ok(Some((frame, permit)))

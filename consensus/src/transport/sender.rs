@@ -15,6 +15,7 @@ use super::peer::{Direction, PeerState};
 use super::reason::reason;
 use super::shared::Shared;
 use crate::frame::FRAME_LEN_MAX;
+use crate::members::replica_of;
 
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -121,7 +122,7 @@ async fn gather(batch: &mut Batch, peer: &PeerState) {
             batch.add(frame, len, waiting).await;
         } else {
             // The core bounds what a frame carries far below this.
-            let replica = peer.replica;
+            let replica = replica_of(peer.replica);
             tracing::error!(replica, len, "a frame is longer than the protocol allows");
         }
     }

@@ -14,6 +14,7 @@ use super::credentials::Credentials;
 use super::options::Identity;
 use super::peer::PeerState;
 use super::traits::{Handler, Inbox};
+use crate::members::replica_of;
 
 pub(super) struct Shared {
     pub(super) replica: u64,
@@ -72,5 +73,5 @@ impl Shared {
 
 /// Somebody at an address who says it is a replica.
 pub(super) fn claimed(address: &str, replica: u64) -> String {
-    format!("{address}, as replica {replica}")
+    format!("{address}, as replica {}", replica_of(replica))
 }

@@ -37,7 +37,7 @@ pub(super) const IDENTITY: Identity = Identity {
     cluster_id: [7; 16],
     lineage: LINEAGE,
 };
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Polls until it is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -222,7 +222,17 @@ fn introduce(nodes: &[&Node]) {
 }
 
 async fn pair(site: &Site) -> (Node, Node) {
-    let (a, b) = (Node::start(site, 1).await, Node::start(site, 2).await);
+    patient_pair(site, STALL_MIN).await
+}
+
+/// A pair in which nobody counts as stuck before this time.
+async fn patient_pair(site: &Site, stall_after: Duration) -> (Node, Node) {
+    let patient = |replica| TransportOptions {
+        stall_after,
+        ..options(site, replica)
+    };
+    let a = Node::with(patient(1), "127.0.0.1:0").await;
+    let b = Node::with(patient(2), "127.0.0.1:0").await;
     introduce(&[&a, &b]);
     until("connected", || {
         let out = a.status(2).connected_out && b.status(1).connected_out;

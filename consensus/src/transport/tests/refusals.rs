@@ -136,7 +136,7 @@ async fn every_reason_has_its_code() {
     }
     assert!(!node.status(1).connected_in);
     let strangers = node.strangers();
-    let wrong = "replica 1: its certificate names replica-3.test, and has to name replica-1.test";
+    let wrong = "replica 0: its certificate names replica-3.test, and has to name replica-1.test";
     assert!(strangers.contains(wrong), "{strangers}");
 }
 

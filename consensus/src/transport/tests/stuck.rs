@@ -147,11 +147,11 @@ async fn what_is_against_the_protocol_ends_the_connection() {
     let cases: [(Vec<u8>, &str); 8] = [
         (
             packet(&heartbeat(3, 2, 1)),
-            "a frame from replica 3 to replica 2",
+            "a frame from replica 2 to replica 1",
         ),
         (
             packet(&heartbeat(1, 3, 1)),
-            "a frame from replica 1 to replica 3",
+            "a frame from replica 0 to replica 2",
         ),
         ([&longest[..], &[0]].concat(), "a packet of 100663297 bytes"),
         (vec![100, 0, 0, 0, 4], "a packet with flags 0x4"),

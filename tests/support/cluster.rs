@@ -245,7 +245,7 @@ impl TestCluster {
                 let (status, answer) = self.cli(*at, &["replica", "status"]);
                 status < 2 && answer["role"] == "leader" && answer["phase"] == "ready"
             });
-            found = leaders.last();
+            found = leaders.max();
             found.is_some()
         });
         found.unwrap()

@@ -202,6 +202,7 @@ impl ClusterSide {
         Box::new(Member {
             outbox: outbox.map_or_else(|| Arc::new(NoPeers) as _, |transport| transport as _),
             pace: pace(&self.shared.config),
+            rests: self.shared.rests.lock().is_some(),
             founding,
             node: Arc::clone(&self.shared.node),
         })
@@ -241,11 +242,6 @@ impl ClusterSide {
         };
         // Nobody else sets it.
         let _ = shared.store.set(Arc::clone(store));
-        if shared.rests.lock().is_some()
-            && let Some(node) = shared.node()
-        {
-            node.rest(true);
-        }
         let identity = store.identity();
         if let Some(transport) = shared.transport() {
             transport.set_identity(identity.cluster_id, identity.lineage);
@@ -338,6 +334,7 @@ pub(crate) fn first(config: &config::Cluster, segment_bytes: u64) -> Box<dyn Sta
     Box::new(Member {
         outbox: Arc::new(NoPeers),
         pace: Pace::default(),
+        rests: false,
         founding: Some(Founding {
             identity: Identity {
                 cluster_id: draw(),

@@ -146,6 +146,25 @@ impl TestCluster {
         )
     }
 
+    /// The files of another replica, which its own configuration calls a standby: what it
+    /// becomes the cluster decides. Where it is among the replicas.
+    pub fn add(&mut self, id: u32) -> usize {
+        let ports = free_addresses(4);
+        self.replicas.push(Replica {
+            id,
+            folder: self.folder.path().join(format!("replica-{id}")),
+            replication: ports[0],
+            client: ports[1],
+            health: ports[2],
+            metrics: ports[3],
+            running: None,
+        });
+        self.standbys += 1;
+        let at = self.replicas.len() - 1;
+        self.write_files(at, &format!("replica-{id}"));
+        at
+    }
+
     /// `kimberlite init` on a replica.
     pub fn init(&self, at: usize) {
         let key = self.folder.path().join("master.key");
@@ -243,7 +262,7 @@ impl TestCluster {
                 (0..self.replicas.len()).filter(|at| self.replicas[*at].running.is_some());
             let leaders = running.filter(|at| {
                 let (status, answer) = self.cli(*at, &["replica", "status"]);
-                status < 2 && answer["role"] == "leader" && answer["phase"] == "ready"
+                status == 0 && answer["role"] == "leader" && answer["phase"] == "ready"
             });
             found = leaders.max();
             found.is_some()

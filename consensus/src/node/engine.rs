@@ -54,7 +54,7 @@ pub(super) struct Engine {
     /// Why there is no room, if there is none.
     full: String,
     /// Whether the replica keeps out of the cluster.
-    rests: bool,
+    pub(super) rests: bool,
     /// Since when the replica is being closed.
     closing: Option<Instant>,
     committed_seen: u64,

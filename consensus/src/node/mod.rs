@@ -98,6 +98,8 @@ pub struct NodeParts {
     pub outbox: Arc<dyn Outbox>,
     /// How often things happen.
     pub pace: Pace,
+    /// Whether it keeps out of the cluster from the start ([`Node::rest`]).
+    pub rests: bool,
 }
 
 /// Called once with the index a read has to see, when that is applied here, or with the

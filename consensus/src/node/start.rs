@@ -25,6 +25,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         replica,
         outbox,
         pace,
+        rests,
     } = parts;
     let ReplicaParts {
         writer,
@@ -86,7 +87,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         applied,
         reads: BTreeMap::new(),
     };
-    let engine = Engine::new(
+    let mut engine = Engine::new(
         Arc::clone(&shared),
         core,
         files,
@@ -95,6 +96,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         outbox,
         pace.tick,
     );
+    engine.rests = rests;
     let threads = Threads {
         keeper: {
             let (shared, superblock) = (Arc::clone(&shared), Arc::clone(&superblock));
@@ -115,7 +117,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         inputs: tell,
         threads: Mutex::new(Some(threads)),
     };
-    if alone {
+    if alone && !rests {
         node.shared
             .wait_status(|status| status.leadership.leader == replica_id)?;
     }

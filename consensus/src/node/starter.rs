@@ -27,6 +27,7 @@ impl StartReplica for Alone {
             replica,
             outbox: Arc::new(NoPeers),
             pace: Pace::default(),
+            rests: false,
         })?;
         Ok(Arc::new(node))
     }
@@ -38,6 +39,8 @@ pub struct Member {
     pub outbox: Arc<dyn Outbox>,
     /// How often things happen.
     pub pace: Pace,
+    /// Whether it keeps out of the cluster from the start.
+    pub rests: bool,
     /// The identity for an empty data directory; `None` founds a cluster.
     pub founding: Option<Founding>,
     /// Gets the node when it runs, for those who bring frames to it.
@@ -58,6 +61,7 @@ impl StartReplica for Member {
             replica,
             outbox: self.outbox,
             pace: self.pace,
+            rests: self.rests,
         })?);
         if self.node.set(Arc::clone(&node)).is_err() {
             let twice = "a replica was started twice".to_owned();

@@ -39,6 +39,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kimberlite_consensus::core::BLOCK_EVENTS_MAX;
 use kimberlite_consensus::members::{Members, member_of};
 use kimberlite_consensus::node::{Member, NoPeers, Pace};
 use kimberlite_consensus::transport::{TlsFiles, Transport, TransportError, TransportOptions};
@@ -202,6 +203,7 @@ impl ClusterSide {
         Box::new(Member {
             outbox: outbox.map_or_else(|| Arc::new(NoPeers) as _, |transport| transport as _),
             pace: pace(&self.shared.config),
+            batch_max: self.shared.config.max_batch_size,
             rests: self.shared.rests.lock().is_some(),
             founding,
             node: Arc::clone(&self.shared.node),
@@ -334,6 +336,7 @@ pub(crate) fn first(config: &config::Cluster, segment_bytes: u64) -> Box<dyn Sta
     Box::new(Member {
         outbox: Arc::new(NoPeers),
         pace: Pace::default(),
+        batch_max: BLOCK_EVENTS_MAX,
         rests: false,
         founding: Some(Founding {
             identity: Identity {

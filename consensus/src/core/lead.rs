@@ -161,7 +161,7 @@ impl<S: LogSource> Core<S> {
         let term = self.raw.raft.term;
         let builder = BlockBuilder::after(&head, BlockKind::Data, term, self.now_us);
         let mut queue = std::mem::take(&mut self.queue);
-        let filled = queue.fill(builder, |tenant| self.newest(tenant));
+        let filled = queue.fill(builder, self.settings.block, |tenant| self.newest(tenant));
         self.queue = queue;
         match filled {
             Ok(filled) => self.propose(filled, actions),

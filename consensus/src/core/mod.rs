@@ -34,7 +34,7 @@ pub use self::action::{
     Action, Alarm, Commit, Event, Fetch, Leadership, Refusal, RequestId, Vote, Write,
 };
 pub use self::log_view::LogSource;
-pub use self::queue::{BLOCK_EVENTS_MAX, BLOCK_PAYLOAD_BYTES};
+pub use self::queue::{BLOCK_EVENTS_MAX, BLOCK_PAYLOAD_BYTES, BlockLimits};
 pub use self::safety::{PROMOTE_BLOCKS_MAX, PROMOTE_BYTES_MAX, PeerProgress, PeerState};
 pub use self::start::{Settings, Start, StartError};
 

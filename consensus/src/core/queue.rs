@@ -17,6 +17,25 @@ pub const BLOCK_PAYLOAD_BYTES: usize = 1 << 20;
 /// Most events of a block: an ordinal has 16 bits.
 pub const BLOCK_EVENTS_MAX: usize = 1 << 16;
 
+/// How much goes into one block.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockLimits {
+    /// Bytes of events, unless one has more; at most [`BLOCK_PAYLOAD_BYTES`], and less
+    /// where segments are small.
+    pub payload_bytes: usize,
+    /// Transactions.
+    pub transactions: usize,
+}
+
+impl Default for BlockLimits {
+    fn default() -> Self {
+        Self {
+            payload_bytes: BLOCK_PAYLOAD_BYTES,
+            transactions: BLOCK_EVENTS_MAX,
+        }
+    }
+}
+
 /// A transaction that waits, or what is left of one that takes several blocks.
 struct Waiting {
     id: RequestId,
@@ -84,19 +103,21 @@ impl Queue {
     pub(super) fn fill(
         &mut self,
         mut builder: BlockBuilder,
+        limits: BlockLimits,
         newest: impl Fn(TenantId) -> Result<TenantHead>,
     ) -> std::result::Result<Filled, (Vec<RequestId>, StorageError)> {
         let mut tenants = HashMap::new();
         let mut done: Vec<(RequestId, u16)> = Vec::new();
         while let Some(next) = self.waiting.front_mut() {
             let (bytes, events) = (builder.payload_len(), builder.event_count());
-            let fits = bytes + next.bytes <= BLOCK_PAYLOAD_BYTES
+            let fits = bytes + next.bytes <= limits.payload_bytes
+                && done.len() < limits.transactions
                 && events + next.events.len() <= BLOCK_EVENTS_MAX;
             if !fits && events > 0 {
                 break;
             }
             let id = next.id;
-            if let Err(error) = place(next, &mut builder, &mut tenants, &newest) {
+            if let Err(error) = place(next, &mut builder, limits, &mut tenants, &newest) {
                 self.waiting.pop_front();
                 let mut lost: Vec<RequestId> = done.into_iter().map(|(id, _)| id).collect();
                 lost.push(id);
@@ -121,12 +142,13 @@ impl Queue {
 fn place(
     waiting: &mut Waiting,
     builder: &mut BlockBuilder,
+    limits: BlockLimits,
     tenants: &mut HashMap<TenantId, TenantHead>,
     newest: &impl Fn(TenantId) -> Result<TenantHead>,
 ) -> Result<()> {
     while let Some(event) = waiting.events.front() {
         let (bytes, events) = (builder.payload_len(), builder.event_count());
-        let fits = bytes + event.event_len() <= BLOCK_PAYLOAD_BYTES && events < BLOCK_EVENTS_MAX;
+        let fits = bytes + event.event_len() <= limits.payload_bytes && events < BLOCK_EVENTS_MAX;
         if !fits && events > 0 {
             return Ok(());
         }
@@ -168,4 +190,58 @@ pub(super) fn control_block(
         prev: leaf,
     };
     Ok((builder.finish(), newest))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs)]
+    use kimberlite_storage::Lineage;
+
+    use super::*;
+
+    fn queue(transactions: u64) -> Queue {
+        let mut queue = Queue::default();
+        for id in 0..transactions {
+            let event =
+                SealedEvent::unsealed(TenantId([1; 16]), EventKind::Audit, vec![0; 100]).unwrap();
+            let txn = SealedTransaction {
+                tenant: event.tenant,
+                events: vec![event],
+                plain: None,
+                epoch: 0,
+            };
+            queue.push(id, txn);
+        }
+        queue
+    }
+
+    fn fill(queue: &mut Queue, limits: BlockLimits) -> usize {
+        let head = ChainHead::genesis(Lineage([1; 16]));
+        let builder = BlockBuilder::after(&head, BlockKind::Data, 1, 5);
+        let newest = |_| {
+            Ok(TenantHead {
+                next_seq: 0,
+                prev: [0; 32],
+            })
+        };
+        queue.fill(builder, limits, newest).unwrap().done.len()
+    }
+
+    #[test]
+    fn a_block_takes_no_more_than_its_limits() {
+        let none = BlockLimits::default();
+        assert_eq!(fill(&mut queue(9), none), 9);
+        let mut waiting = queue(9);
+        let few = BlockLimits {
+            transactions: 4,
+            ..none
+        };
+        assert_eq!([(); 3].map(|()| fill(&mut waiting, few)), [4, 4, 1]);
+        let short = BlockLimits {
+            payload_bytes: 600,
+            ..none
+        };
+        let fits = fill(&mut queue(9), short);
+        assert!((1..6).contains(&fits), "{fits}");
+    }
 }

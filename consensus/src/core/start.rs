@@ -9,7 +9,7 @@ use raft::{Config, RawNode};
 use super::fatal::Fatal;
 use super::lead::Room;
 use super::log_view::LogView;
-use super::queue::Queue;
+use super::queue::{BlockLimits, Queue};
 use super::reads::Reads;
 use super::{Action, Core, FRAME_BLOCKS_BYTES, FRAMES_IN_FLIGHT, Leadership, LogSource, Vote};
 use crate::block_entry::KeptBlock;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub election_ticks: usize,
     /// Makes the waiting times of replicas differ.
     pub seed: u64,
+    /// How much goes into one block.
+    pub block: BlockLimits,
 }
 
 /// What a replica's disk says when it starts.

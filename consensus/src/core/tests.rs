@@ -44,6 +44,7 @@ fn start(replica: u64, voters: &[u64], blocks: Vec<KeptBlock>) -> (Core<Nothing>
         heartbeat_ticks: 2,
         election_ticks: 10,
         seed: 1,
+        block: BlockLimits::default(),
     };
     let start = Start {
         committed: ChainHead::genesis(LINEAGE),
@@ -438,6 +439,7 @@ fn a_start_needs_a_log_that_holds_together() {
         heartbeat_ticks: 2,
         election_ticks: 10,
         seed: 1,
+        block: BlockLimits::default(),
     };
     let start = Start {
         committed: ChainHead::genesis(LINEAGE),

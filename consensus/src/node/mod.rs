@@ -98,6 +98,8 @@ pub struct NodeParts {
     pub outbox: Arc<dyn Outbox>,
     /// How often things happen.
     pub pace: Pace,
+    /// Most transactions in one block.
+    pub batch_max: usize,
     /// Whether it keeps out of the cluster from the start ([`Node::rest`]).
     pub rests: bool,
 }
@@ -257,7 +259,7 @@ impl Replica for Node {
     }
 
     /// Completes what waits as far as a majority lets it within
-    /// [`engine::CLOSING_MAX`].
+    /// `CLOSING_MAX` (`engine.rs`).
     fn close(&self) -> Result<()> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(threads) = threads.take() else {

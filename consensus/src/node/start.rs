@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use kimberlite_storage::apply::LogParts;
+use kimberlite_storage::block::{BLOCK_HEADER_LEN, PAYLOAD_CRC_LEN};
 use kimberlite_storage::segment::SegmentHeader;
 use kimberlite_storage::superblock::Superblock;
 use kimberlite_storage::{BlockKind, ChainHead, ReplicaParts, Result, StorageError};
@@ -15,7 +16,7 @@ use super::files::Files;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{Node, NodeParts, Threads, inputs, keeper, spawn};
-use crate::core::{Core, Settings, Start, Vote};
+use crate::core::{BLOCK_PAYLOAD_BYTES, BlockLimits, Core, Settings, Start, Vote};
 use crate::members::Members;
 use crate::registry::Registry;
 use crate::terms::TermStarts;
@@ -25,6 +26,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         replica,
         outbox,
         pace,
+        batch_max,
         rests,
     } = parts;
     let ReplicaParts {
@@ -47,11 +49,16 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
     let (committed, applied) = (begin.committed, begin.applied);
     let replica_id = superblock.get().replica_id;
     let alone = begin.members.is_only(replica_id);
+    let block_bytes_max = block_bytes_max(superblock.get());
     let settings = Settings {
         replica: replica_id,
         heartbeat_ticks: pace.heartbeat_ticks,
         election_ticks: pace.election_ticks,
         seed,
+        block: BlockLimits {
+            payload_bytes: payload_bytes(block_bytes_max),
+            transactions: batch_max.max(1),
+        },
     };
     // From here on the end of the log is not known from the superblock alone.
     superblock.update(|s| {
@@ -61,7 +68,6 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
     })?;
     metrics.durable_index.set(head.index);
     metrics.applied_index.set(applied);
-    let block_bytes_max = block_bytes_max(superblock.get());
     let now_us = clock.now_us();
     let shared = Arc::new(Shared::new(clock, metrics, on_fatal));
     let (core, first) = Core::start(settings, begin, files.clone(), now_us)
@@ -122,6 +128,13 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
             .wait_status(|status| status.leadership.leader == replica_id)?;
     }
     Ok(node)
+}
+
+/// Bytes of events in a block: a block has to fit into a segment.
+fn payload_bytes(block_bytes_max: u64) -> usize {
+    let around = (BLOCK_HEADER_LEN + PAYLOAD_CRC_LEN) as u64;
+    let most = block_bytes_max.saturating_sub(around);
+    usize::try_from(most).map_or(BLOCK_PAYLOAD_BYTES, |most| most.min(BLOCK_PAYLOAD_BYTES))
 }
 
 fn block_bytes_max(superblock: &Superblock) -> u64 {

@@ -8,6 +8,7 @@ use kimberlite_storage::{
 };
 
 use super::{NoPeers, Node, NodeParts, Outbox, Pace, start};
+use crate::core::BLOCK_EVENTS_MAX;
 
 /// A replica that is alone: a cluster of one voter, without a network.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +28,7 @@ impl StartReplica for Alone {
             replica,
             outbox: Arc::new(NoPeers),
             pace: Pace::default(),
+            batch_max: BLOCK_EVENTS_MAX,
             rests: false,
         })?;
         Ok(Arc::new(node))
@@ -39,6 +41,8 @@ pub struct Member {
     pub outbox: Arc<dyn Outbox>,
     /// How often things happen.
     pub pace: Pace,
+    /// Most transactions in one block.
+    pub batch_max: usize,
     /// Whether it keeps out of the cluster from the start.
     pub rests: bool,
     /// The identity for an empty data directory; `None` founds a cluster.
@@ -61,6 +65,7 @@ impl StartReplica for Member {
             replica,
             outbox: self.outbox,
             pace: self.pace,
+            batch_max: self.batch_max,
             rests: self.rests,
         })?);
         if self.node.set(Arc::clone(&node)).is_err() {

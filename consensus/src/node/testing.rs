@@ -124,6 +124,7 @@ pub(super) fn start(
             heartbeat_ticks: 2,
             election_ticks: 10,
         },
+        batch_max: usize::MAX,
         rests: false,
     })?;
     Ok(TestNode {

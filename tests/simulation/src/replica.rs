@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use kimberlite_consensus::core::{
-    Action, Commit, Core, Event, LogSource, RequestId, Settings, Start,
+    Action, BlockLimits, Commit, Core, Event, LogSource, RequestId, Settings, Start,
 };
 use kimberlite_consensus::members::{Peer, replica_of};
 use kimberlite_consensus::registry::Registry;
@@ -256,6 +256,7 @@ impl Replica {
             heartbeat_ticks: 2,
             election_ticks: 10,
             seed: seed ^ (self.id << 32) ^ self.boots,
+            block: BlockLimits::default(),
         };
         let source = Source(Arc::clone(&self.medium));
         let (core, actions) =

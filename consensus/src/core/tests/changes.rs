@@ -231,6 +231,7 @@ fn start_with(
         heartbeat_ticks: 2,
         election_ticks: 10,
         seed: 1,
+        block: BlockLimits::default(),
     };
     let (mut core, mut actions) = Core::start(settings, start, Nothing, 0)?;
     let mut beat = message(MessageType::MsgHeartbeat, 2);

@@ -49,6 +49,7 @@ fn started(
         heartbeat_ticks: 2,
         election_ticks: 10,
         seed: 1,
+        block: BlockLimits::default(),
     };
     let mut terms = TermStarts::default();
     for block in log {
@@ -159,6 +160,7 @@ fn a_leader_that_cannot_make_a_block_of_the_members_ends() {
         heartbeat_ticks: 2,
         election_ticks: 10,
         seed: 1,
+        block: BlockLimits::default(),
     };
     let start = Start {
         committed: ChainHead::genesis(LINEAGE),

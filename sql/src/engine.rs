@@ -1,6 +1,7 @@
 //! [`Engine`]: what all sessions of a server share.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,9 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::activity::Activity;
-use crate::catalog::{CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Catalogs, Database};
+use crate::catalog::{
+    CATALOG_STREAM, Catalog, CatalogChange, CatalogEntry, Catalogs, Database, Kept,
+};
 use crate::cluster::{Cluster, not_leading};
 use crate::error::{SqlError, state};
 use crate::exec::rules::TableRules;
@@ -228,7 +231,7 @@ impl Engine {
     /// # Errors
     /// 58030 or XX001 when it cannot be read.
     pub(crate) fn catalog(&self, tenant: TenantId) -> Result<Arc<Catalog>, SqlError> {
-        match self.catalogs.newest(tenant) {
+        match self.catalogs.newest(tenant, || self.snapshot().index()) {
             Some(catalog) => Ok(catalog),
             None => self.reload_catalog(tenant),
         }
@@ -245,11 +248,17 @@ impl Engine {
             let view = ReadView::new(tenant, snapshot, &[]);
             let mut scan = view.scan(catalog_stream(), &[], None, false);
             let mut entries = Vec::new();
-            while let Some((_, version)) = scan.next()? {
+            let mut digest = DefaultHasher::new();
+            while let Some((key, version)) = scan.next()? {
+                (key, version.value).hash(&mut digest);
                 entries.push(CatalogEntry::decode(version.value)?);
             }
             let version = self.next_catalog_version();
-            Ok((Arc::new(Catalog::from_entries(entries, version)), index))
+            Ok(Kept {
+                catalog: Arc::new(Catalog::from_entries(entries, version)),
+                index,
+                digest: digest.finish(),
+            })
         })
     }
 

@@ -14,7 +14,7 @@ use super::applier::Applier;
 use super::engine::Engine;
 use super::files::Files;
 use super::shared::Shared;
-use super::writer::Writer;
+use super::writer::{BLOCK_BYTES, Writer};
 use super::{Node, NodeParts, Threads, inputs, keeper, spawn};
 use crate::core::{BLOCK_PAYLOAD_BYTES, BlockLimits, Core, Settings, Start, Vote};
 use crate::members::Members;
@@ -30,7 +30,7 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
         rests,
     } = parts;
     let ReplicaParts {
-        writer,
+        mut writer,
         reader,
         sink,
         opener,
@@ -60,6 +60,10 @@ pub(super) fn start(parts: NodeParts) -> Result<Node> {
             transactions: batch_max.max(1),
         },
     };
+    if alone {
+        // Its first block is written before anybody could be told that there is no room.
+        writer.reserve(BLOCK_BYTES.min(block_bytes_max))?;
+    }
     // From here on the end of the log is not known from the superblock alone.
     superblock.update(|s| {
         s.clean = false;

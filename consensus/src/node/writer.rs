@@ -15,7 +15,7 @@ use crate::block_entry::KeptBlock;
 use crate::core::{BLOCK_PAYLOAD_BYTES, Write};
 
 /// Room that is made sure of for the next block, unless a segment is smaller.
-const BLOCK_BYTES: u64 = BLOCK_PAYLOAD_BYTES as u64 + (64 << 10);
+pub(super) const BLOCK_BYTES: u64 = BLOCK_PAYLOAD_BYTES as u64 + (64 << 10);
 
 /// Pause before a follower's write is tried again that found no room.
 const FULL_PAUSE: Duration = Duration::from_millis(200);

@@ -43,7 +43,7 @@ pub use function::{
 pub use index::{IndexDescriptor, IndexExpression, KeyOrder};
 pub(crate) use names::MARKED_CATALOG;
 pub use names::{QualifiedName, fold_identifier};
-pub(crate) use newest::Catalogs;
+pub(crate) use newest::{Catalogs, Kept};
 pub use sequence::{Exhausted, SequenceDescriptor, SequenceOptions, SequenceState};
 pub(crate) use sequence::{mentioned_sequence, sequence_mention};
 pub use snapshot::{Catalog, CatalogChange, RelationEntry, SYSTEM_SCHEMAS};

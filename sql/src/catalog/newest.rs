@@ -14,8 +14,16 @@ use parking_lot::{Mutex, RwLock};
 use super::{CATALOG_STREAM, Catalog};
 use crate::error::SqlError;
 
-/// A catalog, and the index of the snapshot it was read from.
-type Kept = (Arc<Catalog>, u64);
+/// A catalog as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    /// The catalog.
+    pub(crate) catalog: Arc<Catalog>,
+    /// Index of the snapshot it was read from.
+    pub(crate) index: u64,
+    /// Of its entries: two catalogs with the same are the same.
+    pub(crate) digest: u64,
+}
 
 /// The newest catalog of each tenant that somebody asked for.
 #[derive(Debug, Default)]
@@ -28,14 +36,20 @@ pub(crate) struct Catalogs {
 }
 
 impl Catalogs {
-    /// The catalog of a tenant; `None` when it has to be read.
-    pub(crate) fn newest(&self, tenant: TenantId) -> Option<Arc<Catalog>> {
-        let (catalog, index) = self.kept.read().get(&tenant).cloned()?;
-        if index >= self.newest.load(Ordering::Acquire) {
-            return Some(catalog);
+    /// The catalog of a tenant; `None` when it has to be read. `visible` gives the index
+    /// of the newest snapshot: a block that is applied and not visible yet is no reason.
+    pub(crate) fn newest(
+        &self,
+        tenant: TenantId,
+        visible: impl FnOnce() -> u64,
+    ) -> Option<Arc<Catalog>> {
+        let kept = self.kept.read().get(&tenant).cloned()?;
+        if kept.index >= self.newest.load(Ordering::Acquire) {
+            return Some(kept.catalog);
         }
         let changed = self.changed.lock().get(&tenant).copied();
-        (changed.unwrap_or(0) <= index).then_some(catalog)
+        let current = changed.unwrap_or(0) <= kept.index || kept.index >= visible();
+        current.then_some(kept.catalog)
     }
 
     /// Reads the catalog of a tenant with `read`, which gives also the index of the
@@ -49,8 +63,13 @@ impl Catalogs {
         read: impl FnOnce() -> Result<Kept, SqlError>,
     ) -> Result<Arc<Catalog>, SqlError> {
         let mut kept = self.kept.write();
-        let (catalog, index) = read()?;
-        kept.insert(tenant, (Arc::clone(&catalog), index));
+        let mut read = read()?;
+        // A new number for the same would have every statement planned again.
+        if let Some(same) = kept.get(&tenant).filter(|k| k.digest == read.digest) {
+            read.catalog = Arc::clone(&same.catalog);
+        }
+        let catalog = Arc::clone(&read.catalog);
+        kept.insert(tenant, read);
         Ok(catalog)
     }
 
@@ -109,28 +128,47 @@ mod tests {
     }
 
     fn read(version: u64, index: u64) -> Result<Kept, SqlError> {
-        Ok((Arc::new(Catalog::from_entries(Vec::new(), version)), index))
+        Ok(Kept {
+            catalog: Arc::new(Catalog::from_entries(Vec::new(), version)),
+            index,
+            digest: version,
+        })
+    }
+
+    #[test]
+    fn the_same_entries_are_the_same_catalog() {
+        let catalogs = Catalogs::default();
+        catalogs.reload(TENANT, || read(1, 5)).unwrap();
+        let same = || {
+            Ok(Kept {
+                digest: 1,
+                ..read(2, 6)?
+            })
+        };
+        assert_eq!(catalogs.reload(TENANT, same).unwrap().version(), 1);
     }
 
     #[test]
     fn a_catalog_is_read_again_only_when_a_later_block_changed_it() {
         let catalogs = Catalogs::default();
-        assert!(catalogs.newest(TENANT).is_none());
+        let newest = |visible: u64| catalogs.newest(TENANT, || visible);
+        assert!(newest(5).is_none());
         catalogs.reload(TENANT, || read(1, 5)).unwrap();
-        assert_eq!(catalogs.newest(TENANT).unwrap().version(), 1);
+        assert_eq!(newest(5).unwrap().version(), 1);
         catalogs.applied(&block(5, CATALOG_STREAM, 0));
         catalogs.applied(&block(6, CATALOG_STREAM + 1, 0));
-        assert!(catalogs.newest(TENANT).is_some());
+        assert!(newest(6).is_some());
         catalogs.applied(&block(7, CATALOG_STREAM, 0));
-        assert!(catalogs.newest(TENANT).is_none());
-        // Read before the block is visible: still the old one.
+        assert!(newest(6).is_none());
+        // Read before the block is visible: as new as anything that can be seen.
         catalogs.reload(TENANT, || read(2, 6)).unwrap();
-        assert!(catalogs.newest(TENANT).is_none());
+        assert!(newest(6).is_some());
+        assert!(newest(7).is_none());
         catalogs.reload(TENANT, || read(3, 7)).unwrap();
-        assert_eq!(catalogs.newest(TENANT).unwrap().version(), 3);
+        assert_eq!(newest(7).unwrap().version(), 3);
         // What came in parts may have changed it.
         catalogs.applied(&block(8, CATALOG_STREAM + 1, 2));
-        assert!(catalogs.newest(TENANT).is_none());
+        assert!(newest(8).is_none());
     }
 
     #[test]
@@ -139,6 +177,6 @@ mod tests {
         let other = TenantId([8; 16]);
         catalogs.reload(other, || read(1, 5)).unwrap();
         catalogs.applied(&block(7, CATALOG_STREAM, 0));
-        assert!(catalogs.newest(other).is_some());
+        assert!(catalogs.newest(other, || 7).is_some());
     }
 }

@@ -86,6 +86,8 @@ fn keep_out(shared: &Shared, rest: Rest) -> Value {
         "phase": rest.kind.name(),
         "reason": rest.reason,
     });
+    let why = format!("{}: {}", rest.kind.name(), rest.reason);
+    shared.status.settle(Some(why));
     *shared.rests.lock() = Some(rest);
     if let Some(node) = shared.node() {
         node.rest(true);
